@@ -1,0 +1,104 @@
+//! What an event is: a type, a criticality, and who did what to what with which result.
+//!
+//! What must stay true here: an [`Event`] only *describes* itself with borrowed values. Order,
+//! sanitising, redaction and limits belong to the encoder alone, so no event can forget them.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+
+/// A text an event hands to the encoder: borrowed where it exists, or a number or address that is
+/// written out without allocating.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Text<'a> {
+    /// Any string; sanitised and redacted by the encoder.
+    Str(&'a str),
+    /// An IP address in its canonical form.
+    Ip(IpAddr),
+    /// An unsigned number in decimal.
+    Uint(u64),
+}
+
+/// Who acted (FORMAT section 3, `actor`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ActorRef<'a> {
+    /// The acting user, or `"unknown"`.
+    pub user_id: Text<'a>,
+    /// Where from.
+    pub ip: Option<Text<'a>>,
+    /// How the actor proved who they are (`bearer_token`, `mtls`, …).
+    pub auth_method: Option<Text<'a>>,
+    /// The session it happened in.
+    pub session_id: Option<Text<'a>>,
+}
+
+/// What was acted upon (FORMAT section 3, `resource`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResourceRef<'a> {
+    /// The kind of thing, such as `pool`.
+    pub resource_type: Text<'a>,
+    /// Which one.
+    pub resource_id: Option<Text<'a>>,
+    /// What it belongs to.
+    pub parent_id: Option<Text<'a>>,
+}
+
+/// Correlation ids (FORMAT section 3, `context`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContextRef<'a> {
+    /// W3C trace id, 32 hex digits.
+    pub trace_id: Option<Text<'a>>,
+    /// W3C span id, 16 hex digits.
+    pub span_id: Option<Text<'a>>,
+    /// The request's own id.
+    pub request_id: Option<Text<'a>>,
+}
+
+/// How it ended (FORMAT section 3, `result`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// `success`
+    Success,
+    /// `failure`
+    Failure,
+    /// `partial`
+    Partial,
+}
+
+/// Something that can be recorded: the built-in [`AuditEvent`], or a user's own type through
+/// `#[derive(AuditEvent)]`.
+pub trait Event {
+    /// `category.action`: `[a-z0-9_]+(\.[a-z0-9_]+)+`, at most 128 bytes, not in `audit.*`.
+    fn event_type(&self) -> &str;
+    /// True for events that `FlushMode::Hybrid` makes durable at once.
+    fn is_critical(&self) -> bool {
+        false
+    }
+    /// When it happened; `None` means the time of `emit`.
+    fn timestamp(&self) -> Option<Timestamp> {
+        None
+    }
+    /// Who acted, if known.
+    fn actor(&self) -> Option<ActorRef<'_>> {
+        None
+    }
+    /// What was acted upon, if anything.
+    fn resource(&self) -> Option<ResourceRef<'_>> {
+        None
+    }
+    /// How it ended.
+    fn outcome(&self) -> Outcome {
+        Outcome::Success
+    }
+    /// Why, if given.
+    fn reason(&self) -> Option<Text<'_>> {
+        None
+    }
+    /// Correlation ids, if any.
+    fn context(&self) -> Option<ContextRef<'_>> {
+        None
+    }
+    /// Writes everything specific to the event type, member by member.
+    fn details(&self, _details: &mut crate::encode::Details<'_>) {}
+}
