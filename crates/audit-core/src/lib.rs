@@ -10,6 +10,7 @@
 extern crate self as audit_core;
 
 pub mod chain;
+pub mod control;
 pub mod encode;
 pub mod event;
 pub mod hex;

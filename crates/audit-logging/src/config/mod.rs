@@ -1,0 +1,223 @@
+//! What a service tells the logger once, at the start.
+//!
+//! What must stay true here: an invalid configuration is refused before anything is touched, with
+//! the field named; nothing unknown is ignored. Shared by `Arc`, never cloned per event.
+
+mod load;
+mod policy;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use policy::{
+    FailurePolicy, FlushMode, OverflowPolicy, RetentionPolicy, RotationPolicy, SpacePolicy,
+};
+
+use crate::error::ConfigError;
+
+/// Smallest queue: several of the largest events, with the critical share kept free.
+const MIN_QUEUE_BYTES: usize = 1 << 20;
+/// Smallest segment: one of the largest entries fits many times.
+const MIN_SEGMENT_BYTES: u64 = 64 << 10;
+
+/// Where events go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum AuditMode {
+    /// Nowhere: `emit` costs a branch and every receipt is a success. For tests and tools.
+    Disabled,
+    /// To a trail in this directory, which is made if it does not exist.
+    Local {
+        /// The trail's directory, owned by the process's user, mode 0700.
+        base_dir: PathBuf,
+    },
+}
+
+/// Everything the logger can be told. Start from [`AuditConfig::new`] and change fields.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditConfig {
+    /// Who writes: stands in every entry. 1 to 128 of `A-Z a-z 0-9 . _ -`.
+    pub service_id: String,
+    /// Where events go.
+    pub mode: AuditMode,
+    /// When they are made durable.
+    #[serde(default)]
+    pub flush_mode: FlushMode,
+    /// When a segment is closed.
+    #[serde(default)]
+    pub rotation: RotationPolicy,
+    /// How long segments are kept.
+    #[serde(default)]
+    pub retention: RetentionPolicy,
+    /// What `emit` does when the queue is full.
+    #[serde(default)]
+    pub overflow: OverflowPolicy,
+    /// What happens when the trail cannot be written.
+    #[serde(default)]
+    pub failure: FailurePolicy,
+    /// When free space becomes a problem.
+    #[serde(default)]
+    pub space: SpacePolicy,
+    /// Name of the log in checkpoints, for a new trail; default `<service_id>/<trail_id>`. The
+    /// trail id is appended if it is not in it. No white space, no `+`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// Bytes of encoded events that may wait for the disk. At least 1 MiB.
+    #[serde(default = "default_queue_bytes")]
+    pub queue_bytes: usize,
+    /// Share of the queue kept for critical events, in percent, at most 90.
+    #[serde(default = "default_critical_reserve")]
+    pub critical_reserve_percent: u8,
+    /// Characters of one string that are kept. At least 64.
+    #[serde(default = "default_max_string_chars")]
+    pub max_string_chars: usize,
+    /// What is redacted from events, by name and by shape.
+    #[serde(default)]
+    pub redaction: RedactionConfig,
+    /// Seconds without an entry after which a heartbeat is written; 0 turns it off.
+    #[serde(default = "default_heartbeat_secs")]
+    pub heartbeat_secs: u64,
+    /// Milliseconds that dropping the last handle may wait for the disk.
+    #[serde(default = "default_drop_limit_ms")]
+    pub drop_limit_ms: u64,
+    /// If not empty: the only event types `emit` accepts, besides the built-in ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted_event_types: Vec<String>,
+}
+
+const fn default_queue_bytes() -> usize {
+    16 << 20
+}
+
+const fn default_critical_reserve() -> u8 {
+    12
+}
+
+const fn default_max_string_chars() -> usize {
+    1_024
+}
+
+const fn default_heartbeat_secs() -> u64 {
+    300
+}
+
+const fn default_drop_limit_ms() -> u64 {
+    5_000
+}
+
+impl AuditConfig {
+    /// A configuration with every default: `Immediate`, rotation daily and at 100 MB, a trail in
+    /// `/var/lib/<service_id>/audit`.
+    #[must_use]
+    pub fn new(service_id: impl Into<String>) -> AuditConfig {
+        let service_id = service_id.into();
+        AuditConfig {
+            mode: AuditMode::Local {
+                base_dir: PathBuf::from(format!("/var/lib/{service_id}/audit")),
+            },
+            service_id,
+            flush_mode: FlushMode::default(),
+            rotation: RotationPolicy::default(),
+            retention: RetentionPolicy::default(),
+            overflow: OverflowPolicy::default(),
+            failure: FailurePolicy::default(),
+            space: SpacePolicy::default(),
+            origin: None,
+            queue_bytes: default_queue_bytes(),
+            critical_reserve_percent: default_critical_reserve(),
+            max_string_chars: default_max_string_chars(),
+            redaction: RedactionConfig::default(),
+            heartbeat_secs: default_heartbeat_secs(),
+            drop_limit_ms: default_drop_limit_ms(),
+            accepted_event_types: Vec::new(),
+        }
+    }
+
+    /// Checks every field against every other.
+    ///
+    /// # Errors
+    /// The first field that cannot be, and what it may be.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        check(is_service_id(&self.service_id), "service_id", || {
+            "must be 1 to 128 characters out of A-Z a-z 0-9 . _ -".into()
+        })?;
+        let batch = match self.flush_mode {
+            FlushMode::Immediate => None,
+            FlushMode::Batched { size, interval_secs } => Some((size, interval_secs)),
+            FlushMode::Hybrid { batch_size, batch_interval_secs, .. } => {
+                Some((batch_size, batch_interval_secs))
+            }
+        };
+        if let Some((size, interval)) = batch {
+            check(size > 0, "flush_mode", || {
+                "batch size is 0: it must be at least 1 event (1 is what Immediate does better)"
+                    .into()
+            })?;
+            check((1..=3_600).contains(&interval), "flush_mode", || {
+                format!("batch interval is {interval} seconds: it must be 1 to 3600")
+            })?;
+        }
+        if let Some(bytes) = self.rotation.size_limit() {
+            check(bytes >= MIN_SEGMENT_BYTES, "rotation", || {
+                format!("size limit is {bytes} bytes: it must be at least {MIN_SEGMENT_BYTES}")
+            })?;
+        }
+        let kept = self.retention;
+        check(kept.delete_after_days >= kept.min_retention_days, "retention", || {
+            format!(
+                "delete_after_days ({}) is below min_retention_days ({})",
+                kept.delete_after_days, kept.min_retention_days
+            )
+        })?;
+        check(self.queue_bytes >= MIN_QUEUE_BYTES, "queue_bytes", || {
+            format!("must be at least {MIN_QUEUE_BYTES}")
+        })?;
+        check(self.critical_reserve_percent <= 90, "critical_reserve_percent", || {
+            "must be at most 90".into()
+        })?;
+        check(self.max_string_chars >= 64, "max_string_chars", || "must be at least 64".into())?;
+        let space = self.space;
+        check(
+            space.warn_below >= space.refuse_routine_below
+                && space.refuse_routine_below >= space.refuse_all_below,
+            "space",
+            || "must be warn_below ≥ refuse_routine_below ≥ refuse_all_below".into(),
+        )?;
+        if let Some(origin) = &self.origin {
+            check(is_origin(origin), "origin", || {
+                "must be 1 to 200 visible characters without white space and '+'".into()
+            })?;
+        }
+        for event_type in &self.accepted_event_types {
+            check(
+                audit_core::event::is_valid_event_type(event_type),
+                "accepted_event_types",
+                || format!("{event_type:?} is not of the form category.action"),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn check(
+    ok: bool,
+    field: &'static str,
+    problem: impl FnOnce() -> String,
+) -> Result<(), ConfigError> {
+    if ok { Ok(()) } else { Err(ConfigError::Invalid { field, problem: problem() }) }
+}
+
+/// True for what may stand as `service_id`.
+fn is_service_id(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
+
+/// True for what may name a log in a checkpoint.
+fn is_origin(text: &str) -> bool {
+    (1..=200).contains(&text.len())
+        && text.chars().all(|c| !c.is_whitespace() && !c.is_control() && c != '+')
+}

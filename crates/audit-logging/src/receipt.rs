@@ -1,0 +1,103 @@
+//! What `emit` returns: the id of the event, and a way to wait until it is durable.
+//!
+//! What must stay true here: a receipt is cheap to drop, holds no lock and keeps no logger alive.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::error::WaitError;
+use crate::queue::Position;
+use crate::shared::Shared;
+
+/// An accepted event.
+#[derive(Debug, Clone)]
+#[must_use = "a receipt tells when the event is durable; drop it with `let _ = …` if that does not matter"]
+pub struct Receipt {
+    audit_id: Uuid,
+    position: Position,
+    shared: Option<Arc<Shared>>,
+}
+
+impl Receipt {
+    pub(crate) const fn new(audit_id: Uuid, position: Position, shared: Arc<Shared>) -> Receipt {
+        Receipt { audit_id, position, shared: Some(shared) }
+    }
+
+    #[inline]
+    pub(crate) const fn disabled() -> Receipt {
+        Receipt { audit_id: Uuid::nil(), position: 0, shared: None }
+    }
+
+    /// The event's `audit_id` in the trail; the nil UUID when auditing is disabled.
+    #[must_use]
+    pub const fn audit_id(&self) -> Uuid {
+        self.audit_id
+    }
+
+    /// True when the event is known to survive a power failure.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.shared.as_ref().is_none_or(|shared| shared.progress.durable() >= self.position)
+    }
+
+    /// Resolves when the event survives a power failure. Under `Batched` that takes up to the
+    /// batch interval: waiting does not hurry the disk, `flush` does.
+    ///
+    /// # Errors
+    /// The trail was poisoned before the event was durable.
+    pub fn durable(&self) -> Durable<'_> {
+        Durable { receipt: self, registered: None }
+    }
+
+    /// As [`Receipt::durable`], blocking the thread.
+    ///
+    /// # Errors
+    /// As [`Receipt::durable`].
+    pub fn wait_durable(&self) -> Result<(), WaitError> {
+        self.wait(None)
+    }
+
+    /// As [`Receipt::wait_durable`], at most for `limit`.
+    ///
+    /// # Errors
+    /// As [`Receipt::durable`], and [`WaitError::TimedOut`].
+    pub fn wait_durable_timeout(&self, limit: Duration) -> Result<(), WaitError> {
+        self.wait(Some(limit))
+    }
+
+    fn wait(&self, limit: Option<Duration>) -> Result<(), WaitError> {
+        let Some(shared) = &self.shared else { return Ok(()) };
+        if shared.is_forked() {
+            return Err(WaitError::Forked);
+        }
+        shared.progress.wait(self.position, limit)
+    }
+}
+
+/// Future of [`Receipt::durable`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+pub struct Durable<'a> {
+    receipt: &'a Receipt,
+    registered: Option<Waker>,
+}
+
+impl Future for Durable<'_> {
+    type Output = Result<(), WaitError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        match &this.receipt.shared {
+            None => Poll::Ready(Ok(())),
+            Some(shared) if shared.is_forked() => Poll::Ready(Err(WaitError::Forked)),
+            Some(shared) => {
+                shared.progress.poll(this.receipt.position, cx.waker(), &mut this.registered)
+            }
+        }
+    }
+}

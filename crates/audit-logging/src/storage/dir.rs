@@ -1,0 +1,213 @@
+//! A trail's directory on a real file system.
+//!
+//! What must stay true here: everything is opened relative to one directory descriptor that was
+//! checked once, with `O_NOFOLLOW` and `O_CLOEXEC`; files are 0600, directories 0700.
+
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{
+    AtFlags, Dir, FileType, Mode, OFlags, fchmod, fstatvfs, fsync, mkdirat, open, openat, renameat,
+    unlinkat,
+};
+use rustix::io::Errno;
+
+use super::file::DirSegment;
+use super::lock::{LockError, TrailLock};
+use super::{SegmentFile, Space, Storage, TEMPORARY, secure};
+use crate::error::OpenError;
+
+/// A trail's directory on a local file system.
+#[derive(Debug, Clone)]
+pub struct DirStorage {
+    path: PathBuf,
+    dir: Arc<OwnedFd>,
+}
+
+impl DirStorage {
+    /// Opens the directory, making it (0700) and its parents if `create` is set.
+    ///
+    /// # Errors
+    /// [`OpenError::NoTrail`] when it is not there, [`OpenError::Insecure`] for a symlink, a
+    /// foreign owner or a directory others may write to, [`OpenError::Io`] for the rest.
+    pub fn open(path: &Path, create: bool) -> Result<DirStorage, OpenError> {
+        let io_error = |operation: &'static str| {
+            let path = path.to_owned();
+            move |source: io::Error| match source.kind() {
+                secure::INSECURE => OpenError::Insecure { path, problem: source.to_string() },
+                _ => OpenError::Io { operation, path, source },
+            }
+        };
+        if create {
+            if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+                std::fs::create_dir_all(parent).map_err(io_error("create the parents"))?;
+            }
+            match rustix::fs::mkdir(path, Mode::RWXU) {
+                Ok(()) => sync_parent(path).map_err(io_error("sync the parent"))?,
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(io_error("create")(error.into())),
+            }
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let dir = match open(path, flags, Mode::empty()) {
+            Ok(dir) => dir,
+            Err(Errno::NOENT) => return Err(OpenError::NoTrail { path: path.to_owned() }),
+            Err(Errno::NOTDIR) if path.is_symlink() => {
+                return Err(io_error("open")(secure::explain(Errno::LOOP)));
+            }
+            Err(error) => return Err(io_error("open")(secure::explain(error))),
+        };
+        secure::check(&dir, FileType::Directory).map_err(io_error("check"))?;
+        Ok(DirStorage { path: path.to_owned(), dir: Arc::new(dir) })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes the one writer's lock; `owner` is written into it for people.
+    ///
+    /// # Errors
+    /// [`OpenError::Locked`] when another writer has it.
+    pub fn lock(&self, owner: &str) -> Result<TrailLock, OpenError> {
+        TrailLock::acquire(&self.dir, owner).map_err(|error| match error {
+            LockError::Held(holder) => OpenError::Locked { path: self.path.clone(), holder },
+            LockError::Io(source) if source.kind() == secure::INSECURE => OpenError::Insecure {
+                path: self.path.join("lock"),
+                problem: source.to_string(),
+            },
+            LockError::Io(source) => {
+                OpenError::Io { operation: "lock", path: self.path.clone(), source }
+            }
+        })
+    }
+
+    /// Sets the directory itself to 0700, for a new trail in a directory that was there.
+    pub(crate) fn restrict(&self) -> io::Result<()> {
+        Ok(fchmod(&*self.dir, Mode::RWXU)?)
+    }
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    fsync(open(parent, flags, Mode::empty())?)?;
+    Ok(())
+}
+
+/// Splits `sub/file` and opens `sub`; a plain name stays in `dir`. `create` makes `sub`.
+fn locate<'n>(
+    dir: &Arc<OwnedFd>,
+    name: &'n str,
+    create: bool,
+) -> io::Result<(Arc<OwnedFd>, &'n str)> {
+    let Some((sub, file)) = name.split_once('/') else { return Ok((Arc::clone(dir), name)) };
+    if create {
+        match mkdirat(&**dir, sub, Mode::RWXU) {
+            Ok(()) => fsync(&**dir)?,
+            Err(Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let sub = openat(&**dir, sub, flags, Mode::empty()).map_err(secure::explain)?;
+    secure::check(&sub, FileType::Directory)?;
+    Ok((Arc::new(sub), file))
+}
+
+/// `openat`, `fstat`.
+fn open_checked(dir: &OwnedFd, name: &str, flags: OFlags) -> io::Result<OwnedFd> {
+    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = openat(dir, name, flags, Mode::RUSR | Mode::WUSR).map_err(secure::explain)?;
+    secure::check(&file, FileType::RegularFile)?;
+    Ok(file)
+}
+
+/// `openat(O_EXCL)`, `write`…, `fsync`, `renameat`, `fsync` of the directory.
+pub(super) fn replace_in(
+    dir: &Arc<OwnedFd>,
+    name: &str,
+    content: &mut dyn Read,
+) -> io::Result<()> {
+    let (dir, name) = locate(dir, name, true)?;
+    let temporary = format!("{name}{TEMPORARY}");
+    match unlinkat(&*dir, &temporary, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+    let mut file = std::fs::File::from(open_checked(&dir, &temporary, flags)?);
+    io::copy(content, &mut file)?;
+    file.sync_all()?;
+    renameat(&*dir, &temporary, &*dir, name)?;
+    fsync(&*dir)?;
+    Ok(())
+}
+
+impl Storage for DirStorage {
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&*self.dir)? {
+            let name = entry?.file_name().to_bytes().to_vec();
+            // A name that is not UTF-8 is none of ours.
+            if let Ok(name) = String::from_utf8(name)
+                && name != "."
+                && name != ".."
+            {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
+        let (dir, name) = locate(&self.dir, name, false)?;
+        Ok(Box::new(std::fs::File::from(open_checked(&dir, name, OFlags::RDONLY)?)))
+    }
+
+    /// `openat(O_EXCL)`, `fsync`, `fsync` of the directory.
+    fn create_segment(&self, name: &str) -> io::Result<Box<dyn SegmentFile>> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        let file = open_checked(&self.dir, name, flags)?;
+        fsync(&file)?;
+        fsync(&*self.dir)?;
+        Ok(Box::new(DirSegment::new(Arc::clone(&self.dir), name, file, 0)))
+    }
+
+    fn open_segment(&self, name: &str) -> io::Result<Box<dyn SegmentFile>> {
+        let file = open_checked(&self.dir, name, OFlags::RDWR)?;
+        let len = rustix::fs::fstat(&file)?.st_size.unsigned_abs();
+        Ok(Box::new(DirSegment::new(Arc::clone(&self.dir), name, file, len)))
+    }
+
+    fn replace(&self, name: &str, content: &mut dyn Read) -> io::Result<()> {
+        replace_in(&self.dir, name, content)
+    }
+
+    fn set_read_only(&self, name: &str) -> io::Result<()> {
+        let file = open_checked(&self.dir, name, OFlags::RDONLY)?;
+        fchmod(&file, Mode::RUSR)?;
+        fsync(&file)?;
+        Ok(())
+    }
+
+    fn remove_temporary(&self, name: &str) -> io::Result<()> {
+        debug_assert!(name.ends_with(TEMPORARY));
+        match unlinkat(&*self.dir, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn space(&self) -> io::Result<Space> {
+        let stat = fstatvfs(&*self.dir)?;
+        Ok(Space { total: stat.f_blocks * stat.f_frsize, free: stat.f_bavail * stat.f_frsize })
+    }
+}

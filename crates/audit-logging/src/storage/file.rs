@@ -1,0 +1,98 @@
+//! One open segment on a real file system.
+//!
+//! What must stay true here: this descriptor is the only one that ever writes to the segment
+//! (errors may be reported to one descriptor only), and it writes at offsets of its own, so a
+//! stranger's bytes are noticed and not mixed in.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, fdatasync, fstat, fsync, ftruncate, renameat, statat};
+use rustix::io::{Errno, pread, pwrite, retry_on_intr};
+
+use super::dir::replace_in;
+use super::{Identity, QUARANTINE, SegmentFile};
+
+pub(super) struct DirSegment {
+    dir: Arc<OwnedFd>,
+    name: String,
+    file: OwnedFd,
+    len: u64,
+}
+
+impl DirSegment {
+    pub(super) fn new(dir: Arc<OwnedFd>, name: &str, file: OwnedFd, len: u64) -> DirSegment {
+        DirSegment { dir, name: name.to_owned(), file, len }
+    }
+}
+
+impl SegmentFile for DirSegment {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// `pwrite64`.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = retry_on_intr(|| pwrite(&self.file, bytes, self.len))?;
+        if taken == 0 && !bytes.is_empty() {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        self.len += taken as u64;
+        Ok(taken)
+    }
+
+    /// `fdatasync`. Not repeated on any error but an interruption before it began.
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(retry_on_intr(|| fdatasync(&self.file))?)
+    }
+
+    /// `ftruncate`, `fsync`.
+    fn truncate(&mut self, len: u64) -> io::Result<()> {
+        retry_on_intr(|| ftruncate(&self.file, len))?;
+        retry_on_intr(|| fsync(&self.file))?;
+        self.len = len;
+        Ok(())
+    }
+
+    /// `newfstatat`, `fstat`.
+    fn identity(&self) -> io::Result<Identity> {
+        let ours = fstat(&self.file)?;
+        match statat(&*self.dir, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(named) if (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino) => {
+                let len = ours.st_size.unsigned_abs();
+                Ok(if len == self.len { Identity::Intact } else { Identity::Resized })
+            }
+            Ok(_) | Err(Errno::NOENT) => Ok(Identity::Unlinked),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn relink(&mut self) -> io::Result<()> {
+        // Whatever stands under our name is evidence too.
+        let aside = format!("{QUARANTINE}/{}.impostor.{}", self.name, self.len);
+        replace_in(&self.dir, &aside, &mut io::empty())?;
+        match renameat(&*self.dir, &self.name, &*self.dir, &aside) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut content = FromStart { file: self.file.as_fd(), at: 0, end: self.len };
+        replace_in(&self.dir, &self.name, &mut content)
+    }
+}
+
+/// Reads an open file from its start without moving it.
+struct FromStart<'a> {
+    file: std::os::fd::BorrowedFd<'a>,
+    at: u64,
+    end: u64,
+}
+
+impl Read for FromStart<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let want = buf.len().min(usize::try_from(self.end - self.at).unwrap_or(usize::MAX));
+        let got = retry_on_intr(|| pread(self.file, &mut buf[..want], self.at))?;
+        self.at += got as u64;
+        Ok(got)
+    }
+}

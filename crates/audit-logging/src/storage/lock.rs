@@ -1,0 +1,69 @@
+//! The one writer's lock.
+//!
+//! What must stay true here: `flock` on the file `lock` is what counts; the text in it only helps
+//! a person. A forked child keeps an flock alive, so the text names pid and start time: a holder
+//! whose pid is gone was forked.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags, flock, ftruncate, openat};
+use rustix::io::{Errno, pread, pwrite};
+
+use super::secure;
+
+const NAME: &str = "lock";
+/// Readers probe the lock for some microseconds to tell a live trail; a second writer holds it.
+const PROBE_GRACE: Duration = Duration::from_millis(300);
+
+/// Held as long as the trail is written; released by the kernel when the process ends.
+#[derive(Debug)]
+pub struct TrailLock {
+    _file: OwnedFd,
+}
+
+/// Why there is no lock.
+pub(crate) enum LockError {
+    Held(String),
+    Io(io::Error),
+}
+
+impl TrailLock {
+    pub(crate) fn acquire(dir: &OwnedFd, owner: &str) -> Result<TrailLock, LockError> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = openat(dir, NAME, flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|e| LockError::Io(secure::explain(e)))?;
+        secure::check(&file, FileType::RegularFile).map_err(LockError::Io)?;
+        let end = Instant::now() + PROBE_GRACE;
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => break,
+                Err(Errno::INTR) => {}
+                Err(Errno::WOULDBLOCK) if Instant::now() < end => {
+                    std::thread::park_timeout(Duration::from_millis(5));
+                }
+                Err(Errno::WOULDBLOCK) => return Err(LockError::Held(describe_holder(&file))),
+                Err(error) => return Err(LockError::Io(error.into())),
+            }
+        }
+        ftruncate(&file, 0).map_err(|e| LockError::Io(e.into()))?;
+        pwrite(&file, owner.as_bytes(), 0).map_err(|e| LockError::Io(e.into()))?;
+        Ok(TrailLock { _file: file })
+    }
+}
+
+fn describe_holder(file: &OwnedFd) -> String {
+    let mut text = [0u8; 128];
+    let len = pread(file, &mut text, 0).unwrap_or(0);
+    let text: String =
+        String::from_utf8_lossy(&text[..len]).chars().filter(|c| !c.is_control()).collect();
+    let pid = text.strip_prefix("pid ").and_then(|rest| rest.split(' ').next());
+    match pid.and_then(|pid| pid.parse().ok()).and_then(rustix::process::Pid::from_raw) {
+        Some(pid) if rustix::process::test_kill_process(pid) == Err(Errno::SRCH) => {
+            format!("{text}, which has ended: a child it forked still holds the lock")
+        }
+        _ if text.is_empty() => "unknown".to_owned(),
+        _ => text,
+    }
+}

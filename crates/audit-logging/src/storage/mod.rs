@@ -1,0 +1,153 @@
+//! Every durable file operation of the project, behind one small trait.
+//!
+//! What must stay true here: a method that returns `Ok` has made its effect durable, unless it
+//! says otherwise; a failed [`SegmentFile::sync`] is final for that file (fsyncgate: the kernel
+//! marks the pages clean, so a retry would "succeed" without the data); names are checked never to
+//! lead out of the trail. System calls expected per method stand beside [`DirStorage`]'s.
+
+mod dir;
+mod file;
+mod lock;
+mod secure;
+
+use std::io::{self, Read};
+
+pub use dir::DirStorage;
+pub use lock::TrailLock;
+
+/// Directory for bytes that recovery took off a segment.
+pub(crate) const QUARANTINE: &str = "quarantine";
+/// Directory for signing keys.
+pub(crate) const KEYS: &str = "keys";
+/// Ending of files that are not finished; a crash may leave them, and opening removes them.
+pub(crate) const TEMPORARY: &str = ".tmp";
+
+/// Room on the file system, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// Size of the file system.
+    pub total: u64,
+    /// What this user may still write.
+    pub free: u64,
+}
+
+/// What became of an open segment behind the writer's back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Identity {
+    /// It is where it was and as long as it was.
+    Intact,
+    /// Its name is gone or leads to another file.
+    Unlinked,
+    /// It is longer or shorter than the writer left it.
+    Resized,
+}
+
+/// One trail's directory.
+pub trait Storage: Send + Sync + 'static {
+    /// File names in the trail's directory, unordered, subdirectories not entered.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// Opens a file for reading, following no symlink.
+    ///
+    /// # Errors
+    /// `NotFound` when it is not there, or the operating system's.
+    fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>>;
+
+    /// Makes an empty segment, durable with its directory entry. Never opens an existing file.
+    ///
+    /// # Errors
+    /// `AlreadyExists`, or the operating system's.
+    fn create_segment(&self, name: &str) -> io::Result<Box<dyn SegmentFile>>;
+
+    /// Opens an existing segment for appending at its end.
+    ///
+    /// # Errors
+    /// `NotFound`, or the operating system's.
+    fn open_segment(&self, name: &str) -> io::Result<Box<dyn SegmentFile>>;
+
+    /// Puts a file in place whole or not at all: temporary name, fill, sync, rename, sync the
+    /// directory.
+    ///
+    /// # Errors
+    /// The operating system's; the old file, if any, is still there.
+    fn replace(&self, name: &str, content: &mut dyn Read) -> io::Result<()>;
+
+    /// Makes a closed file read-only (0400).
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn set_read_only(&self, name: &str) -> io::Result<()>;
+
+    /// Removes a temporary file that a crash left behind.
+    ///
+    /// # Errors
+    /// The operating system's; a file that is not there is no error.
+    fn remove_temporary(&self, name: &str) -> io::Result<()>;
+
+    /// Room on the file system.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn space(&self) -> io::Result<Space>;
+}
+
+/// One segment, open for appending. The only descriptor that ever writes to it.
+pub trait SegmentFile: Send {
+    /// Bytes in it, as this writer knows.
+    fn len(&self) -> u64;
+
+    /// True when nothing is in it.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Writes at the end; returns how many bytes were taken, which may be fewer. Not durable.
+    ///
+    /// # Errors
+    /// The operating system's; nothing was taken.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Makes everything appended durable (`fdatasync`).
+    ///
+    /// # Errors
+    /// Final: what was appended since the last success may or may not be on disk, for ever.
+    fn sync(&mut self) -> io::Result<()>;
+
+    /// Cuts the end off, durably.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn truncate(&mut self, len: u64) -> io::Result<()>;
+
+    /// Looks whether the file is still the one under its name, and as long as it was left.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn identity(&self) -> io::Result<Identity>;
+
+    /// Puts an unlinked file's content back under its name; what stands there instead moves to
+    /// the quarantine.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn relink(&mut self) -> io::Result<()>;
+}
+
+/// True for errors that space, once it is there, cures.
+pub(crate) fn is_no_space(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Reads a small file whole.
+pub(crate) fn read_to_vec(storage: &dyn Storage, name: &str, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    storage.read(name)?.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "file is larger than it can be"));
+    }
+    Ok(bytes)
+}
