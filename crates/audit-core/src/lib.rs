@@ -12,6 +12,7 @@ extern crate self as audit_core;
 pub mod chain;
 pub mod control;
 pub mod encode;
+pub mod entry;
 pub mod event;
 pub mod hex;
 pub mod meta;

@@ -1,0 +1,225 @@
+//! The members of an entry, in their order.
+//!
+//! What must stay true here: this reads from left to right exactly as FORMAT section 3 lists the
+//! members. A member is optional here only if the page says so.
+
+use uuid::Uuid;
+
+use super::cursor::Cursor;
+use super::details::{self, Scratch};
+use super::error::{EntryError, EntryErrorKind as Kind};
+use super::text::RawStr;
+use super::{Actor, Context, Entry, Resource};
+use crate::chain::{Hash, MAX_LINE};
+use crate::event::Outcome;
+
+/// The longest `event_type`.
+const MAX_EVENT_TYPE: usize = 128;
+
+/// Reads lines and keeps the memory that takes: no allocation per entry once warm.
+#[derive(Debug, Default, Clone)]
+pub struct Parser {
+    scratch: Scratch,
+}
+
+impl Parser {
+    /// Reads one line, LF not included.
+    ///
+    /// # Errors
+    /// When the line is not exactly what FORMAT section 3 allows.
+    pub fn parse<'a>(&mut self, line: &'a [u8]) -> Result<Entry<'a>, EntryError> {
+        if line.len() > MAX_LINE {
+            let expected = "the end of the line: a leaf is at most 65,535 bytes";
+            return Err(EntryError::at(Kind::TooLong, line, MAX_LINE, expected));
+        }
+        let text = std::str::from_utf8(line)
+            .map_err(|e| EntryError::at(Kind::NotUtf8, line, e.valid_up_to(), "UTF-8"))?;
+        let mut at = Cursor::new(text);
+
+        at.expect("{\"seq\":")?;
+        let seq = at.decimal()?;
+        at.expect(",\"audit_id\":\"")?;
+        let audit_id = uuid_v7(&mut at)?;
+        at.expect("\",\"timestamp\":\"")?;
+        let timestamp = timestamp(&mut at)?;
+        at.expect("\",\"service_id\":")?;
+        let service_id = at.string()?;
+        at.expect(",\"event_type\":\"")?;
+        let event_type = event_type(&mut at)?;
+        let critical = at.eat(",\"critical\":");
+        if critical && !at.eat("true") {
+            return Err(at.error(Kind::Value, "true"));
+        }
+        let actor = at.eat(",\"actor\":").then(|| actor(&mut at)).transpose()?;
+        let resource = at.eat(",\"resource\":").then(|| resource(&mut at)).transpose()?;
+        at.expect(",\"result\":")?;
+        let result = result(&mut at)?;
+        let reason = at.eat(",\"reason\":").then(|| at.string()).transpose()?;
+        let context = at.eat(",\"context\":").then(|| context(&mut at)).transpose()?;
+        let details = if at.eat(",\"details\":") {
+            Some(details::object(&mut at, text, &mut self.scratch)?)
+        } else {
+            None
+        };
+        at.expect(",\"prev_hash\":\"")?;
+        let prev_hash = hash(&mut at)?;
+        at.expect("\",\"hash\":\"")?;
+        let hash = hash(&mut at)?;
+        at.expect("\"}")?;
+        if !at.rest().is_empty() {
+            return Err(at.error(Kind::Structure, "the end of the line"));
+        }
+
+        Ok(Entry {
+            line: text,
+            seq,
+            audit_id,
+            timestamp,
+            service_id,
+            event_type,
+            critical,
+            actor,
+            resource,
+            result,
+            reason,
+            context,
+            details,
+            prev_hash,
+            hash,
+        })
+    }
+}
+
+fn uuid_v7(at: &mut Cursor<'_>) -> Result<Uuid, EntryError> {
+    let expected = "a lower-case UUID of version 7";
+    let start = at.pos();
+    let error = |at: &Cursor<'_>, i: usize| at.error_at(start + i, Kind::Value, expected);
+    let text = at.take(36).ok_or_else(|| error(at, 0))?;
+    let mut value: u128 = 0;
+    for (i, &c) in text.as_bytes().iter().enumerate() {
+        let digit = match (i, c) {
+            (8 | 13 | 18 | 23, b'-') => continue,
+            (8 | 13 | 18 | 23, _) => return Err(error(at, i)),
+            (14, b'7') => 7,
+            (19, b'8' | b'9') => c - b'0',
+            (19, b'a' | b'b') => c - b'a' + 10,
+            (14 | 19, _) => return Err(error(at, i)),
+            (_, b'0'..=b'9') => c - b'0',
+            (_, b'a'..=b'f') => c - b'a' + 10,
+            _ => return Err(error(at, i)),
+        };
+        value = value << 4 | u128::from(digit);
+    }
+    Ok(Uuid::from_u128(value))
+}
+
+fn timestamp<'a>(at: &mut Cursor<'a>) -> Result<&'a str, EntryError> {
+    const FORM: &[u8; 30] = b"0000-00-00T00:00:00.000000000Z";
+    let expected = "a time such as 2026-11-23T06:54:00.000000000Z";
+    let start = at.pos();
+    let error = |at: &Cursor<'_>, i: usize| at.error_at(start + i, Kind::Value, expected);
+    let text = at.take(FORM.len()).ok_or_else(|| error(at, 0))?;
+    let bytes = text.as_bytes();
+    let fits = |(c, form): (&u8, &u8)| if *form == b'0' { c.is_ascii_digit() } else { c == form };
+    if let Some(i) = bytes.iter().zip(FORM).position(|pair| !fits(pair)) {
+        return Err(error(at, i));
+    }
+    let two = |i: usize| (bytes[i] - b'0') * 10 + (bytes[i + 1] - b'0');
+    let (century, year, month) = (two(0), two(2), two(5));
+    // A year divisible by 100 is a leap year only if its century is divisible by four.
+    let leap = if year == 0 { century % 4 == 0 } else { year % 4 == 0 };
+    let days = match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if leap => 29,
+        2 => 28,
+        _ => 31,
+    };
+    for (i, allowed) in [(5, 1..=12), (8, 1..=days), (11, 0..=23), (14, 0..=59), (17, 0..=59)] {
+        if !allowed.contains(&two(i)) {
+            return Err(error(at, i));
+        }
+    }
+    Ok(text)
+}
+
+/// `[a-z0-9_]+(\.[a-z0-9_]+)+`, and the quote after it.
+fn event_type<'a>(at: &mut Cursor<'a>) -> Result<&'a str, EntryError> {
+    let start = at.pos();
+    let (mut dots, mut word) = (0, 0);
+    loop {
+        match at.peek() {
+            Some(b'a'..=b'z' | b'0'..=b'9' | b'_') => word += 1,
+            Some(b'.') if word > 0 => (dots, word) = (dots + 1, 0),
+            Some(b'"') if word > 0 && dots > 0 => break,
+            _ => return Err(at.error(Kind::Value, "an event type such as auth.failure")),
+        }
+        at.bump();
+        if at.pos() - start > MAX_EVENT_TYPE {
+            return Err(at.error_at(start, Kind::Value, "an event type of at most 128 bytes"));
+        }
+    }
+    let text = at.since(start);
+    at.bump();
+    Ok(text)
+}
+
+fn result(at: &mut Cursor<'_>) -> Result<Outcome, EntryError> {
+    if at.eat("\"success\"") {
+        Ok(Outcome::Success)
+    } else if at.eat("\"failure\"") {
+        Ok(Outcome::Failure)
+    } else if at.eat("\"partial\"") {
+        Ok(Outcome::Partial)
+    } else {
+        Err(at.error(Kind::Value, "\"success\", \"failure\" or \"partial\""))
+    }
+}
+
+fn hash(at: &mut Cursor<'_>) -> Result<Hash, EntryError> {
+    let start = at.pos();
+    let text = at.rest();
+    let text = &text[..text.len().min(64)];
+    if let Some(hash) = Hash::from_hex(text) {
+        at.take(64);
+        return Ok(hash);
+    }
+    let bad = text.iter().position(|c| !matches!(c, b'0'..=b'9' | b'a'..=b'f'));
+    let bad = start + bad.unwrap_or(text.len());
+    Err(at.error_at(bad, Kind::Value, "64 lower-case hex digits"))
+}
+
+fn actor<'a>(at: &mut Cursor<'a>) -> Result<Actor<'a>, EntryError> {
+    let start = at.pos();
+    at.expect("{\"user_id\":")?;
+    let user_id = at.string()?;
+    let ip = optional(at, ",\"ip\":")?;
+    let auth_method = optional(at, ",\"auth_method\":")?;
+    let session_id = optional(at, ",\"session_id\":")?;
+    at.expect("}")?;
+    Ok(Actor { raw: at.since(start), user_id, ip, auth_method, session_id })
+}
+
+fn resource<'a>(at: &mut Cursor<'a>) -> Result<Resource<'a>, EntryError> {
+    let start = at.pos();
+    at.expect("{\"resource_type\":")?;
+    let resource_type = at.string()?;
+    let resource_id = optional(at, ",\"resource_id\":")?;
+    let parent_id = optional(at, ",\"parent_id\":")?;
+    at.expect("}")?;
+    Ok(Resource { raw: at.since(start), resource_type, resource_id, parent_id })
+}
+
+fn context<'a>(at: &mut Cursor<'a>) -> Result<Context<'a>, EntryError> {
+    let start = at.pos();
+    at.expect("{")?;
+    let trace_id = optional(at, "\"trace_id\":")?;
+    let span_id = optional(at, if trace_id.is_some() { ",\"span_id\":" } else { "\"span_id\":" })?;
+    let first = trace_id.is_none() && span_id.is_none();
+    let request_id = optional(at, if first { "\"request_id\":" } else { ",\"request_id\":" })?;
+    at.expect("}")?;
+    Ok(Context { raw: at.since(start), trace_id, span_id, request_id })
+}
+
+fn optional<'a>(at: &mut Cursor<'a>, member: &str) -> Result<Option<RawStr<'a>>, EntryError> {
+    if at.eat(member) { at.string().map(Some) } else { Ok(None) }
+}
