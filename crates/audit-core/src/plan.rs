@@ -3,7 +3,7 @@
 //! What must stay true here: pure and deterministic. The same head and the same bodies give the
 //! same bytes, so unsynced lines can be written again after a failed sync.
 
-use crate::chain::{Hash, Head, MAX_LEAF, leaf_hash};
+use crate::chain::{HASH_SUFFIX, Hash, Head, MAX_LEAF, leaf_hash};
 use crate::hex;
 
 /// The longest body [`append_line`] takes: what is left of a leaf after the longest `seq`,
@@ -31,4 +31,29 @@ pub fn append_line(out: &mut Vec<u8>, head: &mut Head, body: &[u8]) -> Hash {
     out.extend_from_slice(b"\"}\n");
     *head = Head { next_seq: head.next_seq + 1, last_hash: hash };
     hash
+}
+
+/// Length of the line [`append_line`] would append, LF included.
+#[must_use]
+pub fn line_len(head: &Head, body: &[u8]) -> usize {
+    let digits = itoa::Buffer::new().format(head.next_seq).len();
+    br#"{"seq":,,"prev_hash":"""#.len() + digits + body.len() + 64 + HASH_SUFFIX + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_is_known_beforehand_and_the_longest_body_fits_a_leaf() {
+        for next_seq in [0, 9, 10, u64::MAX - 1] {
+            let mut head = Head { next_seq, last_hash: Hash::ZERO };
+            let body = vec![b'x'; MAX_BODY];
+            let expected = line_len(&head, &body);
+            let mut out = Vec::new();
+            append_line(&mut out, &mut head, &body);
+            assert_eq!(out.len(), expected);
+            assert!(out.len() - 1 - HASH_SUFFIX + 1 <= MAX_LEAF);
+        }
+    }
 }

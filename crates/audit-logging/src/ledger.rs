@@ -14,6 +14,9 @@ const MAX_ROWS: usize = 64;
 /// Type of the shared row.
 const OTHER: &str = "(other)";
 
+/// Type of input that could not be read as an event.
+pub(crate) const UNREADABLE: &str = "(unreadable)";
+
 /// Why an event was refused, as `audit.events_dropped` names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -65,11 +68,11 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Counts one refused event.
-    pub(crate) fn record(&self, event_type: &str, cause: DropCause, now: Timestamp) {
+    /// Counts one refused event. True when it is the first since [`Ledger::take`].
+    pub(crate) fn record(&self, event_type: &str, cause: DropCause, now: Timestamp) -> bool {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        let valid = audit_core::event::is_valid_event_type(event_type);
-        let name = if valid { event_type } else { "(invalid)" };
+        let valid = audit_core::event::is_well_formed(event_type);
+        let name = if valid || event_type == UNREADABLE { event_type } else { "(invalid)" };
         let key = (name.to_owned(), cause);
         let key = if pending.rows.len() >= MAX_ROWS && !pending.rows.contains_key(&key) {
             (OTHER.to_owned(), cause)
@@ -78,8 +81,10 @@ impl Ledger {
         };
         *pending.rows.entry(key).or_insert(0) += 1;
         pending.total += 1;
+        let is_first = pending.span.is_none();
         let (first, last) = pending.span.unwrap_or((now, now));
         pending.span = Some((first.min(now), last.max(now)));
+        is_first
     }
 
     /// Takes what was counted since the last call; `None` when nothing was refused.

@@ -1,1 +1,46 @@
-//! audit-logging
+//! Tamper-evident security audit trails for Rust services.
+//!
+//! # The nouns
+//!
+//! * [`AuditLogger`]: a handle on one trail, open for writing. `emit` takes an event and returns a
+//!   [`Receipt`].
+//! * [`AuditEvent`]: the built-in catalogue; `#[derive(AuditEvent)]` makes events of your own.
+//! * [`AuditConfig`]: everything the logger can be told, with [`FlushMode`] at its heart.
+//!
+//! # What survives which failure
+//!
+//! A receipt that is *durable* survives a killed process and a power failure, in any mode. An
+//! accepted event that is not durable yet survives neither for certain; how many those can be is
+//! the choice of [`FlushMode`].
+
+extern crate self as audit_logging;
+
+mod builder;
+mod clock;
+mod config;
+mod error;
+mod ids;
+mod ledger;
+mod logger;
+mod progress;
+mod queue;
+mod receipt;
+mod shared;
+mod signals;
+pub mod storage;
+mod trail;
+mod writer;
+
+pub use audit_core as core;
+pub use builder::{Builder, create_trail, existing_trail};
+pub use clock::{Clock, SystemClock};
+pub use config::{
+    AuditConfig, AuditMode, FailurePolicy, FlushMode, OverflowPolicy, RetentionPolicy,
+    RotationPolicy, SpacePolicy,
+};
+pub use error::{ConfigError, EmitError, Fault, OpenError, WaitError};
+pub use ledger::DropCause;
+pub use logger::{AuditLogger, Wait};
+pub use receipt::{Durable, Receipt};
+pub use shared::SpaceLevel;
+pub use signals::SignalGuard;

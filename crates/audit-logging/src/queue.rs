@@ -52,11 +52,6 @@ impl Batch {
             Some((flags != 0, body))
         })
     }
-
-    /// Capacity its records take until they are released.
-    pub(crate) fn weight(&self) -> usize {
-        self.bytes.len()
-    }
 }
 
 #[derive(Debug, Default)]
@@ -69,6 +64,11 @@ struct State {
     kicked: bool,
     writer_sleeps: bool,
     waiting_for_room: usize,
+}
+
+/// Room a record takes in the queue.
+pub(crate) const fn weight_of(body: &[u8]) -> usize {
+    FRAME + body.len()
 }
 
 /// The queue. All sizes in bytes, frames included.
@@ -106,7 +106,7 @@ impl Queue {
         body: &[u8],
         patience: Duration,
     ) -> Result<Position, Refusal> {
-        let weight = FRAME + body.len();
+        let weight = weight_of(body);
         let limit = if critical { self.capacity } else { self.routine_capacity };
         let mut state = self.lock();
         let mut deadline = None;
@@ -185,18 +185,13 @@ impl Queue {
 
     /// Writer only. Sleeps until there is a record, a request beyond `flushed_to`, a kick, the
     /// end, or `timeout` is over.
-    pub(crate) fn wait(
-        &self,
-        flushed_to: Position,
-        closed_known: bool,
-        timeout: Option<Duration>,
-    ) -> Wake {
+    pub(crate) fn wait(&self, flushed_to: Position, timeout: Option<Duration>) -> Wake {
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
         let mut state = self.lock();
         loop {
             let ready = state.incoming.count > 0
                 || state.wake.flush_to > flushed_to
-                || (state.wake.closed && !closed_known)
+                || state.wake.closed
                 || state.kicked;
             let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
             if ready || left.is_some_and(|left| left.is_zero()) {
@@ -213,6 +208,22 @@ impl Queue {
                     .map_or_else(|e| e.into_inner().0, |(guard, _)| guard),
             };
         }
+    }
+
+    /// Writer only. Sleeps for `span`, or shorter when the queue is closed; records do not wake it.
+    pub(crate) fn pause(&self, span: Duration) {
+        let state = self.lock();
+        let closed = self.work.wait_timeout_while(state, span, |state| !state.wake.closed);
+        drop(closed);
+        // Closed already: the pause still has to be one.
+        if self.is_closed() {
+            std::thread::park_timeout(span);
+        }
+    }
+
+    /// True after [`Queue::close`].
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().wake.closed
     }
 
     /// Writer only. Takes everything that was accepted since the last call.
@@ -250,6 +261,10 @@ mod tests {
 
     const NOW: Duration = Duration::ZERO;
 
+    fn weight_of_all(batch: &Batch) -> usize {
+        batch.records().map(|(_, body)| weight_of(body)).sum()
+    }
+
     #[test]
     fn records_come_out_once_and_in_order() {
         let queue = Queue::new(1 << 20, 10);
@@ -275,7 +290,7 @@ mod tests {
         assert_eq!(queue.push(true, &body, NOW), Err(Refusal::Full));
         let batch = queue.take();
         assert_eq!(queue.push(true, &body, NOW), Err(Refusal::Full), "taken is not released");
-        queue.release(batch.weight());
+        queue.release(weight_of_all(&batch));
         assert!(queue.push(false, &body, NOW).is_ok());
     }
 
@@ -285,7 +300,7 @@ mod tests {
         queue.push(false, b"last", NOW).unwrap();
         queue.close();
         assert_eq!(queue.push(false, b"late", NOW), Err(Refusal::Closed));
-        assert!(queue.wait(0, true, None).closed);
+        assert!(queue.wait(0, None).closed);
         assert_eq!(queue.take().count, 1);
     }
 
@@ -299,7 +314,7 @@ mod tests {
                 std::thread::yield_now();
             }
             let batch = queue.take();
-            queue.release(batch.weight());
+            queue.release(weight_of_all(&batch));
             assert_eq!(waiting.join().unwrap(), Ok(2));
         });
     }

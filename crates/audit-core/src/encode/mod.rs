@@ -7,8 +7,23 @@ use uuid::Uuid;
 use crate::event::{Event, Text};
 
 /// How strings are limited and redacted. Shared by `Arc`, made once.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct EncodePolicy {}
+impl EncodePolicy {
+    /// stub
+    #[must_use]
+    pub fn with_string_limit(self, _c: usize) -> Self {
+        self
+    }
+    /// stub
+    #[must_use]
+    pub fn with_redaction(self, _c: &RedactionConfig) -> Self {
+        self
+    }
+}
+/// stub
+#[derive(Debug, Default, Clone, PartialEq, Serialize, serde::Deserialize)]
+pub struct RedactionConfig {}
 
 /// What the logger adds to an event.
 #[derive(Debug, Clone, Copy)]

@@ -166,7 +166,11 @@ fn every_violation_is_refused_where_it_stands() {
         let expected =
             if to.starts_with("\"🔒\"") { broken.find("\\ud83d").unwrap() } else { at + offset };
         if (error.kind, error.offset) != (*kind, expected) {
-            wrong.push(format!("{to}: {error} ({:?}), {}", error.kind, error.offset as i64-at as i64));
+            wrong.push(format!(
+                "{to}: {error} ({:?}), {}",
+                error.kind,
+                error.offset as i64 - at as i64
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

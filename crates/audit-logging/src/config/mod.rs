@@ -14,6 +14,8 @@ pub use policy::{
     FailurePolicy, FlushMode, OverflowPolicy, RetentionPolicy, RotationPolicy, SpacePolicy,
 };
 
+use audit_core::encode::{EncodePolicy, RedactionConfig};
+
 use crate::error::ConfigError;
 
 /// Smallest queue: several of the largest events, with the critical share kept free.
@@ -136,6 +138,20 @@ impl AuditConfig {
         }
     }
 
+    /// How strings are limited and redacted.
+    pub(crate) fn encode_policy(&self) -> EncodePolicy {
+        EncodePolicy::default()
+            .with_string_limit(self.max_string_chars)
+            .with_redaction(&self.redaction)
+    }
+
+    /// True when `emit` takes events of this type.
+    pub(crate) fn accepts(&self, event_type: &str) -> bool {
+        self.accepted_event_types.is_empty()
+            || self.accepted_event_types.iter().any(|known| known == event_type)
+            || audit_core::event::describe_built_in(event_type).is_some()
+    }
+
     /// Checks every field against every other.
     ///
     /// # Errors
@@ -192,11 +208,9 @@ impl AuditConfig {
             })?;
         }
         for event_type in &self.accepted_event_types {
-            check(
-                audit_core::event::is_valid_event_type(event_type),
-                "accepted_event_types",
-                || format!("{event_type:?} is not of the form category.action"),
-            )?;
+            check(audit_core::event::is_well_formed(event_type), "accepted_event_types", || {
+                format!("{event_type:?} is not of the form category.action")
+            })?;
         }
         Ok(())
     }

@@ -76,10 +76,9 @@ impl DirStorage {
     pub fn lock(&self, owner: &str) -> Result<TrailLock, OpenError> {
         TrailLock::acquire(&self.dir, owner).map_err(|error| match error {
             LockError::Held(holder) => OpenError::Locked { path: self.path.clone(), holder },
-            LockError::Io(source) if source.kind() == secure::INSECURE => OpenError::Insecure {
-                path: self.path.join("lock"),
-                problem: source.to_string(),
-            },
+            LockError::Io(source) if source.kind() == secure::INSECURE => {
+                OpenError::Insecure { path: self.path.join("lock"), problem: source.to_string() }
+            }
             LockError::Io(source) => {
                 OpenError::Io { operation: "lock", path: self.path.clone(), source }
             }
@@ -103,7 +102,7 @@ fn sync_parent(path: &Path) -> io::Result<()> {
 }
 
 /// Splits `sub/file` and opens `sub`; a plain name stays in `dir`. `create` makes `sub`.
-fn locate<'n>(
+pub(super) fn locate<'n>(
     dir: &Arc<OwnedFd>,
     name: &'n str,
     create: bool,
@@ -131,11 +130,7 @@ fn open_checked(dir: &OwnedFd, name: &str, flags: OFlags) -> io::Result<OwnedFd>
 }
 
 /// `openat(O_EXCL)`, `write`…, `fsync`, `renameat`, `fsync` of the directory.
-pub(super) fn replace_in(
-    dir: &Arc<OwnedFd>,
-    name: &str,
-    content: &mut dyn Read,
-) -> io::Result<()> {
+pub(super) fn replace_in(dir: &Arc<OwnedFd>, name: &str, content: &mut dyn Read) -> io::Result<()> {
     let (dir, name) = locate(dir, name, true)?;
     let temporary = format!("{name}{TEMPORARY}");
     match unlinkat(&*dir, &temporary, AtFlags::empty()) {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, fdatasync, fstat, fsync, ftruncate, renameat, statat};
 use rustix::io::{Errno, pread, pwrite, retry_on_intr};
 
-use super::dir::replace_in;
+use super::dir::{locate, replace_in};
 use super::{Identity, QUARANTINE, SegmentFile};
 
 pub(super) struct DirSegment {
@@ -71,8 +71,8 @@ impl SegmentFile for DirSegment {
     fn relink(&mut self) -> io::Result<()> {
         // Whatever stands under our name is evidence too.
         let aside = format!("{QUARANTINE}/{}.impostor.{}", self.name, self.len);
-        replace_in(&self.dir, &aside, &mut io::empty())?;
-        match renameat(&*self.dir, &self.name, &*self.dir, &aside) {
+        let (quarantine, aside) = locate(&self.dir, &aside, true)?;
+        match renameat(&*self.dir, &self.name, &*quarantine, aside) {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(error) => return Err(error.into()),
         }

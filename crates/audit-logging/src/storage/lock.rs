@@ -21,6 +21,7 @@ const PROBE_GRACE: Duration = Duration::from_millis(300);
 #[derive(Debug)]
 pub struct TrailLock {
     _file: OwnedFd,
+    previous: String,
 }
 
 /// Why there is no lock.
@@ -30,6 +31,11 @@ pub(crate) enum LockError {
 }
 
 impl TrailLock {
+    /// What the writer before left in the lock file.
+    pub(crate) fn previous(&self) -> &str {
+        &self.previous
+    }
+
     pub(crate) fn acquire(dir: &OwnedFd, owner: &str) -> Result<TrailLock, LockError> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(dir, NAME, flags, Mode::RUSR | Mode::WUSR)
@@ -47,17 +53,22 @@ impl TrailLock {
                 Err(error) => return Err(LockError::Io(error.into())),
             }
         }
+        let previous = read_text(&file);
         ftruncate(&file, 0).map_err(|e| LockError::Io(e.into()))?;
         pwrite(&file, owner.as_bytes(), 0).map_err(|e| LockError::Io(e.into()))?;
-        Ok(TrailLock { _file: file })
+        Ok(TrailLock { _file: file, previous })
     }
 }
 
-fn describe_holder(file: &OwnedFd) -> String {
-    let mut text = [0u8; 128];
+/// What stands in the lock file; empty when it cannot be read, as it only helps a person.
+fn read_text(file: &OwnedFd) -> String {
+    let mut text = [0u8; 256];
     let len = pread(file, &mut text, 0).unwrap_or(0);
-    let text: String =
-        String::from_utf8_lossy(&text[..len]).chars().filter(|c| !c.is_control()).collect();
+    String::from_utf8_lossy(&text[..len]).chars().filter(|c| !c.is_control()).collect()
+}
+
+fn describe_holder(file: &OwnedFd) -> String {
+    let text = read_text(file);
     let pid = text.strip_prefix("pid ").and_then(|rest| rest.split(' ').next());
     match pid.and_then(|pid| pid.parse().ok()).and_then(rustix::process::Pid::from_raw) {
         Some(pid) if rustix::process::test_kill_process(pid) == Err(Errno::SRCH) => {

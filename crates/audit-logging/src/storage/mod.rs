@@ -10,6 +10,8 @@ mod file;
 mod lock;
 mod secure;
 
+pub(crate) use secure::INSECURE;
+
 use std::io::{self, Read};
 
 pub use dir::DirStorage;

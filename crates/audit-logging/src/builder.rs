@@ -1,0 +1,176 @@
+//! Opening a logger.
+//!
+//! What must stay true here: the lock is taken before the trail is looked at, and released only
+//! when the writer's thread has ended.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use audit_core::chain::Head;
+use audit_core::encode::EncodePolicy;
+use audit_core::meta::TrailInfo;
+
+use crate::clock::{Clock, SystemClock, rfc3339};
+use crate::config::{AuditConfig, AuditMode};
+use crate::error::OpenError;
+use crate::logger::{AuditLogger, Open};
+use crate::queue::Queue;
+use crate::shared::Shared;
+use crate::storage::{DirStorage, Storage, TrailLock};
+use crate::trail::{self, OpenContext};
+use crate::writer::{Parts, Writer};
+
+/// Opens a logger with a clock or storage other than the operating system's.
+pub struct Builder {
+    config: Arc<AuditConfig>,
+    clock: Arc<dyn Clock>,
+    storage: Option<Arc<dyn Storage>>,
+    policy: EncodePolicy,
+}
+
+/// What is held while the trail is open.
+struct Place {
+    path: PathBuf,
+    storage: Arc<dyn Storage>,
+    /// The real directory and its lock; none when the caller gave a storage.
+    owned: Option<(DirStorage, TrailLock)>,
+    same_boot: bool,
+}
+
+impl Builder {
+    pub(crate) fn new(config: impl Into<Arc<AuditConfig>>) -> Builder {
+        let config = config.into();
+        let policy = config.encode_policy();
+        Builder { config, clock: Arc::new(SystemClock), storage: None, policy }
+    }
+
+    /// Takes the time from `clock`.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Builder {
+        self.clock = clock;
+        self
+    }
+
+    /// Writes through `storage` instead of opening `base_dir`. The caller sees to it that there is
+    /// one writer only.
+    #[must_use]
+    pub fn storage(mut self, storage: Arc<dyn Storage>) -> Builder {
+        self.storage = Some(storage);
+        self
+    }
+
+    /// Opens the trail and starts its writer.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(self) -> Result<AuditLogger, OpenError> {
+        self.config.validate()?;
+        let AuditMode::Local { base_dir } = &self.config.mode else {
+            return Ok(AuditLogger::from_open(None));
+        };
+        let started = rfc3339(self.clock.now());
+        let place = match &self.storage {
+            Some(storage) => Place {
+                path: base_dir.clone(),
+                storage: Arc::clone(storage),
+                owned: None,
+                same_boot: false,
+            },
+            None => {
+                let dir = DirStorage::open(base_dir, true)?;
+                let lock = dir.lock(&trail::lock_text(&started))?;
+                let same_boot = trail::boot_of(lock.previous())
+                    .is_some_and(|previous| previous == trail::boot_id());
+                let path = base_dir.clone();
+                Place { path, storage: Arc::new(dir.clone()), owned: Some((dir, lock)), same_boot }
+            }
+        };
+        self.open_in(place)
+    }
+
+    fn open_in(self, place: Place) -> Result<AuditLogger, OpenError> {
+        let context = OpenContext {
+            storage: &*place.storage,
+            path: &place.path,
+            now: self.clock.now(),
+            same_boot: place.same_boot,
+        };
+        let trail = trail::open(&context, &self.config)?;
+        if let Some((dir, _)) = &place.owned
+            && trail.head == Head::EMPTY
+        {
+            dir.restrict().map_err(|source| OpenError::Io {
+                operation: "restrict to its owner",
+                path: dir.path().to_owned(),
+                source,
+            })?;
+        }
+        let info = trail.info.clone();
+        let reserve = self.config.critical_reserve_percent;
+        let shared = Arc::new(Shared::new(Queue::new(self.config.queue_bytes, reserve)));
+        let policy = Arc::new(self.policy);
+        let parts = Parts {
+            shared: Arc::clone(&shared),
+            storage: place.storage,
+            clock: Arc::clone(&self.clock),
+            config: Arc::clone(&self.config),
+        };
+        let writer = Writer::start(parts, trail)?;
+        let lock = place.owned.map(|(_, lock)| lock);
+        let ending = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("audit-writer".to_owned())
+            .spawn(move || {
+                writer.run();
+                // The lock goes before those who wait for the end are told, so that they may open
+                // the trail again at once.
+                drop(lock);
+                ending.progress.finish();
+            })
+            .map_err(OpenError::Thread)?;
+        Ok(AuditLogger::from_open(Some(Arc::new(Open {
+            shared,
+            clock: self.clock,
+            config: self.config,
+            policy,
+            origin: info.origin,
+            initial_key: info.initial_key,
+            _writer: thread,
+        }))))
+    }
+}
+
+/// Makes a new trail and closes it again: entry 0, the first key, `trail.json`.
+///
+/// # Errors
+/// [`OpenError::AlreadyExists`] when there is one, and all others of opening.
+pub fn create_trail(config: AuditConfig) -> Result<TrailInfo, OpenError> {
+    config.validate()?;
+    let AuditMode::Local { base_dir } = config.mode.clone() else {
+        return Err(crate::error::ConfigError::Invalid {
+            field: "mode",
+            problem: "a trail needs a directory: use Local".to_owned(),
+        }
+        .into());
+    };
+    if let Some(info) = existing_trail(&base_dir)? {
+        return Err(OpenError::AlreadyExists { path: base_dir, service_id: info.service_id });
+    }
+    let logger = AuditLogger::new(config)?;
+    if let Err(crate::error::WaitError::Poisoned(fault)) = logger.shutdown_blocking() {
+        return Err(fault.into());
+    }
+    existing_trail(&base_dir)?.ok_or(OpenError::NoTrail { path: base_dir })
+}
+
+/// What a directory's `trail.json` says; `None` when there is no trail in it.
+///
+/// # Errors
+/// As for opening; a directory that does not exist is no error.
+pub fn existing_trail(dir: &std::path::Path) -> Result<Option<TrailInfo>, OpenError> {
+    match DirStorage::open(dir, false) {
+        Ok(storage) => trail::peek(&storage, dir),
+        Err(OpenError::NoTrail { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

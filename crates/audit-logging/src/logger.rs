@@ -1,0 +1,322 @@
+//! The logger: what a service holds on to.
+//!
+//! What must stay true here: `emit` runs user code only before anything is reserved, never blocks
+//! on the disk and never loses an event in silence; the last handle's drop and `shutdown` wait for
+//! the writer, not for a clock.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use audit_core::encode::{EncodePolicy, Encoder, Stamp};
+use audit_core::event::Event;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::builder::Builder;
+use crate::clock::Clock;
+use crate::config::{AuditConfig, OverflowPolicy};
+use crate::error::{EmitError, OpenError, WaitError};
+use crate::ledger::{DropCause, UNREADABLE};
+use crate::queue::{Position, Refusal};
+use crate::receipt::Receipt;
+use crate::shared::{Shared, SpaceLevel};
+
+thread_local! {
+    static ENCODER: RefCell<Encoder> = RefCell::new(Encoder::default());
+}
+
+/// A handle on an audit trail that is open for writing. Clones share it; the last one dropped
+/// flushes and closes it.
+///
+/// All methods may be called from any thread, inside or outside an async runtime.
+#[derive(Clone)]
+pub struct AuditLogger {
+    open: Option<Arc<Open>>,
+}
+
+/// What all handles share.
+pub(crate) struct Open {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) config: Arc<AuditConfig>,
+    pub(crate) policy: Arc<EncodePolicy>,
+    pub(crate) origin: String,
+    pub(crate) initial_key: String,
+    /// Kept so that the thread is this handle's, never joined: its end is told by `progress`.
+    pub(crate) _writer: JoinHandle<()>,
+}
+
+impl AuditLogger {
+    /// Opens the trail of `config`, making or recovering it, and starts its writer.
+    ///
+    /// # Errors
+    /// [`OpenError`]: what is wrong with the configuration, the directory or the trail. Once this
+    /// returns `Ok`, the trail has an `audit.opened` entry on disk.
+    pub fn new(config: impl Into<Arc<AuditConfig>>) -> Result<AuditLogger, OpenError> {
+        Builder::new(config).open()
+    }
+
+    /// As [`AuditLogger::new`], with a clock or storage of the caller's.
+    pub fn builder(config: impl Into<Arc<AuditConfig>>) -> Builder {
+        Builder::new(config)
+    }
+
+    pub(crate) const fn from_open(open: Option<Arc<Open>>) -> AuditLogger {
+        AuditLogger { open }
+    }
+
+    /// Records an event. When this returns `Ok`, the event is in the queue and will be written in
+    /// order; the receipt tells when it is durable. Costs a copy, no system call on the disk.
+    ///
+    /// # Errors
+    /// [`EmitError`]: the event was refused, counted, and nothing else happened.
+    #[inline]
+    pub fn emit(&self, event: impl Event) -> Result<Receipt, EmitError> {
+        match &self.open {
+            None => Ok(Receipt::disabled()),
+            Some(open) => open.emit(&event),
+        }
+    }
+
+    /// Counts an event that could not even be read, so that the trail says it was refused.
+    pub fn record_unreadable(&self) {
+        if let Some(open) = &self.open
+            && !open.shared.is_forked()
+        {
+            open.count_refusal(UNREADABLE, DropCause::InvalidInput);
+        }
+    }
+
+    /// Resolves when everything emitted before this call is durable, whatever the flush mode.
+    ///
+    /// # Errors
+    /// [`WaitError::Poisoned`] or [`WaitError::Forked`].
+    pub fn flush(&self) -> Wait {
+        Wait::new(self.open.as_deref(), Goal::Durable)
+    }
+
+    /// As [`AuditLogger::flush`], blocking the thread.
+    ///
+    /// # Errors
+    /// As [`AuditLogger::flush`].
+    pub fn flush_blocking(&self) -> Result<(), WaitError> {
+        self.flush().block(None)
+    }
+
+    /// Refuses new events, makes everything accepted durable, writes `audit.closed` and releases
+    /// the trail; resolves when all that is done. Other handles' `emit` fails from now on.
+    ///
+    /// # Errors
+    /// [`WaitError::Poisoned`] when something accepted could not be made durable.
+    pub fn shutdown(&self) -> Wait {
+        Wait::new(self.open.as_deref(), Goal::Closed)
+    }
+
+    /// As [`AuditLogger::shutdown`], blocking the thread.
+    ///
+    /// # Errors
+    /// As [`AuditLogger::shutdown`].
+    pub fn shutdown_blocking(&self) -> Result<(), WaitError> {
+        self.shutdown().block(None)
+    }
+
+    /// As [`AuditLogger::shutdown_blocking`], at most for `limit`.
+    ///
+    /// # Errors
+    /// As [`AuditLogger::shutdown`], and [`WaitError::TimedOut`]; the writer goes on trying.
+    pub fn shutdown_timeout(&self, limit: Duration) -> Result<(), WaitError> {
+        self.shutdown().block(Some(limit))
+    }
+
+    /// How much room the disk has, as of the last commit.
+    #[must_use]
+    pub fn space_level(&self) -> SpaceLevel {
+        self.open.as_ref().map_or(SpaceLevel::Normal, |open| open.shared.space())
+    }
+
+    /// False when auditing is disabled.
+    #[must_use]
+    pub const fn is_enabled(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Name of the log in checkpoints; `None` when auditing is disabled.
+    #[must_use]
+    pub fn origin(&self) -> Option<&str> {
+        self.open.as_ref().map(|open| open.origin.as_str())
+    }
+
+    /// The trail's first public key, to be pinned by its auditors; `None` when disabled.
+    #[must_use]
+    pub fn initial_key(&self) -> Option<&str> {
+        self.open.as_ref().map(|open| open.initial_key.as_str())
+    }
+}
+
+impl std::fmt::Debug for AuditLogger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AuditLogger").field("origin", &self.origin()).finish_non_exhaustive()
+    }
+}
+
+impl Open {
+    fn emit(self: &Arc<Self>, event: &impl Event) -> Result<Receipt, EmitError> {
+        let shared = &self.shared;
+        if shared.is_forked() {
+            return Err(EmitError::Forked);
+        }
+        if shared.is_poisoned() {
+            return Err(self.closed_error());
+        }
+        let event_type = event.event_type();
+        self.check_type(event_type)?;
+        let critical = event.is_critical();
+        let refused_from = if critical { SpaceLevel::Full } else { SpaceLevel::CriticalOnly };
+        if shared.space() >= refused_from {
+            self.count_refusal(event_type, DropCause::DiskFull);
+            return Err(EmitError::DiskFull);
+        }
+        let now = self.clock.now();
+        let audit_id = crate::ids::next(now).inspect_err(|_| {
+            self.count_refusal(event_type, DropCause::NoRandomness);
+        })?;
+        match self.encode_and_push(event, critical, now, audit_id) {
+            Ok(position) => Ok(Receipt::new(audit_id, position, Arc::clone(shared))),
+            Err(Refusal::Full) => {
+                self.count_refusal(event_type, DropCause::QueueFull);
+                Err(EmitError::QueueFull)
+            }
+            Err(Refusal::Closed) => Err(self.closed_error()),
+        }
+    }
+
+    fn encode_and_push(
+        &self,
+        event: &impl Event,
+        critical: bool,
+        now: Timestamp,
+        audit_id: Uuid,
+    ) -> Result<Position, Refusal> {
+        let patience = match self.config.overflow {
+            OverflowPolicy::Refuse => Duration::ZERO,
+            OverflowPolicy::Wait { limit_ms } => Duration::from_millis(limit_ms),
+        };
+        let stamp = Stamp { audit_id, now, service_id: &self.config.service_id };
+        let run = |encoder: &mut Encoder| {
+            let body = encoder.encode(&self.policy, &stamp, event);
+            self.shared.queue.push(critical, body, patience)
+        };
+        // An event whose own code emits another, or a thread that is being torn down, finds the
+        // thread's encoder taken: a fresh one does.
+        let reused = ENCODER.try_with(|cell| cell.try_borrow_mut().ok().map(|mut e| run(&mut e)));
+        match reused {
+            Ok(Some(outcome)) => outcome,
+            Ok(None) | Err(_) => run(&mut Encoder::default()),
+        }
+    }
+
+    fn check_type(&self, event_type: &str) -> Result<(), EmitError> {
+        let problem = if !audit_core::event::is_well_formed(event_type) {
+            EmitError::InvalidEventType
+        } else if event_type.starts_with(audit_core::control::CONTROL_PREFIX) {
+            EmitError::ReservedEventType
+        } else if !self.config.accepts(event_type) {
+            EmitError::UnknownEventType
+        } else {
+            return Ok(());
+        };
+        self.count_refusal(event_type, DropCause::InvalidEventType);
+        Err(problem)
+    }
+
+    fn count_refusal(&self, event_type: &str, cause: DropCause) {
+        if self.shared.ledger.record(event_type, cause, self.clock.now()) {
+            self.shared.queue.kick();
+        }
+    }
+
+    fn closed_error(&self) -> EmitError {
+        self.shared.progress.fault().map_or(EmitError::Closed, EmitError::Poisoned)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        // In a forked child there is no writer to wait for, and a lock may be held for ever.
+        if self.shared.is_forked() {
+            return;
+        }
+        self.shared.queue.close();
+        let limit = Duration::from_millis(self.config.drop_limit_ms);
+        if let Err(error) = self.shared.progress.wait_finished(Some(limit)) {
+            tracing::error!(%error, "audit logger dropped before everything was durable");
+        }
+    }
+}
+
+/// What a [`Wait`] waits for.
+#[derive(Debug, Clone, Copy)]
+enum Goal {
+    Durable,
+    Closed,
+}
+
+/// Future of [`AuditLogger::flush`] and [`AuditLogger::shutdown`]. The work is asked for when it is
+/// made, and is done whether or not it is polled.
+#[derive(Debug)]
+#[must_use = "the flush or shutdown is under way, but only waiting tells when it is done"]
+pub struct Wait {
+    shared: Option<Arc<Shared>>,
+    goal: Goal,
+    position: Position,
+    registered: Option<Waker>,
+}
+
+impl Wait {
+    fn new(open: Option<&Open>, goal: Goal) -> Wait {
+        let shared = open.map(|open| Arc::clone(&open.shared));
+        let mut position = 0;
+        if let Some(shared) = shared.as_ref().filter(|shared| !shared.is_forked()) {
+            position = shared.queue.tail();
+            match goal {
+                Goal::Durable => shared.queue.request_flush(position),
+                Goal::Closed => shared.queue.close(),
+            }
+        }
+        Wait { shared, goal, position, registered: None }
+    }
+
+    fn block(self, limit: Option<Duration>) -> Result<(), WaitError> {
+        let Some(shared) = &self.shared else { return Ok(()) };
+        if shared.is_forked() {
+            return Err(WaitError::Forked);
+        }
+        match self.goal {
+            Goal::Durable => shared.progress.wait(self.position, limit),
+            Goal::Closed => shared.progress.wait_finished(limit),
+        }
+    }
+}
+
+impl Future for Wait {
+    type Output = Result<(), WaitError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        match (&this.shared, this.goal) {
+            (None, _) => Poll::Ready(Ok(())),
+            (Some(shared), _) if shared.is_forked() => Poll::Ready(Err(WaitError::Forked)),
+            (Some(shared), Goal::Durable) => {
+                shared.progress.poll(this.position, cx.waker(), &mut this.registered)
+            }
+            (Some(shared), Goal::Closed) => {
+                shared.progress.poll_finished(cx.waker(), &mut this.registered)
+            }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Facts about this machine that recovery needs.
+
+/// The kernel's id of this boot; empty where the system has none.
+pub(crate) fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|text| text.trim().to_owned())
+        .unwrap_or_default()
+}
+
+/// The text in the lock file: who holds it, for people and for the next writer.
+pub(crate) fn lock_text(started: &str) -> String {
+    format!("pid {} started {started} boot {}\n", std::process::id(), boot_id())
+}
+
+/// The boot id in a lock file's text.
+pub(crate) fn boot_of(lock_text: &str) -> Option<&str> {
+    lock_text.trim_end().rsplit_once(" boot ").map(|(_, id)| id).filter(|id| !id.is_empty())
+}

@@ -1,0 +1,56 @@
+//! Making a trail, and finding where an existing one goes on.
+//!
+//! What must stay true here: opening twice, or crashing while opening, gives the same result as
+//! opening once; bytes are moved aside, never deleted; nothing is taken from derived files that the
+//! segments could contradict.
+
+mod finish;
+mod host;
+mod keys;
+mod open;
+mod scan;
+mod segment;
+
+use audit_core::chain::Head;
+use audit_core::meta::{ManifestFile, TrailInfo};
+use audit_core::segment::SegmentName;
+use jiff::Timestamp;
+
+use crate::storage::SegmentFile;
+
+pub(crate) use finish::{finish_segment, set_tail_aside, write_manifest};
+pub(crate) use host::{boot_id, boot_of, lock_text};
+pub(crate) use open::{OpenContext, open, peek};
+pub(crate) use segment::SegmentState;
+
+/// A segment being written.
+pub(crate) struct Active {
+    pub(crate) file: Box<dyn SegmentFile>,
+    pub(crate) state: SegmentState,
+}
+
+/// What recovery did, for `audit.recovered`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Recovered {
+    pub(crate) entries_kept: u64,
+    pub(crate) quarantined_bytes: u64,
+    pub(crate) quarantined_sha256: Option<String>,
+    pub(crate) quarantine_file: Option<String>,
+    pub(crate) same_boot: bool,
+    pub(crate) damaged_at: Option<String>,
+}
+
+/// A trail that can be written.
+pub(crate) struct Trail {
+    pub(crate) info: TrailInfo,
+    pub(crate) head: Head,
+    /// The newest segment, if it is not closed.
+    pub(crate) active: Option<Active>,
+    /// Name of the newest segment, closed or not.
+    pub(crate) newest: Option<SegmentName>,
+    pub(crate) closed: Vec<ManifestFile>,
+    /// Set when the last writer did not leave in order.
+    pub(crate) recovered: Option<Recovered>,
+    /// Time of the last control entry found.
+    pub(crate) last_control: Option<Timestamp>,
+}

@@ -1,0 +1,309 @@
+//! Opening a trail for writing: create it, or recover it and find its head.
+//!
+//! What must stay true here: idempotent, and safe to crash in anywhere. The order is quarantine
+//! first (durable), then cut; checksum first, then the next segment.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use audit_core::chain::Head;
+use audit_core::meta::{FORMAT, Manifest, ManifestFile, TrailInfo};
+use audit_core::segment::SegmentName;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::finish::{finish_segment, quarantine};
+use super::scan::{Limits, Scan, scan};
+use super::segment::checksum_name;
+use super::{Active, Recovered, Trail, keys};
+use crate::clock::rfc3339;
+use crate::config::AuditConfig;
+use crate::error::OpenError;
+use crate::storage::{KEYS, QUARANTINE, Storage, TEMPORARY, read_to_vec};
+
+/// Longer derived files are not ours.
+const MAX_META: u64 = 64 << 20;
+
+/// What opening needs to know besides the files.
+pub(crate) struct OpenContext<'a> {
+    pub(crate) storage: &'a dyn Storage,
+    pub(crate) path: &'a Path,
+    pub(crate) now: Timestamp,
+    /// The writer before ran in this boot of the machine.
+    pub(crate) same_boot: bool,
+}
+
+/// Reads `trail.json`; `None` when there is no trail.
+pub(crate) fn peek(storage: &dyn Storage, path: &Path) -> Result<Option<TrailInfo>, OpenError> {
+    let file = path.join("trail.json");
+    let bytes = match read_to_vec(storage, "trail.json", 1 << 20) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io_error(&file, "read", error)),
+    };
+    // The format is looked at first: a newer one may have other members.
+    let damaged = |error: serde_json::Error| OpenError::Damaged {
+        path: file.clone(),
+        problem: format!("not a trail description: {error}"),
+    };
+    let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(damaged)?;
+    let found = value["format"].as_str().unwrap_or("none");
+    if found != FORMAT {
+        return Err(OpenError::UnsupportedFormat {
+            path: path.to_owned(),
+            found: found.escape_debug().take(64).collect(),
+            supported: FORMAT,
+        });
+    }
+    serde_json::from_value(value).map(Some).map_err(damaged)
+}
+
+/// Opens the trail, making it if there is none.
+pub(crate) fn open(context: &OpenContext<'_>, config: &AuditConfig) -> Result<Trail, OpenError> {
+    let names = context.list()?;
+    let segments = segments_in(&names);
+    let Some(info) = peek(context.storage, context.path)? else {
+        if let Some(segment) = segments.first() {
+            return Err(context.damaged("trail.json", &format!("missing, but {segment} is there")));
+        }
+        let known = |n: &str| n == "lock" || n == KEYS || n == QUARANTINE || n.ends_with(TEMPORARY);
+        if !names.iter().all(|name| known(name)) {
+            return Err(OpenError::NotATrail { path: context.path.to_owned() });
+        }
+        return context.create(config);
+    };
+    if info.service_id != config.service_id {
+        return Err(OpenError::WrongService {
+            path: context.path.to_owned(),
+            expected: config.service_id.clone(),
+            found: info.service_id,
+        });
+    }
+    for name in names.iter().filter(|name| name.ends_with(TEMPORARY)) {
+        context.io(name, "remove", context.storage.remove_temporary(name))?;
+    }
+    context.resume(info, &names, &segments)
+}
+
+fn segments_in(names: &[String]) -> Vec<SegmentName> {
+    let mut segments: Vec<SegmentName> =
+        names.iter().filter_map(|name| SegmentName::parse(name)).collect();
+    segments.sort_unstable();
+    segments
+}
+
+fn io_error(path: &Path, operation: &'static str, source: io::Error) -> OpenError {
+    if source.kind() == crate::storage::INSECURE {
+        return OpenError::Insecure { path: path.to_owned(), problem: source.to_string() };
+    }
+    OpenError::Io { operation, path: path.to_owned(), source }
+}
+
+impl OpenContext<'_> {
+    fn io<T>(
+        &self,
+        name: &str,
+        operation: &'static str,
+        result: io::Result<T>,
+    ) -> Result<T, OpenError> {
+        result.map_err(|error| io_error(&self.path.join(name), operation, error))
+    }
+
+    fn damaged(&self, name: &str, problem: &str) -> OpenError {
+        OpenError::Damaged { path: self.path.join(name), problem: problem.to_owned() }
+    }
+
+    fn list(&self) -> Result<Vec<String>, OpenError> {
+        self.io("", "list", self.storage.list())
+    }
+
+    fn create(&self, config: &AuditConfig) -> Result<Trail, OpenError> {
+        let mut id = [0; 16];
+        getrandom::fill(&mut id)?;
+        let trail_id = uuid::Builder::from_random_bytes(id).into_uuid();
+        let origin = origin(config, trail_id);
+        let initial_key = keys::generate(self.storage, &origin, 0, |source| {
+            io_error(&self.path.join(KEYS), "write the first key in", source)
+        })?;
+        let info = TrailInfo {
+            format: FORMAT.to_owned(),
+            trail_id,
+            origin,
+            service_id: config.service_id.clone(),
+            created_at: rfc3339(self.now),
+            hash: "sha256".to_owned(),
+            initial_key,
+        };
+        let text = serde_json::to_vec_pretty(&info).map_err(io::Error::from);
+        let mut text = self.io("trail.json", "write", text)?;
+        text.push(b'\n');
+        self.io("trail.json", "write", self.storage.replace("trail.json", &mut text.as_slice()))?;
+        Ok(Trail {
+            info,
+            head: Head::EMPTY,
+            active: None,
+            newest: None,
+            closed: Vec::new(),
+            recovered: None,
+            last_control: None,
+        })
+    }
+
+    fn resume(
+        &self,
+        info: TrailInfo,
+        names: &[String],
+        segments: &[SegmentName],
+    ) -> Result<Trail, OpenError> {
+        let rows = self.manifest_rows()?;
+        let Some((&newest, older)) = segments.split_last() else {
+            if !rows.is_empty() {
+                return Err(self.damaged("manifest.json", "lists segments, but none is there"));
+            }
+            return Ok(Trail {
+                info,
+                head: Head::EMPTY,
+                active: None,
+                newest: None,
+                closed: Vec::new(),
+                recovered: None,
+                last_control: None,
+            });
+        };
+        let is_closed = |segment: SegmentName| {
+            names.iter().any(|name| *name == checksum_name(&segment.to_string()))
+        };
+        let mut recovered = Recovered { same_boot: self.same_boot, ..Recovered::default() };
+        let mut last = self.scan(newest, u64::MAX)?;
+        let mut closed = Vec::new();
+        let until = (last.kept.bytes > 0).then_some(last.kept.start.next_seq);
+        let mut head = (last.kept.bytes > 0).then_some(last.kept.end);
+        for (index, &segment) in older.iter().enumerate() {
+            let known = rows.get(&segment.to_string()).filter(|row| row.sha256.is_some());
+            let is_before_newest = index + 1 == older.len();
+            let needs_head = is_before_newest && head.is_none();
+            match known {
+                Some(row) if is_closed(segment) && !needs_head => closed.push(row.clone()),
+                _ => {
+                    let limit = until.filter(|_| is_before_newest).unwrap_or(u64::MAX);
+                    let scan = self.scan(segment, limit)?;
+                    if needs_head {
+                        head = Some(scan.kept.end);
+                        last.closed_in_order = scan.closed_in_order;
+                        last.last_control = scan.last_control;
+                    }
+                    closed.push(if is_closed(segment) {
+                        scan.kept.row(Some((self.now, scan.kept.sha256())))
+                    } else {
+                        self.finish_abandoned(&scan, &mut recovered)?
+                    });
+                }
+            }
+        }
+        let name = newest.to_string();
+        recovered.entries_kept = last.kept.entries();
+        recovered.damaged_at = last.damaged_at.map(|offset| format!("{name}:{offset}"));
+        let head = head.unwrap_or(Head::EMPTY);
+        let active = if is_closed(newest) {
+            closed.push(last.kept.row(Some((self.now, last.kept.sha256()))));
+            // The checksum may be there and the permissions not, after a crash.
+            self.io(&name, "close", self.storage.set_read_only(&name))?;
+            None
+        } else {
+            Some(self.reopen(&last, head, &mut recovered)?)
+        };
+        let left_in_order = last.closed_in_order
+            && recovered.quarantined_bytes == 0
+            && recovered.damaged_at.is_none();
+        let nothing_yet = head == Head::EMPTY && recovered.quarantined_bytes == 0;
+        Ok(Trail {
+            info,
+            head,
+            active,
+            newest: Some(newest),
+            closed,
+            recovered: (!left_in_order && !nothing_yet).then_some(recovered),
+            last_control: last.last_control,
+        })
+    }
+
+    /// Rows of the manifest by file name; none when it is missing or unreadable, as it is derived.
+    fn manifest_rows(&self) -> Result<BTreeMap<String, ManifestFile>, OpenError> {
+        let bytes = match read_to_vec(self.storage, "manifest.json", MAX_META) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+            Err(error) => return Err(io_error(&self.path.join("manifest.json"), "read", error)),
+        };
+        match serde_json::from_slice::<Manifest>(&bytes) {
+            Ok(manifest) => {
+                Ok(manifest.files.into_iter().map(|row| (row.filename.clone(), row)).collect())
+            }
+            Err(error) => {
+                tracing::warn!(%error, "manifest.json is unreadable and will be rebuilt");
+                Ok(BTreeMap::new())
+            }
+        }
+    }
+
+    fn scan(&self, segment: SegmentName, until_seq: u64) -> Result<Scan, OpenError> {
+        let name = segment.to_string();
+        let content = self.io(&name, "read", self.storage.read(&name))?;
+        let limits = Limits { until_seq, holes_are_torn: !self.same_boot };
+        self.io(&name, "read", scan(segment, content, limits, self.now))
+    }
+
+    /// Puts the newest segment in order and opens it for appending.
+    fn reopen(
+        &self,
+        last: &Scan,
+        head: Head,
+        recovered: &mut Recovered,
+    ) -> Result<Active, OpenError> {
+        let name = last.kept.name.to_string();
+        let keep = last.kept.bytes;
+        if last.torn > 0 {
+            let moved = quarantine(self.storage, &name, keep, self.now, recovered);
+            self.io(&name, "quarantine the torn tail of", moved)?;
+        }
+        let mut file = self.io(&name, "open", self.storage.open_segment(&name))?;
+        if last.torn > 0 {
+            self.io(&name, "cut the torn tail of", file.truncate(keep))?;
+        }
+        // What the process before wrote and did not sync must not be built upon before it is
+        // durable: the kernel still knows these pages as dirty.
+        self.io(&name, "sync", file.sync())?;
+        let mut state = last.kept.clone();
+        if state.bytes == 0 {
+            state = super::SegmentState::new(state.name, head, self.now);
+        }
+        Ok(Active { file, state })
+    }
+
+    /// Closes a segment that was given up after a storage failure, when the process died before
+    /// it could. Its pages cannot be trusted to be on disk, so the kept part is written anew.
+    fn finish_abandoned(
+        &self,
+        scan: &Scan,
+        recovered: &mut Recovered,
+    ) -> Result<ManifestFile, OpenError> {
+        let name = scan.kept.name.to_string();
+        if scan.torn > 0 {
+            let moved = quarantine(self.storage, &name, scan.kept.bytes, self.now, recovered);
+            self.io(&name, "quarantine the abandoned tail of", moved)?;
+        }
+        let content = self.io(&name, "read", self.storage.read(&name))?;
+        let mut kept = io::Read::take(content, scan.kept.bytes);
+        self.io(&name, "rewrite", self.storage.replace(&name, &mut kept))?;
+        self.io(&name, "close", finish_segment(self.storage, &scan.kept, self.now))
+    }
+}
+
+/// The configured origin, with the trail id in it so that it is never shared by two histories.
+fn origin(config: &AuditConfig, trail_id: Uuid) -> String {
+    match &config.origin {
+        Some(origin) if origin.contains(&trail_id.to_string()) => origin.clone(),
+        Some(origin) => format!("{}/{trail_id}", origin.trim_end_matches('/')),
+        None => format!("{}/{trail_id}", config.service_id),
+    }
+}

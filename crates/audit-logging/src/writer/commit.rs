@@ -1,0 +1,44 @@
+//! Making what was written durable, and saying so.
+//!
+//! What must stay true here: one `fdatasync` per batch; a failed one is final for its file; nothing
+//! is acknowledged that is not durable in a file that is still in its place.
+
+use super::{Unsynced, Writer};
+use crate::error::Fault;
+use crate::storage::Identity;
+
+impl Writer {
+    /// Syncs the active segment and acknowledges everything in it.
+    pub(super) fn sync(&mut self) -> Result<(), Fault> {
+        if self.unsynced.entries == 0 {
+            return Ok(());
+        }
+        if let Err(error) = self.active.file.sync() {
+            return self.abandon("sync", &error);
+        }
+        match self.active.file.identity() {
+            Ok(Identity::Intact) => {
+                self.acknowledge();
+                Ok(())
+            }
+            Ok(Identity::Unlinked) => self.restore_unlinked(),
+            Ok(Identity::Resized) => {
+                let error = std::io::Error::other("another process changed the segment's length");
+                self.abandon("keep", &error)
+            }
+            Err(error) => self.abandon("look at", &error),
+        }
+    }
+
+    /// Everything planned is durable where it stands.
+    pub(super) fn acknowledge(&mut self) {
+        self.durable_head = self.head;
+        self.durable_state.clone_from(&self.active.state);
+        let mut lines = std::mem::take(&mut self.unsynced.lines);
+        lines.clear();
+        let done = std::mem::replace(&mut self.unsynced, Unsynced { lines, ..Unsynced::default() });
+        self.shared.recorded.fetch_add(done.events, std::sync::atomic::Ordering::Relaxed);
+        self.shared.queue.release(done.weight);
+        self.shared.progress.advance(self.position);
+    }
+}

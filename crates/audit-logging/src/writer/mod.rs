@@ -1,0 +1,199 @@
+//! The writer: one plain thread that turns accepted records into durable, chained entries.
+//!
+//! What must stay true here: a record is acknowledged only after the sync that covers it returned
+//! and its segment was seen to be in place; records are released only then, so the queue is the
+//! retry buffer; the head never moves back; a panic here is never silent.
+
+mod abandon;
+mod append;
+mod commit;
+mod control;
+mod rotate;
+mod space;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use audit_core::chain::Head;
+use audit_core::encode::{EncodePolicy, Encoder};
+use audit_core::meta::{ManifestFile, TrailInfo};
+use jiff::Timestamp;
+
+use crate::clock::Clock;
+use crate::config::{AuditConfig, FailurePolicy};
+use crate::error::Fault;
+use crate::queue::{Batch, Position};
+use crate::shared::{Shared, SpaceLevel};
+use crate::storage::Storage;
+use crate::trail::{Active, SegmentState, Trail};
+
+/// How often a full disk is looked at, and refusals are written into the trail at the most.
+const POLL: Duration = Duration::from_millis(200);
+
+/// Everything written since the last sync: kept so that it can be written again elsewhere.
+#[derive(Default)]
+struct Unsynced {
+    /// The planned lines, in order.
+    lines: Vec<u8>,
+    /// How many bytes of them the segment has taken.
+    written: usize,
+    /// Entries in them that came through the queue.
+    events: u64,
+    entries: u64,
+    critical: bool,
+    /// Room in the queue they hold.
+    weight: usize,
+    /// Monotonic time of the first of them.
+    since: Option<Duration>,
+}
+
+/// The writer's own state; no other thread sees it.
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    storage: Arc<dyn Storage>,
+    clock: Arc<dyn Clock>,
+    config: Arc<AuditConfig>,
+    /// For the writer's own entries: no redaction, as no secret can be in them.
+    policy: EncodePolicy,
+    encoder: Encoder,
+
+    info: TrailInfo,
+    /// Head of what is planned, and of what is known to be durable.
+    head: Head,
+    durable_head: Head,
+    active: Active,
+    /// State of the active segment at the last sync.
+    durable_state: SegmentState,
+    closed: Vec<ManifestFile>,
+
+    unsynced: Unsynced,
+    /// Position of the last record planned.
+    position: Position,
+    /// Wall and monotonic clock when they were last compared.
+    clocks: (Timestamp, Duration),
+    last_entry: Duration,
+    last_drop_report: Option<Duration>,
+    /// When the end was first asked for while the disk was full.
+    closing_since: Option<Duration>,
+}
+
+/// What a writer is made from.
+pub(crate) struct Parts {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) config: Arc<AuditConfig>,
+}
+
+impl Writer {
+    /// Takes a trail over: finds or makes the active segment, writes the first control entries and
+    /// makes them durable, so that a trail that cannot be written is known before `new` returns.
+    pub(crate) fn start(parts: Parts, trail: Trail) -> Result<Writer, Fault> {
+        let Parts { shared, storage, clock, config } = parts;
+        let now = clock.now();
+        let clocks = (now, clock.monotonic());
+        let closed = trail.closed;
+        let active = match trail.active {
+            Some(active) => active,
+            None => rotate::begin_segment(&*storage, trail.newest, trail.head, now)?,
+        };
+        let mut writer = Writer {
+            shared,
+            storage,
+            clock,
+            config,
+            policy: EncodePolicy::default(),
+            encoder: Encoder::default(),
+            info: trail.info,
+            head: trail.head,
+            durable_head: trail.head,
+            durable_state: active.state.clone(),
+            active,
+            closed,
+            unsynced: Unsynced::default(),
+            position: 0,
+            clocks,
+            last_entry: clocks.1,
+            last_drop_report: None,
+            closing_since: None,
+        };
+        writer.refresh_space();
+        writer.write_opening(trail.recovered.as_ref(), trail.last_control)?;
+        writer.sync()?;
+        writer.write_manifest()?;
+        Ok(writer)
+    }
+
+    /// The thread's whole life. Never unwinds; whatever happens, nobody waits for ever.
+    pub(crate) fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let failure = self.config.failure;
+        let segment = self.active.state.name.to_string();
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.work()));
+        let fault = match outcome {
+            Ok(Ok(())) => None,
+            Ok(Err(fault)) => Some(fault),
+            Err(_) => {
+                let error =
+                    std::io::Error::other("the writer's thread panicked (a bug: report it)");
+                Some(Fault::new("write", &segment, &error))
+            }
+        };
+        if let Some(fault) = fault {
+            tracing::error!(%fault, "audit trail is poisoned: nothing more is recorded");
+            shared.poison(fault);
+            if failure == FailurePolicy::Abort {
+                std::process::abort();
+            }
+        }
+    }
+
+    fn work(&mut self) -> Result<(), Fault> {
+        let mut closing = false;
+        while !closing {
+            let timeout = self.next_timeout();
+            let wake = self.shared.queue.wait(self.shared.progress.durable(), timeout);
+            closing = wake.closed;
+            let batch = self.shared.queue.take();
+            self.refresh_space();
+            self.watch_clock()?;
+            self.append_batch(&batch)?;
+            self.shared.queue.recycle(batch);
+            self.report_drops(closing)?;
+            self.beat_if_idle()?;
+            if closing {
+                self.write_closing()?;
+            }
+            if closing || self.is_sync_due(wake.flush_to) {
+                self.sync()?;
+            }
+        }
+        self.write_manifest()
+    }
+
+    fn is_sync_due(&self, flush_to: Position) -> bool {
+        let Some(since) = self.unsynced.since else { return false };
+        let waited = self.clock.monotonic().saturating_sub(since);
+        self.config.flush_mode.is_due(self.unsynced.events, self.unsynced.critical, waited)
+            || flush_to > self.shared.progress.durable()
+            || self.shared.queue.is_pressed()
+    }
+
+    /// How long nothing needs to be done if nothing comes.
+    fn next_timeout(&self) -> Option<Duration> {
+        let now = self.clock.monotonic();
+        let after = |start: Duration, span: Duration| (start + span).saturating_sub(now);
+        let sync = self.unsynced.since.and_then(|since| {
+            self.config.flush_mode.interval().map(|interval| after(since, interval))
+        });
+        let beat = self.heartbeat().map(|span| after(self.last_entry, span));
+        let space = (self.shared.space() >= SpaceLevel::CriticalOnly).then_some(POLL);
+        let drops = self
+            .shared
+            .ledger
+            .is_pending()
+            .then(|| self.last_drop_report.map_or(Duration::ZERO, |at| after(at, POLL)));
+        [sync, beat, space, drops].into_iter().flatten().min()
+    }
+}
