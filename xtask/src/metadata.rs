@@ -43,10 +43,11 @@ impl Metadata {
     }
 }
 
-/// Asks cargo.
+/// Asks cargo; for this platform only, so that nothing of other platforms is downloaded.
 pub(crate) fn load(root: &Path) -> Result<Metadata, String> {
+    let host = host()?;
     let output = cargo()
-        .args(["metadata", "--format-version", "1", "--locked"])
+        .args(["metadata", "--format-version", "1", "--locked", "--filter-platform", &host])
         .current_dir(root)
         .stderr(Stdio::inherit())
         .output()
@@ -62,6 +63,15 @@ pub(crate) fn load(root: &Path) -> Result<Metadata, String> {
 /// The cargo that runs this program, else the one on the path.
 pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+fn host() -> Result<String, String> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc).arg("-vV").output();
+    let output = output.map_err(|e| format!("cannot run rustc -vV: {e}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).ok_or_else(|| "rustc -vV names no host".to_owned())
 }
 
 fn parse(json: &Value) -> Option<Metadata> {
