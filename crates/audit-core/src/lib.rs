@@ -16,3 +16,6 @@ pub mod hex;
 pub mod meta;
 pub mod plan;
 pub mod segment;
+pub mod text;
+
+pub use jiff::Timestamp;
