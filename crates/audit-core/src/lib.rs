@@ -18,3 +18,6 @@ pub mod hex;
 pub mod meta;
 pub mod plan;
 pub mod segment;
+pub mod text;
+
+pub use jiff::Timestamp;

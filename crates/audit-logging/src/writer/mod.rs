@@ -18,6 +18,7 @@ use std::time::Duration;
 use audit_core::chain::Head;
 use audit_core::encode::{EncodePolicy, Encoder};
 use audit_core::meta::{ManifestFile, TrailInfo};
+use audit_core::text::redact::RedactionConfig;
 use jiff::Timestamp;
 
 use crate::clock::Clock;
@@ -103,7 +104,8 @@ impl Writer {
             storage,
             clock,
             config,
-            policy: EncodePolicy::default(),
+            policy: EncodePolicy::default()
+                .with_redaction(&RedactionConfig { enabled: false, ..RedactionConfig::default() }),
             encoder: Encoder::default(),
             info: trail.info,
             head: trail.head,
