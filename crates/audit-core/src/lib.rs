@@ -17,3 +17,4 @@ pub mod hex;
 pub mod meta;
 pub mod plan;
 pub mod segment;
+pub mod verify;
