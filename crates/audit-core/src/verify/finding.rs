@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// How many findings are kept in full.
 const MAX_KEPT: usize = 1_000;
@@ -209,5 +209,12 @@ impl Findings {
     #[must_use]
     pub fn violated(&self) -> bool {
         self.counts.keys().any(|kind| kind.severity() == Severity::Violation)
+    }
+}
+
+/// In JSON: those that were kept.
+impl Serialize for Findings {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.kept.serialize(serializer)
     }
 }
