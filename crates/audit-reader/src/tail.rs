@@ -8,6 +8,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use audit_core::segment::SegmentName;
 use memchr::memrchr_iter;
 
 use crate::{DirSource, Line, ReadError, Step, TrailReader};
@@ -67,11 +68,11 @@ fn last_lines(mut file: File, wanted: u64) -> std::io::Result<(u64, u64)> {
 pub fn follow(
     reader: &mut TrailReader,
     interval: Duration,
-    mut each: impl FnMut(Option<&Line<'_>>) -> ControlFlow<()>,
+    mut each: impl FnMut(Option<(SegmentName, &Line<'_>)>) -> ControlFlow<()>,
 ) -> Result<(), ReadError> {
     loop {
         let flow = match reader.step()? {
-            Step::Line(_, line) => each(Some(&line)),
+            Step::Line(segment, line) => each(Some((segment, &line))),
             Step::SegmentEnd(_) => ControlFlow::Continue(()),
             Step::Unfinished(..) | Step::CaughtUp => {
                 let flow = each(None);

@@ -70,7 +70,7 @@ fn following_gives_every_line_once_and_whole_across_rotations() {
     let mut pending = pending.into_iter();
     let mut seqs = Vec::new();
     follow(&mut reader, Duration::ZERO, |line| {
-        if let Some(line) = line {
+        if let Some((_, line)) = line {
             seqs.push(Entry::parse(line.bytes).unwrap().seq());
             return ControlFlow::Continue(());
         }
