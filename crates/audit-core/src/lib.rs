@@ -18,6 +18,7 @@ pub mod hex;
 pub mod meta;
 pub mod plan;
 pub mod segment;
-pub mod text;
 
+pub mod text;
+pub mod verify;
 pub use jiff::Timestamp;
