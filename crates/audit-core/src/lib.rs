@@ -13,6 +13,7 @@ pub mod chain;
 pub mod encode;
 pub mod event;
 pub mod hex;
+pub mod json;
 pub mod meta;
 pub mod plan;
 pub mod segment;
