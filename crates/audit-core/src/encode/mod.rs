@@ -15,6 +15,7 @@ mod time;
 mod value;
 
 pub use details::Details;
+pub(crate) use members::Members;
 pub use policy::EncodePolicy;
 
 use jiff::Timestamp;

@@ -6,12 +6,17 @@
 mod catalogue;
 mod describe;
 pub mod event_type;
+mod generic;
+mod input;
 pub mod roles;
+pub mod schema;
 mod types;
 
 pub use audit_derive::AuditEvent;
 pub use catalogue::{AuditEvent, CRITICAL_EVENT_TYPES, catalogue, describe_built_in};
 pub use describe::{Describe, DetailDescription, EventDescription, JsonType, Presence};
+pub use generic::GenericEvent;
+pub use input::{InputError, Problem};
 pub use types::{
     ActorInfo, AuditResult, AuthMethod, ContextInfo, InContext, ResourceInfo, Severity,
 };

@@ -1,6 +1,6 @@
 //! What the encoder's tests share: fixed stamps, one event of every kind, and a view of a body as
 //! the JSON object it is part of.
-#![allow(dead_code, reason = "each test uses its part")]
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use std::net::IpAddr;
 
