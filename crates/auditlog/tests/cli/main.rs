@@ -1,5 +1,10 @@
 //! The real binary: exit codes, the shape of what it prints, following, and the script that
 //! verifies a trail without it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot set up its trail must fail"
+)]
 
 mod commands;
 mod script;
