@@ -9,8 +9,7 @@ const CRITICAL_EVERY: u64 = 100;
 pub(super) fn routine() -> AuditEvent {
     AuditEvent::AuthSuccess {
         timestamp: None,
-        actor: ActorInfo::new("user-4711", AuthMethod::ApiKey)
-            .with_ip([10, 0, 0, 7]),
+        actor: ActorInfo::new("user-4711", AuthMethod::ApiKey).with_ip([10, 0, 0, 7]),
         method: AuthMethod::ApiKey,
         path: "/tasks".to_owned(),
     }

@@ -168,10 +168,8 @@ async fn await_each(
 /// What `emit` costs when auditing is disabled, on top of having the event.
 pub(super) fn disabled() -> Result<f64, CliError> {
     const TIMES: u32 = 20_000_000;
-    let logger = AuditLogger::new(AuditConfig {
-        mode: AuditMode::Disabled,
-        ..AuditConfig::new("bench")
-    })?;
+    let logger =
+        AuditLogger::new(AuditConfig { mode: AuditMode::Disabled, ..AuditConfig::new("bench") })?;
     let event = event::routine();
     let time = |mut each: Box<dyn FnMut()>| {
         let start = Instant::now();

@@ -8,6 +8,7 @@
 
 mod commands;
 mod script;
+mod writing;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
