@@ -25,7 +25,7 @@ use uuid::Uuid;
 use crate::event::{ActorRef, ContextRef, Event, ResourceRef, Text, event_type};
 use crate::hex;
 use crate::plan::MAX_BODY;
-use time::DateCache;
+use time::SecondCache;
 
 /// How deep `details` may nest, itself counted; a deeper object or array becomes `…[depth]`.
 pub const MAX_DEPTH: u32 = 32;
@@ -50,7 +50,7 @@ pub struct Stamp<'a> {
 pub struct Encoder {
     buf: Vec<u8>,
     scratch: Scratch,
-    date: DateCache,
+    second: SecondCache,
 }
 
 /// Memory that outlives one event so that the next needs none.
@@ -126,7 +126,7 @@ impl Encoder {
         let mut id = [0; 36];
         sink.buf.extend_from_slice(stamp.audit_id.hyphenated().encode_lower(&mut id).as_bytes());
         sink.buf.extend_from_slice(br#"","timestamp":""#);
-        self.date.write(sink.buf, event.timestamp().unwrap_or(stamp.now));
+        self.second.write(sink.buf, event.timestamp().unwrap_or(stamp.now));
         sink.buf.extend_from_slice(br#"","service_id":"#);
         sink.string(stamp.service_id);
         sink.buf.extend_from_slice(br#","event_type":"#);

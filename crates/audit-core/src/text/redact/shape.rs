@@ -9,11 +9,10 @@ use std::ops::Range;
 use memchr::memmem;
 
 use super::{Rule, card};
-use crate::text::class::{ANCHORS, CLASS};
+use crate::text::class::CLASS;
 
-/// Reports every secret in the text.
-pub(super) fn find_all(text: &[u8], class: u8, mut report: impl FnMut(Rule, Range<usize>)) {
-    let anchors = class & ANCHORS;
+/// Reports every secret that one of the anchors leads to.
+pub(super) fn find_all(text: &[u8], anchors: u8, mut report: impl FnMut(Rule, Range<usize>)) {
     let mut finder = Finder { text, done: 0, run_end: 0 };
     let mut at = 0;
     while let Some(step) = text[at..].iter().position(|b| CLASS[usize::from(*b)] & anchors != 0) {
