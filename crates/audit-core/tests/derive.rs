@@ -1,4 +1,5 @@
 //! `#[derive(AuditEvent)]` on a user's own types: what it makes, and what it refuses.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The encoder against values that mean harm or break the rules.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod common;
 
@@ -377,8 +378,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(40, 200, 8, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
-            prop::collection::btree_map(text.clone(), inner, 0..8)
-                .prop_map(|map| Value::from_iter(map)),
+            prop::collection::btree_map(text.clone(), inner, 0..8).prop_map(Value::from_iter),
         ]
     })
 }

@@ -1,4 +1,5 @@
 //! Events read from lines of JSON, and made by code without a type of their own.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod common;
 

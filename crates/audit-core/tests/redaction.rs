@@ -1,4 +1,5 @@
 //! Every redaction rule: what it takes out, what it leaves, and that it can be switched off.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod common;
 
@@ -256,7 +257,9 @@ fn hostile_texts_take_linear_time() {
         "ghp_",
         "github_pat_",
         "-----BEGIN ",
+        "aghp_",
         "xoxb-",
+        "axoxb-",
         "AKIA",
         "Bearer ",
         "bearer a",
@@ -267,6 +270,8 @@ fn hostile_texts_take_linear_time() {
     ];
     for piece in pieces {
         let text = piece.repeat(3_000_000 / piece.len());
-        assert!(written(&EncodePolicy::default(), &text).as_str().unwrap().contains("sha256:"));
+        let written = written(&EncodePolicy::default(), &text);
+        let written = written.as_str().unwrap();
+        assert!(written.contains("sha256:") || written.contains("[redacted:"), "{piece}");
     }
 }
