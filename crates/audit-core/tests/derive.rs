@@ -120,6 +120,19 @@ fn a_reason_of_its_own_wins_over_that_of_the_result() {
     assert_eq!(entry["context"]["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
 }
 
+/// The trail's own entries are declared like any other event.
+#[test]
+fn the_library_declares_control_entries() {
+    #[derive(AuditEvent)]
+    #[audit(crate = audit_core, type = "audit.heartbeat", control)]
+    struct Heartbeat {
+        entries: u64,
+    }
+    let entry = common::entry(&Heartbeat { entries: 3 });
+    assert_eq!(entry["event_type"], "audit.heartbeat");
+    assert_eq!(entry["details"], json!({"entries": 3}));
+}
+
 #[test]
 fn variants_of_an_enum_are_events() {
     let viewed = |nurse: Option<&str>, from: Option<[u8; 4]>| Patient::Viewed {
