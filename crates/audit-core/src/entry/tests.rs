@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::EntryErrorKind as Kind;
 use super::{Entry, EntryError, Parser, RawStr};
 use crate::chain::{HASH_SUFFIX, Hash, MAX_LEAF, leaf_hash};
+use crate::text::is_forbidden;
 
 const UUID: &str = "01932c05-aa01-7000-8000-000000000001";
 const TIME: &str = "2026-11-23T06:54:00.037000000Z";
