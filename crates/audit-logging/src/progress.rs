@@ -40,9 +40,9 @@ impl Progress {
 
     /// Writer only: everything up to `position` is durable now.
     pub(crate) fn advance(&self, position: Position) {
-        let mut waiters = self.lock();
+        let waiters = self.lock();
         self.durable.store(position, Ordering::Release);
-        self.notify(&mut waiters, |at| at <= position);
+        self.notify(waiters, |at| at <= position);
     }
 
     /// Writer only: the mark will never move again.
@@ -50,22 +50,25 @@ impl Progress {
         let mut waiters = self.lock();
         waiters.fault.get_or_insert(fault);
         // Those who wait for the end go on waiting: `finish` is still to come.
-        self.notify(&mut waiters, |at| at != Position::MAX);
+        self.notify(waiters, |at| at != Position::MAX);
     }
 
     /// Writer only: the thread is leaving; the lock on the trail is released.
     pub(crate) fn finish(&self) {
         let mut waiters = self.lock();
         waiters.finished = true;
-        self.notify(&mut waiters, |_| true);
+        self.notify(waiters, |_| true);
     }
 
-    fn notify(&self, waiters: &mut Waiters, mut passed: impl FnMut(Position) -> bool) {
-        for (_, waker) in waiters.wakers.extract_if(.., |(at, _)| passed(*at)) {
-            waker.wake();
-        }
+    /// Wakes with the lock released: a waker may poll another future where it is called.
+    fn notify(&self, mut waiters: MutexGuard<'_, Waiters>, passed: impl Fn(Position) -> bool) {
+        let woken: Vec<_> = waiters.wakers.extract_if(.., |(at, _)| passed(*at)).collect();
         if waiters.blocked > 0 {
             self.changed.notify_all();
+        }
+        drop(waiters);
+        for (_, waker) in woken {
+            waker.wake();
         }
     }
 
