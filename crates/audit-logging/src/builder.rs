@@ -9,6 +9,7 @@ use std::sync::Arc;
 use audit_core::chain::Head;
 use audit_core::encode::EncodePolicy;
 use audit_core::meta::TrailInfo;
+use audit_core::text::redact::RedactionRule;
 
 use crate::clock::{Clock, SystemClock, rfc3339};
 use crate::config::{AuditConfig, AuditMode};
@@ -56,6 +57,13 @@ impl Builder {
     #[must_use]
     pub fn storage(mut self, storage: Arc<dyn Storage>) -> Builder {
         self.storage = Some(storage);
+        self
+    }
+
+    /// Adds a redaction rule of the caller's own, after the built-in ones.
+    #[must_use]
+    pub fn redaction_rule(mut self, rule: Arc<dyn RedactionRule>) -> Builder {
+        self.policy = self.policy.with_rule(rule);
         self
     }
 

@@ -71,7 +71,7 @@ impl Ledger {
     /// Counts one refused event. True when it is the first since [`Ledger::take`].
     pub(crate) fn record(&self, event_type: &str, cause: DropCause, now: Timestamp) -> bool {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        let valid = audit_core::event::is_well_formed(event_type);
+        let valid = audit_core::event::event_type::is_well_formed(event_type);
         let name = if valid || event_type == UNREADABLE { event_type } else { "(invalid)" };
         let key = (name.to_owned(), cause);
         let key = if pending.rows.len() >= MAX_ROWS && !pending.rows.contains_key(&key) {

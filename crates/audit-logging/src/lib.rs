@@ -32,6 +32,14 @@ mod trail;
 mod writer;
 
 pub use audit_core as core;
+pub use audit_core::Timestamp;
+pub use audit_core::event::{
+    ActorInfo, AuditEvent, AuditResult, AuthMethod, CRITICAL_EVENT_TYPES, ContextInfo, Event,
+    InContext, ResourceInfo, Severity,
+};
+pub use audit_core::text::fingerprint::{Fingerprint, KeyTooShort};
+pub use audit_core::text::redact::{RedactionConfig, RedactionRule};
+pub use audit_core::text::sanitize;
 pub use builder::{Builder, create_trail, existing_trail};
 pub use clock::{Clock, SystemClock};
 pub use config::{
@@ -44,3 +52,7 @@ pub use logger::{AuditLogger, Wait};
 pub use receipt::{Durable, Receipt};
 pub use shared::SpaceLevel;
 pub use signals::SignalGuard;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -221,7 +221,7 @@ impl Open {
     }
 
     fn check_type(&self, event_type: &str) -> Result<(), EmitError> {
-        let problem = if !audit_core::event::is_well_formed(event_type) {
+        let problem = if !audit_core::event::event_type::is_well_formed(event_type) {
             EmitError::InvalidEventType
         } else if event_type.starts_with(audit_core::control::CONTROL_PREFIX) {
             EmitError::ReservedEventType

@@ -38,11 +38,11 @@ impl Progress {
         self.durable.load(Ordering::Acquire)
     }
 
-    /// Writer only: everything up to `position` is durable now.
-    pub(crate) fn advance(&self, position: Position) {
+    /// Writer only: everything up to `position` is durable now. Returns how many were waiting.
+    pub(crate) fn advance(&self, position: Position) -> usize {
         let waiters = self.lock();
         self.durable.store(position, Ordering::Release);
-        self.notify(waiters, |at| at <= position);
+        self.notify(waiters, |at| at <= position)
     }
 
     /// Writer only: the mark will never move again.
@@ -60,16 +60,22 @@ impl Progress {
         self.notify(waiters, |_| true);
     }
 
-    /// Wakes with the lock released: a waker may poll another future where it is called.
-    fn notify(&self, mut waiters: MutexGuard<'_, Waiters>, passed: impl Fn(Position) -> bool) {
-        let woken: Vec<_> = waiters.wakers.extract_if(.., |(at, _)| passed(*at)).collect();
-        if waiters.blocked > 0 {
+    /// Wakes those whose position passed, outside the lock: a waker may run anything.
+    fn notify(
+        &self,
+        mut waiters: MutexGuard<'_, Waiters>,
+        mut passed: impl FnMut(Position) -> bool,
+    ) -> usize {
+        let woken: Vec<Waker> =
+            waiters.wakers.extract_if(.., |(at, _)| passed(*at)).map(|(_, waker)| waker).collect();
+        let blocked = waiters.blocked;
+        drop(waiters);
+        if blocked > 0 {
             self.changed.notify_all();
         }
-        drop(waiters);
-        for (_, waker) in woken {
-            waker.wake();
-        }
+        let count = woken.len() + blocked;
+        woken.into_iter().for_each(Waker::wake);
+        count
     }
 
     /// The fault that ended writing, if any.

@@ -1,1 +1,34 @@
-//! audit-reader
+//! Everything that reads an audit trail: verification, the last entries, one entry, following.
+//!
+//! What must stay true here: nothing is ever written, repaired or locked for longer than a look.
+//! Memory stays bounded whatever a trail holds, and a trail that is being written while it is read
+//! gives no false alarm.
+//!
+//! ```
+//! use audit_reader::{Verdict, VerifyOptions, verify_dir};
+//!
+//! # fn main() -> Result<(), audit_reader::ReadError> {
+//! # let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/vectors/healthy");
+//! let report = verify_dir(dir.as_ref(), VerifyOptions::default())?;
+//! assert_eq!(report.entries, 300);
+//! assert_eq!(report.verdict, Verdict::Unproven);
+//! # Ok(()) }
+//! ```
+#![forbid(unsafe_code)]
+
+mod dir;
+mod error;
+mod find;
+mod line;
+mod tail;
+mod trail;
+mod verify;
+
+pub use audit_core::verify::{Finding, FindingKind, Findings, Severity};
+pub use dir::DirSource;
+pub use error::ReadError;
+pub use find::{Found, find_by_audit_id, find_by_seq};
+pub use line::{Line, LineKind};
+pub use tail::{follow, tail};
+pub use trail::{SegmentEnd, Step, TrailReader};
+pub use verify::{Freshness, KeyTrust, Progress, Report, Verdict, VerifyOptions, verify_dir};

@@ -1,29 +1,36 @@
-//! Stub of the encoder; being written.
+//! Encoding an event into the bytes that will stand in the file (FORMAT section 3).
+//!
+//! What must stay true here: encoding cannot fail. Whatever an event holds, the body is valid
+//! JSON in canonical order, every string has gone the way of `string.rs`, no object repeats a
+//! member, `details` nests at most [`MAX_DEPTH`] deep, and the whole is at most [`MAX_BODY`]
+//! bytes. In steady state nothing is allocated.
+
+mod compound;
+mod details;
+mod members;
+mod name;
+mod policy;
+mod string;
+mod time;
+mod value;
+
+pub use details::Details;
+pub(crate) use members::Members;
+pub use policy::EncodePolicy;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::event::{Event, Text};
+use crate::event::{ActorRef, ContextRef, Event, ResourceRef, Text, event_type};
+use crate::hex;
+use crate::plan::MAX_BODY;
+use time::DateCache;
 
-/// How strings are limited and redacted. Shared by `Arc`, made once.
-#[derive(Debug, Default, Clone)]
-pub struct EncodePolicy {}
-impl EncodePolicy {
-    /// stub
-    #[must_use]
-    pub fn with_string_limit(self, _c: usize) -> Self {
-        self
-    }
-    /// stub
-    #[must_use]
-    pub fn with_redaction(self, _c: &RedactionConfig) -> Self {
-        self
-    }
-}
-/// stub
-#[derive(Debug, Default, Clone, PartialEq, Serialize, serde::Deserialize)]
-pub struct RedactionConfig {}
+/// How deep `details` may nest, itself counted; a deeper object or array becomes `…[depth]`.
+pub const MAX_DEPTH: u32 = 32;
+/// Buffers that one giant event has blown up are given back.
+const KEEP_CAPACITY: usize = 1 << 20;
 
 /// What the logger adds to an event.
 #[derive(Debug, Clone, Copy)]
@@ -37,59 +44,195 @@ pub struct Stamp<'a> {
 }
 
 /// Encodes events into bodies (see `plan::append_line`); reuses its buffers.
+///
+/// If an event's own code panics, the panic passes through and the encoder stays usable.
 #[derive(Debug, Default)]
 pub struct Encoder {
     buf: Vec<u8>,
+    scratch: Scratch,
+    date: DateCache,
 }
 
-/// Where an event writes its details.
+/// Memory that outlives one event so that the next needs none.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    /// A string after redaction.
+    redacted: String,
+    /// A string after its JSON escapes were resolved, or a value's `Display`.
+    pub(crate) decoded: String,
+    /// Where in the buffer the member names of the open objects stand.
+    names: Vec<(usize, usize)>,
+}
+
+/// Where values are written to, and by which rules.
 #[derive(Debug)]
-pub struct Details<'a> {
-    buf: &'a mut Vec<u8>,
-}
-
-impl Details<'_> {
-    /// Writes one member.
-    pub fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) {
-        let sep = if self.buf.is_empty() { "" } else { "," };
-        let value = serde_json::to_string(value).unwrap_or_default();
-        self.buf.extend_from_slice(format!("{sep}\"{name}\":{value}").as_bytes());
-    }
+pub(crate) struct Sink<'a> {
+    pub(crate) buf: &'a mut Vec<u8>,
+    pub(crate) scratch: &'a mut Scratch,
+    policy: &'a EncodePolicy,
+    /// Characters a string may have.
+    limit: usize,
 }
 
 impl Encoder {
     /// The body of one entry: every member between `seq` and `prev_hash`; never more than
     /// `plan::MAX_BODY` bytes, whatever the event holds. Cannot fail.
+    ///
+    /// If the event is too large, its `details` become `{"oversize":true,"bytes":N,"sha256":…}`,
+    /// length and SHA-256 of the details object as it was encoded; should the rest still be too
+    /// large, its strings are cut shorter and shorter.
+    ///
+    /// An `event_type` that is not of the grammar is bent into it. Whether a caller may use the
+    /// type at all ([`event_type::check`]) is for the caller of this function to decide.
     pub fn encode<E: Event + ?Sized>(
         &mut self,
-        _policy: &EncodePolicy,
+        policy: &EncodePolicy,
         stamp: &Stamp<'_>,
         event: &E,
     ) -> &[u8] {
         self.buf.clear();
-        let ts = event.timestamp().unwrap_or(stamp.now);
-        let critical = if event.is_critical() { ",\"critical\":true" } else { "" };
-        let actor = match event.actor() {
-            Some(a) => match a.user_id {
-                Text::Str(s) => format!(",\"actor\":{{\"user_id\":\"{s}\"}}"),
-                _ => String::new(),
-            },
-            None => String::new(),
-        };
-        let mut details = Vec::new();
-        event.details(&mut Details { buf: &mut details });
-        let details = if details.is_empty() {
-            String::new()
-        } else {
-            format!(",\"details\":{{{}}}", String::from_utf8_lossy(&details))
-        };
-        self.buf.extend_from_slice(
-            format!(
-                "\"audit_id\":\"{}\",\"timestamp\":\"{ts:.9}\",\"service_id\":\"{}\",\"event_type\":\"{}\"{critical}{actor},\"result\":\"success\"{details}",
-                stamp.audit_id, stamp.service_id, event.event_type()
-            )
-            .as_bytes(),
-        );
+        self.buf.shrink_to(KEEP_CAPACITY);
+        self.scratch.names.clear();
+        let mut limit = policy.string_limit;
+        self.head(policy, limit, stamp, event);
+        let head = self.buf.len();
+        self.details(policy, limit, event);
+        if self.buf.len() > MAX_BODY {
+            const MEMBER: usize = r#","details":"#.len();
+            let object = &self.buf[head + MEMBER..];
+            let (bytes, sha256) = (object.len(), Sha256::digest(object));
+            self.buf.truncate(head);
+            self.oversize(bytes, &sha256.into());
+            while self.buf.len() > MAX_BODY {
+                limit /= 2;
+                self.buf.clear();
+                self.head(policy, limit, stamp, event);
+                self.oversize(bytes, &sha256.into());
+            }
+        }
         &self.buf
+    }
+
+    /// Everything before `details`.
+    fn head<E: Event + ?Sized>(
+        &mut self,
+        policy: &EncodePolicy,
+        limit: usize,
+        stamp: &Stamp<'_>,
+        event: &E,
+    ) {
+        let sink = &mut Sink { buf: &mut self.buf, scratch: &mut self.scratch, policy, limit };
+        sink.buf.extend_from_slice(br#""audit_id":""#);
+        let mut id = [0; 36];
+        sink.buf.extend_from_slice(stamp.audit_id.hyphenated().encode_lower(&mut id).as_bytes());
+        sink.buf.extend_from_slice(br#"","timestamp":""#);
+        self.date.write(sink.buf, event.timestamp().unwrap_or(stamp.now));
+        sink.buf.extend_from_slice(br#"","service_id":"#);
+        sink.string(stamp.service_id);
+        sink.buf.extend_from_slice(br#","event_type":"#);
+        sink.verbatim(&event_type::normal_form(event.event_type()));
+        if event.is_critical() {
+            sink.buf.extend_from_slice(br#","critical":true"#);
+        }
+        if let Some(actor) = event.actor() {
+            sink.actor(&actor);
+        }
+        if let Some(resource) = event.resource() {
+            sink.resource(&resource);
+        }
+        sink.buf.extend_from_slice(br#","result":"#);
+        sink.verbatim(event.outcome().as_str());
+        if let Some(reason) = event.reason() {
+            sink.buf.extend_from_slice(br#","reason":"#);
+            sink.text(reason);
+        }
+        if let Some(context) = event.context() {
+            sink.context(&context);
+        }
+    }
+
+    fn details<E: Event + ?Sized>(&mut self, policy: &EncodePolicy, limit: usize, event: &E) {
+        let sink = Sink { buf: &mut self.buf, scratch: &mut self.scratch, policy, limit };
+        let mut details = Details::begin(sink);
+        if let Some(context) = event.context() {
+            // Not W3C ids, so not for `context`; but nothing an event says is lost.
+            if let Some(odd) = context.trace_id.filter(|id| !is_hex_id(*id, 32)) {
+                details.text("trace_id", odd);
+            }
+            if let Some(odd) = context.span_id.filter(|id| !is_hex_id(*id, 16)) {
+                details.text("span_id", odd);
+            }
+        }
+        event.details(&mut details);
+        details.end();
+    }
+
+    fn oversize(&mut self, bytes: usize, sha256: &[u8; 32]) {
+        self.buf.extend_from_slice(br#","details":{"oversize":true,"bytes":"#);
+        self.buf.extend_from_slice(itoa::Buffer::new().format(bytes).as_bytes());
+        self.buf.extend_from_slice(br#","sha256":""#);
+        self.buf.extend_from_slice(&hex::encode(sha256));
+        self.buf.extend_from_slice(b"\"}");
+    }
+}
+
+impl Sink<'_> {
+    fn actor(&mut self, actor: &ActorRef<'_>) {
+        self.buf.extend_from_slice(br#","actor":{"user_id":"#);
+        self.text(actor.user_id);
+        self.member(br#","ip":"#, actor.ip);
+        self.member(br#","auth_method":"#, actor.auth_method);
+        self.member(br#","session_id":"#, actor.session_id);
+        self.buf.push(b'}');
+    }
+
+    fn resource(&mut self, resource: &ResourceRef<'_>) {
+        self.buf.extend_from_slice(br#","resource":{"resource_type":"#);
+        self.text(resource.resource_type);
+        self.member(br#","resource_id":"#, resource.resource_id);
+        self.member(br#","parent_id":"#, resource.parent_id);
+        self.buf.push(b'}');
+    }
+
+    fn context(&mut self, context: &ContextRef<'_>) {
+        let mut separator = &br#","context":{"#[..];
+        let members = [
+            (&br#""trace_id":"#[..], context.trace_id.filter(|id| is_hex_id(*id, 32))),
+            (br#""span_id":"#, context.span_id.filter(|id| is_hex_id(*id, 16))),
+            (br#""request_id":"#, context.request_id),
+        ];
+        for (name, value) in members {
+            if let Some(value) = value {
+                self.buf.extend_from_slice(separator);
+                self.buf.extend_from_slice(name);
+                match value {
+                    // Thirty-two digits may look like a card number; a checked id is no secret.
+                    Text::Str(id) if !name.starts_with(b"\"req") => self.verbatim(id),
+                    other => self.text(other),
+                }
+                separator = b",";
+            }
+        }
+        if separator == b"," {
+            self.buf.push(b'}');
+        }
+    }
+
+    #[inline]
+    fn member(&mut self, name: &[u8], value: Option<Text<'_>>) {
+        if let Some(value) = value {
+            self.buf.extend_from_slice(name);
+            self.text(value);
+        }
+    }
+}
+
+/// A W3C trace-context id: lower-case hex of a given length.
+fn is_hex_id(id: Text<'_>, length: usize) -> bool {
+    match id {
+        Text::Str(id) => {
+            id.len() == length && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        }
+        Text::Ip(_) | Text::Uint(_) => false,
     }
 }

@@ -3,6 +3,24 @@
 //! What must stay true here: an [`Event`] only *describes* itself with borrowed values. Order,
 //! sanitising, redaction and limits belong to the encoder alone, so no event can forget them.
 
+mod catalogue;
+mod describe;
+pub mod event_type;
+mod generic;
+mod input;
+pub mod roles;
+pub mod schema;
+mod types;
+
+pub use audit_derive::AuditEvent;
+pub use catalogue::{AuditEvent, CRITICAL_EVENT_TYPES, catalogue, describe_built_in};
+pub use describe::{Describe, DetailDescription, EventDescription, JsonType, Presence};
+pub use generic::GenericEvent;
+pub use input::{InputError, Problem};
+pub use types::{
+    ActorInfo, AuditResult, AuthMethod, ContextInfo, InContext, ResourceInfo, Severity,
+};
+
 use std::net::IpAddr;
 
 use jiff::Timestamp;
@@ -66,6 +84,18 @@ pub enum Outcome {
     Partial,
 }
 
+impl Outcome {
+    /// The word it is written as.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Success => "success",
+            Outcome::Failure => "failure",
+            Outcome::Partial => "partial",
+        }
+    }
+}
+
 /// Something that can be recorded: the built-in [`AuditEvent`], or a user's own type through
 /// `#[derive(AuditEvent)]`.
 pub trait Event {
@@ -103,14 +133,32 @@ pub trait Event {
     fn details(&self, _details: &mut crate::encode::Details<'_>) {}
 }
 
-/// stub
-#[must_use]
-pub fn is_well_formed(t: &str) -> bool {
-    t.contains('.') && !t.contains(' ')
-}
-
-/// stub
-#[must_use]
-pub fn describe_built_in(t: &str) -> Option<&str> {
-    Some(t)
+impl<E: Event + ?Sized> Event for &E {
+    fn event_type(&self) -> &str {
+        E::event_type(self)
+    }
+    fn is_critical(&self) -> bool {
+        E::is_critical(self)
+    }
+    fn timestamp(&self) -> Option<Timestamp> {
+        E::timestamp(self)
+    }
+    fn actor(&self) -> Option<ActorRef<'_>> {
+        E::actor(self)
+    }
+    fn resource(&self) -> Option<ResourceRef<'_>> {
+        E::resource(self)
+    }
+    fn outcome(&self) -> Outcome {
+        E::outcome(self)
+    }
+    fn reason(&self) -> Option<Text<'_>> {
+        E::reason(self)
+    }
+    fn context(&self) -> Option<ContextRef<'_>> {
+        E::context(self)
+    }
+    fn details(&self, details: &mut crate::encode::Details<'_>) {
+        E::details(self, details);
+    }
 }

@@ -14,7 +14,8 @@ pub use policy::{
     FailurePolicy, FlushMode, OverflowPolicy, RetentionPolicy, RotationPolicy, SpacePolicy,
 };
 
-use audit_core::encode::{EncodePolicy, RedactionConfig};
+use audit_core::encode::EncodePolicy;
+use audit_core::text::redact::RedactionConfig;
 
 use crate::error::ConfigError;
 
@@ -208,9 +209,11 @@ impl AuditConfig {
             })?;
         }
         for event_type in &self.accepted_event_types {
-            check(audit_core::event::is_well_formed(event_type), "accepted_event_types", || {
-                format!("{event_type:?} is not of the form category.action")
-            })?;
+            check(
+                audit_core::event::event_type::is_well_formed(event_type),
+                "accepted_event_types",
+                || format!("{event_type:?} is not of the form category.action"),
+            )?;
         }
         Ok(())
     }

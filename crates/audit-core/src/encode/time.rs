@@ -1,0 +1,74 @@
+//! Timestamps: RFC 3339, UTC, `Z`, exactly nine fraction digits.
+//!
+//! What must stay true here: thirty bytes for every instant; what lies before the year 0000 is
+//! written as its first nanosecond, for RFC 3339 has no earlier one.
+
+use jiff::Timestamp;
+
+const DAY: i64 = 86_400;
+/// 0000-01-01T00:00:00Z in seconds.
+const YEAR_ZERO: i64 = -62_167_219_200;
+
+/// The date last written, since nearly every event falls on the same day as the one before.
+#[derive(Debug)]
+pub(super) struct DateCache {
+    day: i64,
+    text: [u8; 10],
+}
+
+impl Default for DateCache {
+    fn default() -> DateCache {
+        DateCache { day: 0, text: *b"1970-01-01" }
+    }
+}
+
+impl DateCache {
+    pub(super) fn write(&mut self, buf: &mut Vec<u8>, timestamp: Timestamp) {
+        let (mut seconds, mut nanos) =
+            (timestamp.as_second(), i64::from(timestamp.subsec_nanosecond()));
+        if nanos < 0 {
+            seconds -= 1;
+            nanos += 1_000_000_000;
+        }
+        if seconds < YEAR_ZERO {
+            (seconds, nanos) = (YEAR_ZERO, 0);
+        }
+        let day = seconds.div_euclid(DAY);
+        if day != self.day {
+            *self = DateCache { day, text: date(day) };
+        }
+        let clock = seconds.rem_euclid(DAY).unsigned_abs();
+        let mut text = *b"0000-00-00T00:00:00.000000000Z";
+        text[..10].copy_from_slice(&self.text);
+        digits(&mut text[11..13], clock / 3600);
+        digits(&mut text[14..16], clock / 60 % 60);
+        digits(&mut text[17..19], clock % 60);
+        digits(&mut text[20..29], nanos.unsigned_abs());
+        buf.extend_from_slice(&text);
+    }
+}
+
+/// `YYYY-MM-DD` of a day counted from 1970-01-01 (Hinnant's `civil_from_days`).
+fn date(day: i64) -> [u8; 10] {
+    let shifted = day + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * of_year + 2) / 153;
+    let day_of_month = of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let mut text = *b"0000-00-00";
+    digits(&mut text[..4], year.unsigned_abs());
+    digits(&mut text[5..7], month.unsigned_abs());
+    digits(&mut text[8..], day_of_month.unsigned_abs());
+    text
+}
+
+fn digits(out: &mut [u8], mut n: u64) {
+    for digit in out.iter_mut().rev() {
+        *digit = b'0' + (n % 10) as u8;
+        n /= 10;
+    }
+}

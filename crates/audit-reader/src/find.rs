@@ -1,0 +1,99 @@
+//! One entry, by `seq` or by `audit_id`.
+//!
+//! What must stay true here: what is found is handed out as it stands on disk. Shortcuts only
+//! choose where to look first: in a trail that was tampered with, everything is looked at.
+
+use audit_core::entry::Parser;
+use audit_core::segment::SegmentName;
+use memchr::memmem;
+use uuid::Uuid;
+
+use crate::{DirSource, ReadError, Step, TrailReader};
+
+/// An entry that was looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Found {
+    /// The segment it is in.
+    pub segment: SegmentName,
+    /// Where in it.
+    pub offset: u64,
+    /// The line, without LF; it keeps the grammar of an entry.
+    pub line: Vec<u8>,
+}
+
+/// Finds the entry with this `seq`; the first one, if a tampered trail has several.
+///
+/// # Errors
+/// When the trail cannot be read.
+pub fn find_by_seq(source: &DirSource, seq: u64) -> Result<Option<Found>, ReadError> {
+    let mut parser = Parser::default();
+    // There is one way to write an entry's beginning, so parsing the others can be left out.
+    let beginning = format!("{{\"seq\":{seq},");
+    let mut wanted =
+        |line: &[u8]| line.starts_with(beginning.as_bytes()) && parser.parse(line).is_ok();
+    let segments = source.segments()?;
+    // The first segment that begins after `seq`; the entry is in the one before it.
+    let (mut low, mut high) = (0, segments.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        match first_seq(source, segments[middle])? {
+            Some(first) if first <= seq => low = middle + 1,
+            _ => high = middle,
+        }
+    }
+    if let Some(name) = low.checked_sub(1).and_then(|at| segments.get(at)) {
+        let reader = TrailReader::starting_at(source.clone(), *name, 0)?;
+        if let Some(found) = scan(reader, Some(*name), &mut wanted)? {
+            return Ok(Some(found));
+        }
+    }
+    scan(TrailReader::new(source.clone()), None, &mut wanted)
+}
+
+/// Finds the entry with this `audit_id`; the first one, if a tampered trail has several.
+///
+/// # Errors
+/// When the trail cannot be read.
+pub fn find_by_audit_id(source: &DirSource, audit_id: Uuid) -> Result<Option<Found>, ReadError> {
+    let mut parser = Parser::default();
+    let text = audit_id.to_string();
+    let needle = memmem::Finder::new(&text);
+    // Parsing only the lines that hold the text anywhere makes this several times faster.
+    let mut wanted = |line: &[u8]| {
+        needle.find(line).is_some()
+            && parser.parse(line).is_ok_and(|entry| entry.audit_id() == audit_id)
+    };
+    scan(TrailReader::new(source.clone()), None, &mut wanted)
+}
+
+/// The first line that is wanted; only in the segment `within`, if one is given.
+fn scan(
+    mut reader: TrailReader,
+    within: Option<SegmentName>,
+    wanted: &mut dyn FnMut(&[u8]) -> bool,
+) -> Result<Option<Found>, ReadError> {
+    loop {
+        match reader.step()? {
+            Step::Line(segment, line) if wanted(line.bytes) => {
+                let (offset, line) = (line.offset, line.bytes.to_vec());
+                return Ok(Some(Found { segment, offset, line }));
+            }
+            Step::Line(..) => {}
+            Step::SegmentEnd(end) if Some(end.name) == within => return Ok(None),
+            Step::SegmentEnd(_) => {}
+            Step::Unfinished(..) | Step::CaughtUp => return Ok(None),
+        }
+    }
+}
+
+/// `seq` of the first entry of a segment, if its first line is one.
+fn first_seq(source: &DirSource, name: SegmentName) -> Result<Option<u64>, ReadError> {
+    let mut reader = TrailReader::starting_at(source.clone(), name, 0)?;
+    match reader.step()? {
+        Step::Line(segment, line) if segment == name => {
+            Ok(Parser::default().parse(line.bytes).ok().map(|entry| entry.seq()))
+        }
+        _ => Ok(None),
+    }
+}

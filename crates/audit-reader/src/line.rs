@@ -1,0 +1,240 @@
+//! A segment, line by line.
+//!
+//! What must stay true here: a line is never longer in memory than an entry can be, however long
+//! it is on disk, and every byte that was passed over went through the digest.
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+use audit_core::chain::MAX_LINE;
+use memchr::memchr;
+use sha2::{Digest, Sha256};
+
+/// Room for several of the longest lines.
+const BUFFER: usize = 4 * (MAX_LINE + 1);
+/// How much of a line that is too long is kept.
+const HEAD: usize = 64;
+
+/// A line, or what stands in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// What it is.
+    pub kind: LineKind,
+    /// Where it begins in its segment.
+    pub offset: u64,
+    /// How long it is, LF not counted.
+    pub len: u64,
+    /// Its bytes without LF: all of them, of an oversized line only the first few.
+    pub bytes: &'a [u8],
+}
+
+/// What stands where a line should stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LineKind {
+    /// A line that ends in LF.
+    Complete,
+    /// A line longer than any entry.
+    Oversized,
+    /// The file ends before the line does: torn, or being written.
+    Partial,
+}
+
+/// Where a line is, before anybody looks at its bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Span {
+    pub(crate) kind: LineKind,
+    offset: u64,
+    len: u64,
+    /// The shown bytes in the buffer; of an oversized line they are kept apart.
+    start: usize,
+    shown: usize,
+}
+
+/// Reads lines from a file that may grow meanwhile.
+#[derive(Debug)]
+pub(crate) struct LineReader<R> {
+    file: R,
+    buffer: Box<[u8]>,
+    /// The unread part of the buffer.
+    start: usize,
+    end: usize,
+    /// Where in the file the unread part begins.
+    offset: u64,
+    /// The unread part is a line that had not ended: it is read again, as recovery may have
+    /// replaced it.
+    stale: bool,
+    /// How the last oversized line began.
+    head: [u8; HEAD],
+    digest: Option<Sha256>,
+}
+
+impl<R: Read + Seek> LineReader<R> {
+    /// Reads from `offset`, which is the beginning of a line. `digested` has the digest of all
+    /// bytes taken.
+    pub(crate) fn new(mut file: R, offset: u64, digested: bool) -> io::Result<LineReader<R>> {
+        file.seek(SeekFrom::Start(offset))?;
+        Ok(LineReader {
+            file,
+            buffer: vec![0; BUFFER].into_boxed_slice(),
+            start: 0,
+            end: 0,
+            offset,
+            stale: false,
+            head: [0; HEAD],
+            digest: digested.then(Sha256::new),
+        })
+    }
+
+    /// The length and the digest of what was read, a last line that never ended included.
+    pub(crate) fn finish(mut self) -> (u64, Option<[u8; 32]>) {
+        let rest = &self.buffer[self.start..self.end];
+        if let Some(digest) = &mut self.digest {
+            digest.update(rest);
+        }
+        (self.offset + rest.len() as u64, self.digest.map(|digest| digest.finalize().into()))
+    }
+
+    /// The bytes of the line that [`LineReader::advance`] just gave.
+    pub(crate) fn line(&self, span: Span) -> Line<'_> {
+        let Span { kind, offset, len, start, shown } = span;
+        let bytes = match kind {
+            LineKind::Oversized => &self.head[..shown],
+            LineKind::Complete | LineKind::Partial => &self.buffer[start..start + shown],
+        };
+        Line { kind, offset, len, bytes }
+    }
+
+    /// The next line; `None` at the end of the file. A partial line is not consumed.
+    pub(crate) fn advance(&mut self) -> io::Result<Option<Span>> {
+        if self.stale {
+            self.file.seek(SeekFrom::Start(self.offset))?;
+            (self.end, self.stale) = (self.start, false);
+        }
+        let mut searched = 0;
+        loop {
+            let unread = &self.buffer[self.start..self.end];
+            let offset = self.offset;
+            if let Some(at) = memchr(b'\n', &unread[searched..])
+                && searched + at <= MAX_LINE
+            {
+                let (start, shown) = (self.start, searched + at);
+                self.consume(shown + 1);
+                let (kind, len) = (LineKind::Complete, shown as u64);
+                return Ok(Some(Span { kind, offset, len, start, shown }));
+            }
+            searched = unread.len();
+            if searched > MAX_LINE {
+                return self.skip_oversized().map(Some);
+            }
+            if self.fill()? == 0 {
+                let (start, shown) = (self.start, searched);
+                self.stale = shown > 0;
+                let (kind, len) = (LineKind::Partial, shown as u64);
+                return Ok(self.stale.then_some(Span { kind, offset, len, start, shown }));
+            }
+        }
+    }
+
+    /// Passes over a line that is too long, to its LF or the end of the file.
+    fn skip_oversized(&mut self) -> io::Result<Span> {
+        let offset = self.offset;
+        self.head.copy_from_slice(&self.buffer[self.start..self.start + HEAD]);
+        let len = loop {
+            let unread = &self.buffer[self.start..self.end];
+            let lf = memchr(b'\n', unread);
+            self.consume(lf.map_or(unread.len(), |at| at + 1));
+            if lf.is_some() {
+                break self.offset - offset - 1;
+            }
+            if self.fill()? == 0 {
+                break self.offset - offset;
+            }
+        };
+        Ok(Span { kind: LineKind::Oversized, offset, len, start: 0, shown: HEAD })
+    }
+
+    /// Steps over `len` unread bytes.
+    fn consume(&mut self, len: usize) {
+        if let Some(digest) = &mut self.digest {
+            digest.update(&self.buffer[self.start..self.start + len]);
+        }
+        self.start += len;
+        self.offset += len as u64;
+    }
+
+    /// Reads on; gives the number of bytes, 0 at the end of the file.
+    fn fill(&mut self) -> io::Result<usize> {
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        loop {
+            match self.file.read(&mut self.buffer[self.end..]) {
+                Ok(count) => {
+                    self.end += count;
+                    return Ok(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    /// Kind, offset, length and shown bytes of every line.
+    fn lines(bytes: &[u8]) -> Vec<(LineKind, u64, u64, usize)> {
+        let mut reader = LineReader::new(Cursor::new(bytes.to_vec()), 0, true).unwrap();
+        let mut all = Vec::new();
+        while let Some(span) = reader.advance().unwrap() {
+            let line = reader.line(span);
+            let from = usize::try_from(line.offset).unwrap();
+            assert_eq!(line.bytes, &bytes[from..from + line.bytes.len()]);
+            all.push((line.kind, line.offset, line.len, line.bytes.len()));
+            if line.kind == LineKind::Partial {
+                break;
+            }
+        }
+        let expected: [u8; 32] = Sha256::digest(bytes).into();
+        assert_eq!(reader.finish(), (bytes.len() as u64, Some(expected)));
+        all
+    }
+
+    #[test]
+    fn lines_of_every_kind() {
+        use LineKind::{Complete, Oversized, Partial};
+        assert_eq!(lines(b""), []);
+        let expected = [(Complete, 0, 1, 1), (Complete, 2, 0, 0), (Partial, 3, 2, 2)];
+        assert_eq!(lines(b"a\n\nbc"), expected);
+        for over in [1, 2, 70, BUFFER, 3 * BUFFER] {
+            let len = MAX_LINE + over;
+            let mut bytes = b"a\n".to_vec();
+            bytes.extend(vec![b'x'; len]);
+            assert_eq!(lines(&bytes)[1], (Oversized, 2, len as u64, HEAD));
+            bytes.extend(b"\nb\n");
+            let after = 3 + len as u64;
+            assert_eq!(
+                lines(&bytes)[1..],
+                [(Oversized, 2, len as u64, HEAD), (Complete, after, 1, 1)]
+            );
+        }
+        let mut bytes = vec![b'x'; MAX_LINE];
+        bytes.push(b'\n');
+        assert_eq!(lines(&bytes.repeat(9)).len(), 9);
+        assert!(lines(&bytes.repeat(9)).iter().all(|line| line.0 == Complete));
+    }
+
+    #[test]
+    fn a_partial_line_is_read_again_from_where_it_begins() {
+        let mut reader = LineReader::new(Cursor::new(b"a\nbc".to_vec()), 0, false).unwrap();
+        assert!(reader.advance().unwrap().is_some());
+        let partial = reader.advance().unwrap().unwrap();
+        assert_eq!(reader.line(partial).bytes, b"bc");
+        *reader.file.get_mut() = b"a\nxyz\n".to_vec();
+        let whole = reader.advance().unwrap().unwrap();
+        assert_eq!(reader.line(whole).bytes, b"xyz");
+    }
+}

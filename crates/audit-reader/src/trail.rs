@@ -1,0 +1,178 @@
+//! The lines of a whole trail, segment after segment, while it may be growing.
+//!
+//! What must stay true here: a segment is left only when a newer one exists *and* it was read to
+//! its end after that was seen. A closed segment is never written again, so no line is missed when
+//! the writer rotates while this reads.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::PathBuf;
+
+use audit_core::segment::SegmentName;
+
+use crate::line::{Line, LineKind, LineReader, Span};
+use crate::{DirSource, ReadError};
+
+/// Reads a trail forward from some place.
+#[derive(Debug)]
+pub struct TrailReader {
+    source: DirSource,
+    current: Option<Current>,
+    /// Segments up to this one are done.
+    after: Option<SegmentName>,
+    digested: BTreeSet<SegmentName>,
+}
+
+#[derive(Debug)]
+struct Current {
+    name: SegmentName,
+    path: PathBuf,
+    lines: LineReader<File>,
+    /// A newer segment exists.
+    closed: bool,
+    /// Its last line, which has no LF, was given out.
+    torn: bool,
+}
+
+/// What a [`TrailReader`] comes upon.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Step<'a> {
+    /// A line that ends in LF, or is longer than any entry; or a closed segment's torn last line.
+    Line(SegmentName, Line<'a>),
+    /// The newest segment ends in the middle of a line. Asking again looks again.
+    Unfinished(SegmentName, Line<'a>),
+    /// A segment was read to its end.
+    SegmentEnd(SegmentEnd),
+    /// All that is there was read. Asking again looks for more.
+    CaughtUp,
+}
+
+/// The end of a segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SegmentEnd {
+    /// Its name.
+    pub name: SegmentName,
+    /// How long it is.
+    pub bytes: u64,
+    /// The SHA-256 of all of it, if that was asked for.
+    pub sha256: Option<[u8; 32]>,
+}
+
+impl TrailReader {
+    /// Reads a trail from its first segment.
+    #[must_use]
+    pub const fn new(source: DirSource) -> TrailReader {
+        TrailReader { source, current: None, after: None, digested: BTreeSet::new() }
+    }
+
+    /// Reads a trail from a place in it that is the beginning of a line.
+    ///
+    /// # Errors
+    /// When the segment cannot be read.
+    pub fn starting_at(
+        source: DirSource,
+        name: SegmentName,
+        offset: u64,
+    ) -> Result<TrailReader, ReadError> {
+        let mut reader = TrailReader::new(source);
+        reader.open(name, offset)?;
+        Ok(reader)
+    }
+
+    /// Has the digests of these segments taken on the way.
+    pub(crate) fn digesting(mut self, segments: BTreeSet<SegmentName>) -> TrailReader {
+        self.digested = segments;
+        self
+    }
+
+    /// What comes next.
+    ///
+    /// # Errors
+    /// When the directory or a segment cannot be read.
+    pub fn step(&mut self) -> Result<Step<'_>, ReadError> {
+        let Some(span) = self.advance()? else {
+            return Ok(match self.current.take_if(|current| current.closed) {
+                Some(current) => Step::SegmentEnd(self.leave(current)),
+                None => Step::CaughtUp,
+            });
+        };
+        let Some(current) = &self.current else { return Ok(Step::CaughtUp) };
+        let line = current.lines.line(span);
+        if span.kind == LineKind::Partial && !current.closed {
+            Ok(Step::Unfinished(current.name, line))
+        } else {
+            Ok(Step::Line(current.name, line))
+        }
+    }
+
+    /// Ends the reading: how much of the segment that is still open was read.
+    pub(crate) fn finish(mut self) -> Option<SegmentEnd> {
+        self.current.take().map(|current| self.leave(current))
+    }
+
+    /// The next line. `None` at the end of a closed segment, or when all is read.
+    fn advance(&mut self) -> Result<Option<Span>, ReadError> {
+        loop {
+            let Some(current) = &mut self.current else {
+                match self.newer(self.after)? {
+                    Some(name) => self.open(name, 0)?,
+                    None => return Ok(None),
+                }
+                continue;
+            };
+            if current.torn {
+                return Ok(None);
+            }
+            let span = current.lines.advance().map_err(ReadError::io(&current.path))?;
+            let ended = span.is_none_or(|span| span.kind == LineKind::Partial);
+            if ended && !current.closed {
+                let name = current.name;
+                if self.newer(Some(name))?.is_some() {
+                    if let Some(current) = &mut self.current {
+                        current.closed = true;
+                    }
+                    // It may have grown between its last read and the look at the directory.
+                    continue;
+                }
+                return Ok(span);
+            }
+            current.torn = ended;
+            return Ok(span);
+        }
+    }
+
+    fn newer(&self, than: Option<SegmentName>) -> Result<Option<SegmentName>, ReadError> {
+        let look = || -> Result<_, ReadError> {
+            Ok(self.source.segments()?.into_iter().find(|name| Some(*name) > than))
+        };
+        match look()? {
+            // A listing may hold a file made during it and miss an older one that was made during
+            // it, too. Whatever is older than one that was seen is in the next listing for sure.
+            Some(_) => look(),
+            None => Ok(None),
+        }
+    }
+
+    /// Makes `name` the current segment; if retention was faster, passes over it.
+    fn open(&mut self, name: SegmentName, offset: u64) -> Result<(), ReadError> {
+        let path = self.source.path().join(name.to_string());
+        match self.source.open_segment(name)? {
+            Some(file) => {
+                let digested = self.digested.contains(&name);
+                let lines =
+                    LineReader::new(file, offset, digested).map_err(ReadError::io(&path))?;
+                self.current = Some(Current { name, path, lines, closed: false, torn: false });
+            }
+            None => self.after = Some(name),
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, current: Current) -> SegmentEnd {
+        self.after = Some(current.name);
+        let (bytes, sha256) = current.lines.finish();
+        SegmentEnd { name: current.name, bytes, sha256 }
+    }
+}
