@@ -129,3 +129,21 @@ fn a_waker_may_poll_another_receipt_where_it_is_called() {
     assert_eq!(receive.recv_timeout(PATIENCE), Ok(true), "the waker's poll hangs");
     block_on(flush).unwrap();
 }
+
+#[test]
+fn a_receipt_in_a_log_shows_no_event() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = CountingStorage::over(storage(dir.path()));
+    let logger = open_over(with_mode(dir.path(), lazy()), disk.clone());
+    drop(logger.emit(TestEvent::routine("first")).unwrap());
+    disk.hold_syncs();
+    let flush = logger.flush();
+    disk.wait_held();
+    // Stays in the queue while the sync is held.
+    let receipt = logger.emit(TestEvent::routine("S")).unwrap();
+    let shown = format!("{receipt:?} {logger:?} {flush:?}");
+    let queued = b"data.read".map(|byte| byte.to_string()).join(", ");
+    assert!(!shown.contains(&queued) && !shown.contains("data.read"), "{shown}");
+    disk.release_syncs();
+    block_on(flush).unwrap();
+}
