@@ -285,18 +285,24 @@ impl OpenContext<'_> {
             let moved = quarantine(self.storage, &name, keep, self.now, recovered);
             self.io(&name, "quarantine the torn tail of", moved)?;
         }
-        let mut file = self.io(&name, "open", self.storage.open_segment(&name))?;
-        if last.torn > 0 {
-            self.io(&name, "cut the torn tail of", file.truncate(keep))?;
+        if last.torn > 0 || !last.closed_in_order {
+            // The process before may have left after a failed sync: the kernel then shows lines
+            // that are not on disk and calls their pages clean, so a sync would not write them.
+            self.rewrite(&name, keep)?;
         }
-        // What the process before wrote and did not sync must not be built upon before it is
-        // durable: the kernel still knows these pages as dirty.
-        self.io(&name, "sync", file.sync())?;
+        let file = self.io(&name, "open", self.storage.open_segment(&name))?;
         let mut state = last.kept.clone();
         if state.bytes == 0 {
             state = super::SegmentState::new(state.name, head, self.now);
         }
         Ok(Active { file, state })
+    }
+
+    /// Puts the first `keep` bytes of a segment into a new file of the same name, durably.
+    fn rewrite(&self, name: &str, keep: u64) -> Result<(), OpenError> {
+        let content = self.io(name, "read", self.storage.read(name))?;
+        let mut kept = io::Read::take(content, keep);
+        self.io(name, "rewrite", self.storage.replace(name, &mut kept))
     }
 
     /// Closes a segment that was given up after a storage failure, when the process died before
@@ -311,9 +317,7 @@ impl OpenContext<'_> {
             let moved = quarantine(self.storage, &name, scan.kept.bytes, self.now, recovered);
             self.io(&name, "quarantine the abandoned tail of", moved)?;
         }
-        let content = self.io(&name, "read", self.storage.read(&name))?;
-        let mut kept = io::Read::take(content, scan.kept.bytes);
-        self.io(&name, "rewrite", self.storage.replace(&name, &mut kept))?;
+        self.rewrite(&name, scan.kept.bytes)?;
         self.io(&name, "close", finish_segment(self.storage, &scan.kept, self.now))
     }
 }
