@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use audit_core::chain::Head;
 use audit_core::encode::EncodePolicy;
@@ -13,12 +14,13 @@ use audit_core::text::redact::RedactionRule;
 
 use crate::clock::{Clock, SystemClock, rfc3339};
 use crate::config::{AuditConfig, AuditMode};
-use crate::error::OpenError;
+use crate::error::{Fault, OpenError};
 use crate::logger::{AuditLogger, Open};
 use crate::queue::Queue;
+use crate::seal::{self, ResumeError, Sealer};
 use crate::shared::Shared;
 use crate::storage::{DirStorage, Storage, TrailLock};
-use crate::trail::{self, OpenContext};
+use crate::trail::{self, OpenContext, Trail};
 use crate::writer::{Parts, Writer};
 
 /// Opens a logger with a clock or storage other than the operating system's.
@@ -116,20 +118,30 @@ impl Builder {
         let info = trail.info.clone();
         let reserve = self.config.critical_reserve_percent;
         let shared = Arc::new(Shared::new(Queue::new(self.config.queue_bytes, reserve)));
+        let (sealer, finish_rotation) = self.sealer(&place, &trail, &shared)?;
         let policy = Arc::new(self.policy);
         let parts = Parts {
             shared: Arc::clone(&shared),
+            sealer: Arc::clone(&sealer),
+            finish_rotation,
             storage: place.storage,
             clock: Arc::clone(&self.clock),
             config: Arc::clone(&self.config),
         };
         let writer = Writer::start(parts, trail)?;
+        let sealing = sealer.start().map_err(OpenError::Thread)?;
         let lock = place.owned.map(|(_, lock)| lock);
         let ending = Arc::clone(&shared);
+        let closing = Arc::clone(&sealer);
         let thread = std::thread::Builder::new()
             .name("audit-writer".to_owned())
             .spawn(move || {
                 writer.run();
+                closing.stop();
+                if sealing.join().is_err() {
+                    let error = std::io::Error::other("the sealer panicked (a bug: report it)");
+                    ending.progress.fail_seal(Fault::new("seal", "checkpoint", &error));
+                }
                 // The lock goes before those who wait for the end are told, so that they may open
                 // the trail again at once.
                 drop(lock);
@@ -141,10 +153,51 @@ impl Builder {
             clock: self.clock,
             config: self.config,
             policy,
+            sealer,
             origin: info.origin,
             initial_key: info.initial_key,
             _writer: thread,
         }))))
+    }
+}
+
+impl Builder {
+    /// Takes the signing key and the tree over.
+    fn sealer(
+        &self,
+        place: &Place,
+        trail: &Trail,
+        shared: &Arc<Shared>,
+    ) -> Result<(Arc<Sealer>, bool), OpenError> {
+        let storage = &*place.storage;
+        let origin = &trail.info.origin;
+        let refuse = |error| resume_error(&place.path, error);
+        let (keyring, finish_rotation) =
+            seal::choose_key(storage, &trail.info, &trail.rotation).map_err(refuse)?;
+        let end = seal::End { head: trail.head, closed_in_order: trail.closed_in_order };
+        let tree = seal::resume_tree(storage, origin, end, &trail.newest_hashes, |seq, each| {
+            trail::read_hashes(storage, seq, each)
+        })
+        .map_err(refuse)?;
+        let sealer = Sealer::new(
+            Arc::clone(shared),
+            Arc::clone(&place.storage),
+            origin.clone(),
+            Duration::from_millis(self.config.seal_interval_ms),
+            tree,
+            keyring,
+        );
+        Ok((Arc::new(sealer), finish_rotation))
+    }
+}
+
+fn resume_error(path: &std::path::Path, error: ResumeError) -> OpenError {
+    match error {
+        ResumeError::Io(file, source) => trail::io_error(&path.join(file), "use", source),
+        ResumeError::Key(epoch, error) => trail::key_error(path, epoch, error),
+        ResumeError::Refused(file, problem) => {
+            OpenError::NotAnExtension { path: path.join(file), problem }
+        }
     }
 }
 
@@ -165,7 +218,7 @@ pub fn create_trail(config: AuditConfig) -> Result<TrailInfo, OpenError> {
         return Err(OpenError::AlreadyExists { path: base_dir, service_id: info.service_id });
     }
     let logger = AuditLogger::new(config)?;
-    if let Err(crate::error::WaitError::Poisoned(fault)) = logger.shutdown_blocking() {
+    if let Err(crate::error::WaitError::Poisoned(fault) | crate::error::WaitError::NotSealed(fault)) = logger.shutdown_blocking() {
         return Err(fault.into());
     }
     existing_trail(&base_dir)?.ok_or(OpenError::NoTrail { path: base_dir })

@@ -45,6 +45,13 @@ pub(crate) struct Prepared {
     pub(crate) vkey: String,
 }
 
+impl Prepared {
+    fn new(key: SigningKey, epoch: u64) -> Prepared {
+        let vkey = key.verifier_key().to_string();
+        Prepared { key, epoch, vkey }
+    }
+}
+
 impl Keyring {
     pub(crate) fn external(signer: Arc<dyn Signer>) -> Keyring {
         Keyring { signer, epoch: None }
@@ -64,10 +71,6 @@ impl Keyring {
         &*self.signer
     }
 
-    pub(crate) const fn epoch(&self) -> Option<u64> {
-        self.epoch
-    }
-
     /// Makes the next epoch's key and writes it durably. None for a signer of the user's own.
     pub(crate) fn prepare_next(
         &self,
@@ -75,9 +78,17 @@ impl Keyring {
         origin: &str,
     ) -> Result<Option<Prepared>, KeyError> {
         let Some(epoch) = self.epoch.map(|epoch| epoch + 1) else { return Ok(None) };
-        let key = generate(storage, origin, epoch)?;
-        let vkey = key.verifier_key().to_string();
-        Ok(Some(Prepared { key, epoch, vkey }))
+        generate(storage, origin, epoch).map(|key| Some(Prepared::new(key, epoch)))
+    }
+
+    /// The next epoch's key, made before a crash.
+    pub(crate) fn existing_next(
+        &self,
+        storage: &dyn Storage,
+        origin: &str,
+    ) -> Result<Option<Prepared>, KeyError> {
+        let Some(epoch) = self.epoch.map(|epoch| epoch + 1) else { return Ok(None) };
+        read_key(storage, origin, epoch).map(|key| Some(Prepared::new(key, epoch)))
     }
 
     /// The trail durably says that `next` follows: it signs from now on, and the old key ceases

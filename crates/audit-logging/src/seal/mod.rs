@@ -131,20 +131,18 @@ impl Sealer {
             let (is_due, stopping) = self.wait();
             stop = stopping;
             let mut signing = self.signing();
-            let outcome = self.absorb(&mut signing).and_then(|()| {
-                if is_due { self.publish(&mut signing) } else { Ok(()) }
-            });
+            self.absorb(&mut signing);
+            let written = signing.tree.write();
+            let outcome =
+                if is_due { written.and_then(|()| self.publish(&mut signing)) } else { written };
             drop(signing);
-            match outcome {
-                Ok(()) => {}
-                Err(error) => {
-                    tracing::error!(%error, "the trail could not be sealed; it will be tried again");
-                    if stop {
-                        self.shared.progress.fail_seal(Fault::new("seal", CHECKPOINT, &error));
-                    } else {
-                        // Tried again after the interval, as if the entries came now.
-                        self.pending().since.get_or_insert_with(Instant::now);
-                    }
+            if let Err(error) = outcome {
+                tracing::error!(%error, "the trail could not be sealed; it will be tried again");
+                if stop {
+                    self.shared.progress.fail_seal(Fault::new("seal", CHECKPOINT, &error));
+                } else {
+                    // Tried again after the interval, as if the entries came now.
+                    self.pending().since.get_or_insert_with(Instant::now);
                 }
             }
         }
@@ -176,7 +174,7 @@ impl Sealer {
     }
 
     /// Takes what the writer handed over into the tree.
-    fn absorb(&self, signing: &mut Signing) -> io::Result<()> {
+    fn absorb(&self, signing: &mut Signing) {
         let (leaves, position) = {
             let mut pending = self.pending();
             (std::mem::take(&mut pending.leaves), pending.position)
@@ -185,7 +183,6 @@ impl Sealer {
             signing.tree.push(leaf);
         }
         signing.position = position;
-        signing.tree.write()
     }
 
     fn publish(&self, signing: &mut Signing) -> io::Result<()> {
@@ -212,17 +209,25 @@ impl Sealer {
     }
 
     /// Second step: the old key vouches for everything up to and including the entry `rotated`
-    /// that names the new one. Returns the note; nothing is published.
+    /// that names the new one (none when the tree holds it already). Returns the size and the
+    /// note; nothing is published.
     pub(crate) fn vouch(
         &self,
         signing: &mut Signing,
-        rotated: Hash,
+        rotated: Option<Hash>,
     ) -> io::Result<(u64, String)> {
-        self.absorb(signing)?;
+        self.absorb(signing);
         let mut frontier = signing.tree.frontier().clone();
-        frontier.push(rotated);
+        if let Some(rotated) = rotated {
+            frontier.push(rotated);
+        }
         let note = self.sign(signing, frontier.size(), frontier.root())?;
         Ok((frontier.size(), note))
+    }
+
+    /// The next key, when a crash left it made and named but not in force.
+    pub(crate) fn reload_key(&self, signing: &Signing) -> Result<Option<Prepared>, KeyError> {
+        signing.keyring.existing_next(&*self.storage, &self.origin)
     }
 
     /// Last step: the trail durably holds both entries; the new key signs, the old one is gone.
@@ -230,12 +235,5 @@ impl Sealer {
         signing.keyring.switch(&*self.storage, next)?;
         self.hurry();
         Ok(())
-    }
-}
-
-impl Signing {
-    /// Epoch of the key in force; none when the keys are not ours.
-    pub(crate) const fn epoch(&self) -> Option<u64> {
-        self.keyring.epoch()
     }
 }

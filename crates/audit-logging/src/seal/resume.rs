@@ -10,6 +10,7 @@ use audit_core::checkpoint::Checkpoint;
 use audit_core::entry::Entry;
 use audit_core::meta::TrailInfo;
 use audit_core::note::SignedNote;
+use jiff::Timestamp;
 
 use super::keyring::{self, KeyError, Keyring};
 use super::{CHECKPOINT, TreeFile};
@@ -25,6 +26,8 @@ pub(crate) struct Rotation {
     pub(crate) announced: Option<(u64, String)>,
     /// The last `audit.epoch_sealed`: the epoch that ended.
     pub(crate) sealed: Option<u64>,
+    /// When that was.
+    pub(crate) at: Option<Timestamp>,
     /// The last entry of all is an `audit.key_rotated`.
     pub(crate) is_last: bool,
 }
@@ -40,6 +43,7 @@ impl Rotation {
                 let epoch = details.as_ref().and_then(|d| d["epoch"].as_u64());
                 let vkey = details.as_ref().and_then(|d| d["new_key"].as_str());
                 self.announced = epoch.zip(vkey.map(str::to_owned));
+                self.at = entry.timestamp().parse().ok();
                 self.is_last = true;
             }
             "audit.epoch_sealed" => self.sealed = details().and_then(|d| d["epoch"].as_u64()),
