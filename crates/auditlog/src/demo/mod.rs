@@ -5,6 +5,7 @@
 //! there with exit code 2. What this release cannot do is said as plainly as what it can.
 
 mod child;
+mod evidence;
 mod http;
 mod load;
 mod narrator;

@@ -47,15 +47,23 @@ impl Narrator<'_> {
 
     /// Says something that must be true.
     pub(super) fn check(&mut self, holds: bool, claim: &str) -> Result<(), DemoError> {
-        if let Some(Value::Array(checks)) = self.current("checks") {
-            checks.push(json!({"claim": claim, "holds": holds}));
-        }
+        self.claim(holds, claim);
         if !holds {
             let mark = self.out.paint(Color::Bad, "FAILED");
             self.print(&format!("   {mark} {claim}"))?;
             return Err(DemoError::NotAsTold { what: claim.to_owned() });
         }
         let mark = self.out.paint(Color::Good, "ok");
+        self.print(&format!("   {mark} {claim}"))
+    }
+
+    /// Says what must be true and is no good news.
+    pub(super) fn admit(&mut self, holds: bool, claim: &str) -> Result<(), DemoError> {
+        if !holds {
+            return self.check(holds, claim);
+        }
+        self.claim(holds, claim);
+        let mark = self.out.paint(Color::Warn, "but");
         self.print(&format!("   {mark} {claim}"))
     }
 
@@ -87,8 +95,11 @@ impl Narrator<'_> {
         }
     }
 
-    fn current(&mut self, name: &str) -> Option<&mut Value> {
-        self.steps.last_mut().and_then(|step| step.get_mut(name))
+    fn claim(&mut self, holds: bool, claim: &str) {
+        let checks = self.steps.last_mut().and_then(|step| step.get_mut("checks"));
+        if let Some(Value::Array(checks)) = checks {
+            checks.push(json!({"claim": claim, "holds": holds}));
+        }
     }
 
     fn print(&mut self, line: &str) -> Result<(), DemoError> {

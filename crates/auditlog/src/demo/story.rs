@@ -6,23 +6,18 @@
 use std::path::Path;
 
 use audit_logging::{AuditConfig, AuditMode};
-use audit_reader::{FindingKind, Verdict, VerifyOptions, verify_dir};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::DemoError;
 use super::child::{SERVICE_ID, Service};
 use super::load::Load;
 use super::narrator::Narrator;
-use super::tamper::FORGERIES;
-use super::traffic::{self, ALICE, BOB, HOSTILE_NAMES, PATHS, STOLEN, Tally};
+use super::traffic::{self, ALICE, BOB, Tally};
 use super::trail::{Overview, each};
+use super::{DemoError, evidence};
 use crate::output::escape;
-use crate::render;
 
 /// Actions answered as durable before the service is killed.
 const BEFORE_THE_KILL: usize = 60;
-/// Entries of the attack that are shown.
-const SHOWN: usize = 12;
 
 /// Tells it, in `dir`.
 pub(super) fn tell(dir: &Path, narrator: &mut Narrator<'_>) -> Result<(), DemoError> {
@@ -34,12 +29,13 @@ pub(super) fn tell(dir: &Path, narrator: &mut Narrator<'_>) -> Result<(), DemoEr
     stop(&trail, service, (&alice, &bob), narrator)?;
     let mut secrets = secrets;
     secrets.extend([alice, bob]);
-    verify(&trail, narrator)?;
-    look(&trail, &secrets, narrator)?;
-    forge(dir, &trail, narrator)?;
-    farewell(&trail, narrator)
+    evidence::verify(&trail, narrator)?;
+    evidence::look(&trail, &secrets, narrator)?;
+    evidence::forge(dir, &trail, narrator)?;
+    evidence::farewell(&trail, narrator)
 }
 
+/// The trail, before there is any service.
 fn make(trail: &Path, narrator: &mut Narrator<'_>) -> Result<(), DemoError> {
     narrator.step(
         "create",
@@ -143,6 +139,8 @@ fn restart(
         lost == 0 && !durable.is_empty(),
         &format!("all {} deletions answered before the kill are in the trail", durable.len()),
     )?;
+    narrator
+        .say("(this was a process that died; what a power cut can cost: docs/durability.md)")?;
     let mut tally = Tally::default();
     let alice = traffic::login(service.address, ALICE, &mut tally)?;
     let bob = traffic::login(service.address, BOB, &mut tally)?;
@@ -169,130 +167,6 @@ fn stop(
     narrator.check(last == "audit.closed", "the last entry is audit.closed")
 }
 
-fn verify(trail: &Path, narrator: &mut Narrator<'_>) -> Result<(), DemoError> {
-    narrator.step("verify", "Is the trail intact? `auditlog verify` reads every byte.")?;
-    let report = verify_dir(trail, VerifyOptions::default())?;
-    narrator.say(format_args!(
-        "{} entries in {} segments, {} bytes: each hash computed, each link followed",
-        report.entries, report.segments, report.bytes
-    ))?;
-    narrator.fact("entries", report.entries);
-    narrator.fact("segments", report.segments);
-    narrator.fact("verdict", json!(report.verdict));
-    narrator.check(
-        report.segments >= 3,
-        "it was long enough for several segments, closed and summed",
-    )?;
-    narrator.check(!report.findings.violated(), "the chain is intact, from entry 0 to the last")?;
-    narrator.check(
-        report.findings.counts().contains_key(&FindingKind::Recovered),
-        "the crash is noticed, and is no violation",
-    )?;
-    narrator.check(
-        report.verdict == Verdict::Unproven,
-        "the verdict is `unproven`, and that is honest:",
-    )?;
-    narrator.say(
-        "a chain shows that nothing in it was changed, not who wrote it. Proof needs signed",
-    )?;
-    narrator
-        .say("checkpoints, which this release does not write yet (step 9 shows what that means)")
-}
-
-fn look(trail: &Path, secrets: &[String], narrator: &mut Narrator<'_>) -> Result<(), DemoError> {
-    narrator.step(
-        "look",
-        "What an investigator sees of the attack: everything, and all of it harmless.",
-    )?;
-    let mut shown = Vec::new();
-    let mut hostile = 0_usize;
-    let mut traversals = 0_usize;
-    let out = &*narrator.out;
-    each(trail, |entry| {
-        let user = entry.actor().map(|actor| actor.user_id.decode().into_owned());
-        let user = user.unwrap_or_default();
-        let login = entry.event_type() == "auth.failure" && user != "alice" && user != "unknown";
-        let traversal = entry.event_type() == "security.path_traversal_attempt";
-        hostile += usize::from(login);
-        traversals += usize::from(traversal);
-        if login || traversal {
-            let mut line = render::entry(out, entry);
-            if traversal {
-                line += &format!(" {}", escape(entry.details().unwrap_or_default().as_bytes()));
-            }
-            shown.push(line);
-        }
-    })?;
-    let from = shown.len().saturating_sub(SHOWN);
-    for line in &shown[from..] {
-        narrator.show(line)?;
-    }
-    let sent = (HOSTILE_NAMES.len(), PATHS.len());
-    narrator.check(
-        (hostile, traversals) == sent,
-        &format!("{} hostile logins and {} ways out: each is one entry, none more", sent.0, sent.1),
-    )?;
-    let mut bytes = Vec::new();
-    each(trail, |entry| bytes.extend_from_slice(entry.line().as_bytes()))?;
-    let text = String::from_utf8_lossy(&bytes);
-    let known = [ALICE.1, BOB.1, STOLEN];
-    let leaked =
-        secrets.iter().map(String::as_str).chain(known).any(|secret| text.contains(secret));
-    narrator.check(!leaked, "no password and no token is in it: tokens stand as keyed fingerprints")
-}
-
-fn forge(dir: &Path, trail: &Path, narrator: &mut Narrator<'_>) -> Result<(), DemoError> {
-    narrator.step(
-        "forge",
-        "Somebody with access to the disk wants a failed login gone. Six tries, on copies.",
-    )?;
-    let parent = dir.join("forged");
-    let mut rows = Vec::new();
-    for forgery in &FORGERIES {
-        let (_, report) = forgery.commit(trail, &parent)?;
-        let counts = report.findings.counts();
-        let kinds: Vec<&str> = counts
-            .keys()
-            .filter(|kind| kind.severity() == audit_reader::Severity::Violation)
-            .map(|kind| kind.name())
-            .collect();
-        rows.push(json!({
-            "name": forgery.name, "verdict": report.verdict, "findings": kinds,
-            "found_out": !kinds.is_empty(),
-        }));
-        match forgery.betrayed_by {
-            Some(kind) => narrator.check(
-                report.verdict == Verdict::Violated && counts.contains_key(&kind),
-                &format!("{}: found out by {}", forgery.what, kinds.join(", ")),
-            )?,
-            None => {
-                narrator.check(
-                    report.verdict == Verdict::Unproven,
-                    &format!("{}: NOT found out, still `unproven`", forgery.what),
-                )?;
-                narrator.say("   this is why the verdict is not `proven`: whoever holds a later hash from before")?;
-                narrator.say("   (a note of it, a signed checkpoint) sees that it changed; the files alone do not tell")?;
-            }
-        }
-    }
-    narrator.fact("forgeries", Value::Array(rows));
-    Ok(())
-}
-
-fn farewell(trail: &Path, narrator: &mut Narrator<'_>) -> Result<(), DemoError> {
-    narrator.step("next", "Do not take our word for it. Without our software:")?;
-    let path = path_of(trail);
-    narrator.show(format_args!("python3 docs/verify_trail.py {path}"))?;
-    narrator.show(format_args!("cd {path} && sha256sum -c *.sha256"))?;
-    narrator.say("and with it:")?;
-    narrator.show(format_args!("auditlog verify {path}"))?;
-    narrator.show(format_args!("auditlog tail {path} -n 20"))?;
-    narrator.show(format_args!("auditlog show {path} 0"))?;
-    let forged = path_of(&trail.with_file_name("forged"));
-    narrator.show(format_args!("auditlog verify {forged}/3-deleted"))?;
-    narrator.say("The service is crates/auditlog/src/demo/service/: how to audit yours.")
-}
-
 fn tell_tally(narrator: &mut Narrator<'_>, tally: &Tally) -> Result<(), DemoError> {
     let parts: Vec<String> =
         tally.0.iter().map(|(status, count)| format!("{count} × {status}")).collect();
@@ -302,6 +176,6 @@ fn tell_tally(narrator: &mut Narrator<'_>, tally: &Tally) -> Result<(), DemoErro
     Ok(())
 }
 
-fn path_of(path: &Path) -> String {
+pub(super) fn path_of(path: &Path) -> String {
     escape(path.as_os_str().as_encoded_bytes())
 }

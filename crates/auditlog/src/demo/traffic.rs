@@ -49,7 +49,8 @@ impl Tally {
         self.0.values().sum()
     }
 
-    fn expect(
+    /// Counts an answer; anything but `status` ends the story.
+    fn must(
         &mut self,
         what: &str,
         status: u16,
@@ -73,7 +74,7 @@ pub(super) fn login(
 ) -> Result<String, DemoError> {
     let mut client = connect(address)?;
     let body = json!({"user": user, "password": password});
-    let answer = tally.expect("a login", 200, client.post("/login", &body))?;
+    let answer = tally.must("a login", 200, client.post("/login", &body))?;
     Ok(answer.body["token"].as_str().unwrap_or_default().to_owned())
 }
 
@@ -88,16 +89,16 @@ pub(super) fn everyday(
     let (mut alice, mut bob) =
         (connect(address)?.with_token(alice), connect(address)?.with_token(bob));
     for round in 0..rounds {
-        tally.expect("a task list", 200, bob.send("GET", "/v2/tasks", TRACE, ""))?;
-        tally.expect("a file", 200, bob.get(&format!("/files/reports/2026-{round}.pdf")))?;
+        tally.must("a task list", 200, bob.send("GET", "/v2/tasks", TRACE, ""))?;
+        tally.must("a file", 200, bob.get(&format!("/files/reports/2026-{round}.pdf")))?;
         let amount = json!({"amount_cents": 12_900 + u64::from(round)});
         let invoice = format!("/invoices/inv-{round}/approve");
-        tally.expect("an approval", 200, bob.post(&invoice, &amount))?;
+        tally.must("an approval", 200, bob.post(&invoice, &amount))?;
         let rights = json!({"subject": format!("user-{round}"), "permissions": ["read", "write"]});
-        tally.expect("a permission", 200, alice.post("/admin/permissions", &rights))?;
+        tally.must("a permission", 200, alice.post("/admin/permissions", &rights))?;
     }
     let erase = "/admin/customers/c-17";
-    tally.expect("a deletion", 200, alice.delete(erase))?;
+    tally.must("a deletion", 200, alice.delete(erase))?;
     Ok(())
 }
 
@@ -105,22 +106,22 @@ pub(super) fn everyday(
 pub(super) fn attack(address: SocketAddr, bob: &str, tally: &mut Tally) -> Result<(), DemoError> {
     let mut bob = connect(address)?.with_token(bob);
     let rights = json!({"subject": "bob", "permissions": ["everything"]});
-    tally.expect("bob's reach for power", 403, bob.post("/admin/permissions", &rights))?;
-    tally.expect("bob's deletion", 403, bob.delete("/admin/customers/c-18"))?;
+    tally.must("bob's reach for power", 403, bob.post("/admin/permissions", &rights))?;
+    tally.must("bob's deletion", 403, bob.delete("/admin/customers/c-18"))?;
     let mut stranger = connect(address)?;
     for path in PATHS {
-        tally.expect(path, 400, stranger.get(path))?;
+        tally.must(path, 400, stranger.get(path))?;
     }
     let mut thief = connect(address)?.with_token(STOLEN);
     for _ in 0..3 {
-        tally.expect("a stolen token", 401, thief.get("/v2/tasks"))?;
+        tally.must("a stolen token", 401, thief.get("/v2/tasks"))?;
     }
     for user in HOSTILE_NAMES {
         let body = json!({"user": user, "password": "x"});
-        tally.expect("a hostile name", 401, stranger.post("/login", &body))?;
+        tally.must("a hostile name", 401, stranger.post("/login", &body))?;
     }
     let nonsense = stranger.send("POST", "/login", "", "{\"user\": [1, 2");
-    tally.expect("a login that is none", 401, nonsense)?;
+    tally.must("a login that is none", 401, nonsense)?;
     Ok(())
 }
 
