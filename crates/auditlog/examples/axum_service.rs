@@ -1,4 +1,5 @@
-//! An audited axum service, to try by hand: `cargo run --example axum_service`.
+//! An audited axum service, to try by hand: `cargo run --example axum_service`
+//! (and an address, if not 127.0.0.1:8080).
 //!
 //! What must stay true here: the trail is open before the first request is taken, and closed after
 //! the last one is answered, also when the process is told to stop.
@@ -24,7 +25,8 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     };
     // From here on the trail has an `audit.opened` entry. A second process would be refused.
     let audit = AuditLogger::new(config)?;
-    let listener = TcpListener::bind("127.0.0.1:8080").await?;
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+    let listener = TcpListener::bind(address).await?;
     print_hints(&listener.local_addr()?.to_string(), &dir);
 
     let stop = async {

@@ -4,6 +4,7 @@
 //! itself: `auditlog verify`, and `sha256sum` where there is one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -73,4 +74,24 @@ fn a_directory_in_use_is_left_alone() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("not empty"));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+/// Also a parent that is killed closes the pipe.
+#[test]
+fn the_service_does_not_outlive_its_parent() {
+    let dir = tempfile::tempdir().unwrap();
+    let trail = dir.path().join("trail");
+    let mut service = Command::new(env!("CARGO_BIN_EXE_auditlog"))
+        .args(["demo", "--serve", "--dir", trail.to_str().unwrap()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(service.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("listening on 127.0.0.1:"), "{line}");
+    drop(service.stdin.take());
+    assert!(service.wait().unwrap().success());
+    let last = auditlog(&["tail", "-n", "1", trail.to_str().unwrap()]);
+    assert!(String::from_utf8_lossy(&last.stdout).contains("audit.closed"));
 }
