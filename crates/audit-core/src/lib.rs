@@ -15,6 +15,7 @@ pub mod encode;
 pub mod entry;
 pub mod event;
 pub mod hex;
+pub mod json;
 pub mod meta;
 pub mod plan;
 pub mod segment;

@@ -38,35 +38,46 @@ impl Progress {
         self.durable.load(Ordering::Acquire)
     }
 
-    /// Writer only: everything up to `position` is durable now.
-    pub(crate) fn advance(&self, position: Position) {
-        let mut waiters = self.lock();
+    /// Writer only: everything up to `position` is durable now. Returns how many were waiting.
+    pub(crate) fn advance(&self, position: Position) -> usize {
+        let waiters = self.lock();
         self.durable.store(position, Ordering::Release);
-        self.notify(&mut waiters, |at| at <= position);
+        self.notify(waiters, |at| at <= position)
     }
 
-    /// Writer only: the mark will never move again.
-    pub(crate) fn fail(&self, fault: Fault) {
+    /// Writer only: the mark will never move again. `announce` runs when the cause is known and
+    /// before anybody is woken, so whoever sees its effect finds the cause.
+    pub(crate) fn fail(&self, fault: Fault, announce: impl FnOnce()) {
         let mut waiters = self.lock();
         waiters.fault.get_or_insert(fault);
+        announce();
         // Those who wait for the end go on waiting: `finish` is still to come.
-        self.notify(&mut waiters, |at| at != Position::MAX);
+        self.notify(waiters, |at| at != Position::MAX);
     }
 
     /// Writer only: the thread is leaving; the lock on the trail is released.
     pub(crate) fn finish(&self) {
         let mut waiters = self.lock();
         waiters.finished = true;
-        self.notify(&mut waiters, |_| true);
+        self.notify(waiters, |_| true);
     }
 
-    fn notify(&self, waiters: &mut Waiters, mut passed: impl FnMut(Position) -> bool) {
-        for (_, waker) in waiters.wakers.extract_if(.., |(at, _)| passed(*at)) {
-            waker.wake();
-        }
-        if waiters.blocked > 0 {
+    /// Wakes those whose position passed, outside the lock: a waker may run anything.
+    fn notify(
+        &self,
+        mut waiters: MutexGuard<'_, Waiters>,
+        mut passed: impl FnMut(Position) -> bool,
+    ) -> usize {
+        let woken: Vec<Waker> =
+            waiters.wakers.extract_if(.., |(at, _)| passed(*at)).map(|(_, waker)| waker).collect();
+        let blocked = waiters.blocked;
+        drop(waiters);
+        if blocked > 0 {
             self.changed.notify_all();
         }
+        let count = woken.len() + blocked;
+        woken.into_iter().for_each(Waker::wake);
+        count
     }
 
     /// The fault that ended writing, if any.

@@ -144,7 +144,15 @@ impl TrailReader {
     }
 
     fn newer(&self, than: Option<SegmentName>) -> Result<Option<SegmentName>, ReadError> {
-        Ok(self.source.segments()?.into_iter().find(|name| Some(*name) > than))
+        let look = || -> Result<_, ReadError> {
+            Ok(self.source.segments()?.into_iter().find(|name| Some(*name) > than))
+        };
+        match look()? {
+            // A listing may hold a file made during it and miss an older one that was made during
+            // it, too. Whatever is older than one that was seen is in the next listing for sure.
+            Some(_) => look(),
+            None => Ok(None),
+        }
     }
 
     /// Makes `name` the current segment; if retention was faster, passes over it.

@@ -4,6 +4,7 @@
 
 use std::io;
 
+use audit_logging::{EmitError, OpenError, WaitError};
 use audit_reader::ReadError;
 use thiserror::Error;
 
@@ -13,6 +14,42 @@ pub(crate) enum CliError {
     /// The trail could not be read.
     #[error("{0}")]
     Read(#[from] ReadError),
+    /// The trail could not be opened for writing.
+    #[error("{0}")]
+    Open(#[from] OpenError),
+    /// The trail took no more events.
+    #[error("line {line}: {error}; what was recorded before is safe")]
+    Emit {
+        /// Line of the input, from 1.
+        line: u64,
+        /// Why.
+        error: EmitError,
+    },
+    /// Something accepted did not become durable.
+    #[error("{0}; look at the disk, then run the command again")]
+    Wait(#[from] WaitError),
+    /// Some lines of the input are not in the trail.
+    #[error(
+        "{0} lines were not recorded (see above), the others were; correct and send them again"
+    )]
+    BadLines(u64),
+    /// Standard input could not be read.
+    #[error("cannot read standard input: {0}; what was read before is recorded")]
+    Input(io::Error),
+    /// The signal handlers could not be installed.
+    #[error("cannot handle signals: {0}; the system is out of resources")]
+    Signals(io::Error),
+    /// A measurement could not be made.
+    #[error("cannot {what}: {source}; choose another --dir")]
+    Bench {
+        /// What was tried.
+        what: &'static str,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// A mistake of this program.
+    #[error("{0}: this is a bug; please report it")]
+    Bug(&'static str),
     /// Asked for something that cannot be.
     #[error("{what}; {next}")]
     Usage {

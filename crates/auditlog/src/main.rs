@@ -5,6 +5,7 @@
 //! reader that goes away ends the program without a word.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod commands;
 mod error;
 mod output;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::members::Members;
 use super::{MAX_DEPTH, Sink};
 use crate::event::Text;
+use crate::json::{Cursor, JsonObject};
 use crate::text::redact::NameRule;
 
 /// Where an event writes its details.
@@ -51,6 +52,14 @@ impl<'a> Details<'a> {
             NameRule::Redact(rule) => self.sink.verbatim(rule.mark()),
             NameRule::Keep | NameRule::Prefix => self.sink.text(value),
         }
+    }
+
+    /// Writes every member of a JSON object, as [`field`](Details::field) would: numbers exactly as
+    /// they were written, repeated names told apart.
+    pub fn members(&mut self, object: &JsonObject) {
+        let mut cursor = Cursor::new(object.as_str());
+        let written = self.sink.json_members(&mut cursor, &mut self.members, 1);
+        debug_assert!(written.is_ok(), "a JsonObject is well formed: {written:?}");
     }
 }
 

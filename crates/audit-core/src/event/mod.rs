@@ -6,12 +6,17 @@
 mod catalogue;
 mod describe;
 pub mod event_type;
+mod generic;
+mod input;
 pub mod roles;
+pub mod schema;
 mod types;
 
 pub use audit_derive::AuditEvent;
 pub use catalogue::{AuditEvent, CRITICAL_EVENT_TYPES, catalogue, describe_built_in};
 pub use describe::{Describe, DetailDescription, EventDescription, JsonType, Presence};
+pub use generic::GenericEvent;
+pub use input::{InputError, Problem};
 pub use types::{
     ActorInfo, AuditResult, AuthMethod, ContextInfo, InContext, ResourceInfo, Severity,
 };
@@ -91,7 +96,7 @@ impl Outcome {
     }
 }
 
-/// Something that can be recorded: the built-in [`AuditEvent`], or a user's own type through
+/// Something that can be recorded: the built-in [`enum@AuditEvent`], or a user's own type through
 /// `#[derive(AuditEvent)]`.
 pub trait Event {
     /// `category.action`: `[a-z0-9_]+(\.[a-z0-9_]+)+`, at most 128 bytes, not in `audit.*`.

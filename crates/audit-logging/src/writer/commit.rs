@@ -39,6 +39,6 @@ impl Writer {
         let done = std::mem::replace(&mut self.unsynced, Unsynced { lines, ..Unsynced::default() });
         self.shared.recorded.fetch_add(done.events, std::sync::atomic::Ordering::Relaxed);
         self.shared.queue.release(done.weight);
-        self.shared.progress.advance(self.position);
+        self.woken = self.shared.progress.advance(self.position);
     }
 }

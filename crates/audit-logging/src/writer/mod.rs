@@ -32,6 +32,11 @@ use crate::trail::{Active, SegmentState, Trail};
 /// How often a full disk is looked at, and refusals are written into the trail at the most.
 const POLL: Duration = Duration::from_millis(200);
 
+/// Looks at the queue, at the most, while woken waiters come in with their next events.
+const GATHER_LOOKS: u32 = 16;
+/// Length of one look: some microseconds.
+const GATHER_SPINS: u32 = 100;
+
 /// Everything written since the last sync: kept so that it can be written again elsewhere.
 #[derive(Default)]
 struct Unsynced {
@@ -74,6 +79,8 @@ pub(crate) struct Writer {
     /// Wall and monotonic clock when they were last compared.
     clocks: (Timestamp, Duration),
     last_entry: Duration,
+    /// Waiters that the last sync woke.
+    woken: usize,
     last_drop_report: Option<Duration>,
     /// When the end was first asked for while the disk was full.
     closing_since: Option<Duration>,
@@ -117,6 +124,7 @@ impl Writer {
             position: 0,
             clocks,
             last_entry: clocks.1,
+            woken: 0,
             last_drop_report: None,
             closing_since: None,
         };
@@ -157,6 +165,7 @@ impl Writer {
             let timeout = self.next_timeout();
             let wake = self.shared.queue.wait(self.shared.progress.durable(), timeout);
             closing = wake.closed;
+            self.gather();
             let batch = self.shared.queue.take();
             self.refresh_space();
             self.watch_clock()?;
@@ -172,6 +181,24 @@ impl Writer {
             }
         }
         self.write_manifest()
+    }
+
+    /// Lets those whom the last sync woke come in with their next event, so that they share the
+    /// next sync instead of two. Ends as soon as a look brings nothing new: not a timer.
+    fn gather(&mut self) {
+        if std::mem::take(&mut self.woken) < 2000 {
+            return;
+        }
+        let mut seen = self.shared.queue.tail();
+        for _ in 0..GATHER_LOOKS {
+            // Not a yield: that would give the core away for a whole time slice on a busy machine.
+            (0..GATHER_SPINS).for_each(|_| std::hint::spin_loop());
+            let tail = self.shared.queue.tail();
+            if tail == seen {
+                break;
+            }
+            seen = tail;
+        }
     }
 
     fn is_sync_due(&self, flush_to: Position) -> bool {

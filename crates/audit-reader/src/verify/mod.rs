@@ -79,7 +79,7 @@ pub fn verify_dir(path: &Path, options: VerifyOptions<'_>) -> Result<Report, Rea
     let Run { mut chain, facts, zero, .. } = run;
     let report = &mut |finding: Finding| chain.report(finding);
     sidecars.check_trail(zero.as_ref(), report);
-    sidecars.check_digests(&facts, report);
+    sidecars.check_digests(&source, &facts, report)?;
     sidecars.check_manifest(&facts, report);
     let mut summary = chain.finish();
     let report = &mut |finding: Finding| summary.findings.push(finding);

@@ -54,8 +54,8 @@ impl Sidecars {
     pub(super) fn read(source: &DirSource) -> Result<Sidecars, ReadError> {
         let mut digests = BTreeMap::new();
         for name in source.digests()? {
-            if let Some(bytes) = source.small_file(&format!("{name}.sha256"), MAX_SMALL)? {
-                digests.insert(name, parse_digest(&bytes, name));
+            if let Some(digest) = read_digest(source, name)? {
+                digests.insert(name, digest);
             }
         }
         Ok(Sidecars {
@@ -115,19 +115,29 @@ impl Sidecars {
     }
 
     /// Holds the `.sha256` files against the segments.
-    pub(super) fn check_digests(&self, facts: &[SegmentFacts], report: &mut dyn FnMut(Finding)) {
-        for segment in facts {
-            let finding = || Finding::new(Kind::SegmentChanged).in_file(segment.name.to_string());
-            match (self.digests.get(&segment.name), segment.sha256) {
-                (Some(Ok(stated)), Some(actual)) if *stated != actual => {
-                    report(finding().evidence(stated, actual));
+    pub(super) fn check_digests(
+        &self,
+        source: &DirSource,
+        facts: &[SegmentFacts],
+        report: &mut dyn FnMut(Finding),
+    ) -> Result<(), ReadError> {
+        for SegmentFacts { name, sha256, .. } in facts {
+            let (Some(stated), Some(actual)) = (self.digests.get(name), sha256) else { continue };
+            if stated.as_ref() == Ok(actual) {
+                continue;
+            }
+            // It may have been half written when it was read; a whole one never changes.
+            let finding = Finding::new(Kind::SegmentChanged).in_file(name.to_string());
+            match read_digest(source, *name)? {
+                Some(Ok(stated)) if stated == *actual => {}
+                Some(Ok(stated)) => report(finding.evidence(stated, actual)),
+                Some(Err(text)) => {
+                    report(finding.evidence("a .sha256 file as sha256sum writes it", text));
                 }
-                (Some(Err(text)), _) => {
-                    report(finding().evidence("a .sha256 file as sha256sum writes it", text));
-                }
-                _ => {}
+                None => {}
             }
         }
+        Ok(())
     }
 
     /// Holds `manifest.json` against the segments.
@@ -213,10 +223,17 @@ fn read_manifest(source: &DirSource) -> Result<Json<Manifest>, ReadError> {
     Json::read(source, "manifest.json", MAX_MANIFEST)
 }
 
-/// Reads `<hex>  <file name>` and LF.
-fn parse_digest(bytes: &[u8], name: SegmentName) -> Result<Hash, String> {
-    let digest = bytes.strip_suffix(format!("  {name}\n").as_bytes()).and_then(Hash::from_hex);
-    digest.ok_or_else(|| audit_core::entry::excerpt(bytes))
+/// Reads the `.sha256` file of a segment: `<hex>  <file name>` and LF. `Err` is what stands there
+/// instead.
+fn read_digest(
+    source: &DirSource,
+    name: SegmentName,
+) -> Result<Option<Result<Hash, String>>, ReadError> {
+    let bytes = source.small_file(&format!("{name}.sha256"), MAX_SMALL)?;
+    Ok(bytes.map(|bytes| {
+        let digest = bytes.strip_suffix(format!("  {name}\n").as_bytes());
+        digest.and_then(Hash::from_hex).ok_or_else(|| audit_core::entry::excerpt(&bytes))
+    }))
 }
 
 /// The first thing a row says that is not so: what it says, and what is. A row of a segment that

@@ -3,6 +3,9 @@
 //! What must stay true here: a command takes its arguments and an [`Output`], and gives an
 //! [`Exit`] or an error. Nothing else decides exit codes.
 
+mod emit;
+mod init;
+mod schema;
 mod show;
 mod tail;
 mod verify;
@@ -35,9 +38,13 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Args),
+    Emit(emit::Args),
     Verify(verify::Args),
     Tail(tail::Args),
     Show(show::Args),
+    Schema(schema::Args),
+    Bench(crate::bench::Args),
 }
 
 /// How a command ended that did what it was asked.
@@ -65,9 +72,13 @@ impl From<Exit> for ExitCode {
 pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
     let mut out = Output::new(cli.color, cli.json);
     let exit = match cli.command {
+        Command::Init(args) => init::run(&args, &mut out),
+        Command::Emit(args) => emit::run(&args, &mut out),
         Command::Verify(args) => verify::run(&args, &mut out),
         Command::Tail(args) => tail::run(&args, &mut out),
         Command::Show(args) => show::run(&args, &mut out),
+        Command::Schema(args) => schema::run(&args, &mut out),
+        Command::Bench(args) => crate::bench::run(&args, &mut out),
     }?;
     match out.flush() {
         // The answer stands, whether or not somebody reads all of it.
