@@ -1,7 +1,7 @@
 //! The demonstration, run as a newcomer runs it.
 //!
 //! What must stay true here: the trail it leaves is checked by others than the demonstration
-//! itself: `auditlog verify`, and `sha256sum` where there is one.
+//! itself: `auditlog verify`, `sha256sum` and the Python script, where these are installed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::io::{BufRead, BufReader};
@@ -55,14 +55,16 @@ fn the_story_goes_as_told() {
     assert_eq!(verify(&trail), Some(3));
     assert_eq!(verify(&dir.path().join("forged/3-deleted")), Some(1));
 
-    let sums = Command::new("sh")
-        .args(["-c", "sha256sum -c --quiet *.sha256"])
-        .current_dir(&trail)
-        .output()
-        .unwrap();
-    match sums.status.code() {
-        Some(127) => println!("SKIPPED: there is no sha256sum here"),
-        code => assert_eq!(code, Some(0), "{}", String::from_utf8_lossy(&sums.stderr)),
+    without_our_software("sha256sum -c --quiet *.sha256", &trail);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/verify_trail.py");
+    without_our_software(&format!("python3 '{script}' ."), &trail);
+}
+
+fn without_our_software(command: &str, trail: &Path) {
+    let output = Command::new("sh").args(["-c", command]).current_dir(trail).output().unwrap();
+    match output.status.code() {
+        Some(127) => println!("SKIPPED, for it is not installed: {command}"),
+        code => assert_eq!(code, Some(0), "{command}: {}", String::from_utf8_lossy(&output.stderr)),
     }
 }
 
