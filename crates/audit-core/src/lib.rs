@@ -10,6 +10,7 @@
 extern crate self as audit_core;
 
 pub mod chain;
+pub mod checkpoint;
 pub mod control;
 pub mod encode;
 pub mod entry;
@@ -17,9 +18,13 @@ pub mod event;
 pub mod hex;
 pub mod json;
 pub mod meta;
+pub mod note;
 pub mod plan;
+pub mod proof;
 pub mod segment;
-
 pub mod text;
+pub mod tile;
+pub mod tree;
 pub mod verify;
+
 pub use jiff::Timestamp;
