@@ -10,6 +10,7 @@ use std::time::Duration;
 use audit_core::chain::Head;
 use audit_core::encode::EncodePolicy;
 use audit_core::meta::TrailInfo;
+use audit_core::note::Signer;
 use audit_core::text::redact::RedactionRule;
 
 use crate::clock::{Clock, SystemClock, rfc3339};
@@ -29,7 +30,11 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     storage: Option<Arc<dyn Storage>>,
     policy: EncodePolicy,
+    signer: Option<Box<MakeSigner>>,
 }
+
+/// Gives the signer for a trail by its origin, which is the name the key must have.
+pub(crate) type MakeSigner = dyn Fn(&str) -> Arc<dyn Signer> + Send + Sync;
 
 /// What is held while the trail is open.
 struct Place {
@@ -44,7 +49,7 @@ impl Builder {
     pub(crate) fn new(config: impl Into<Arc<AuditConfig>>) -> Builder {
         let config = config.into();
         let policy = config.encode_policy();
-        Builder { config, clock: Arc::new(SystemClock), storage: None, policy }
+        Builder { config, clock: Arc::new(SystemClock), storage: None, policy, signer: None }
     }
 
     /// Takes the time from `clock`.
@@ -59,6 +64,18 @@ impl Builder {
     #[must_use]
     pub fn storage(mut self, storage: Arc<dyn Storage>) -> Builder {
         self.storage = Some(storage);
+        self
+    }
+
+    /// Signs checkpoints with an HSM, a key management service or the like instead of key files.
+    /// `make` is given the trail's origin, which the key's name must be. Such a key is not rotated
+    /// in the trail: its guardian rotates it by starting a new trail.
+    #[must_use]
+    pub fn signer(
+        mut self,
+        make: impl Fn(&str) -> Arc<dyn Signer> + Send + Sync + 'static,
+    ) -> Builder {
+        self.signer = Some(Box::new(make));
         self
     }
 
@@ -104,6 +121,7 @@ impl Builder {
             path: &place.path,
             now: self.clock.now(),
             same_boot: place.same_boot,
+            signer: self.signer.as_deref(),
         };
         let trail = trail::open(&context, &self.config)?;
         if let Some((dir, _)) = &place.owned
@@ -173,7 +191,8 @@ impl Builder {
         let origin = &trail.info.origin;
         let refuse = |error| resume_error(&place.path, error);
         let (keyring, finish_rotation) =
-            seal::choose_key(storage, &trail.info, &trail.rotation).map_err(refuse)?;
+            seal::choose_key(storage, &trail.info, &trail.rotation, self.signer.as_deref())
+                .map_err(refuse)?;
         let end = seal::End { head: trail.head, closed_in_order: trail.closed_in_order };
         let tree = seal::resume_tree(storage, origin, end, &trail.newest_hashes, |seq, each| {
             trail::read_hashes(storage, seq, each)
@@ -218,7 +237,10 @@ pub fn create_trail(config: AuditConfig) -> Result<TrailInfo, OpenError> {
         return Err(OpenError::AlreadyExists { path: base_dir, service_id: info.service_id });
     }
     let logger = AuditLogger::new(config)?;
-    if let Err(crate::error::WaitError::Poisoned(fault) | crate::error::WaitError::NotSealed(fault)) = logger.shutdown_blocking() {
+    if let Err(
+        crate::error::WaitError::Poisoned(fault) | crate::error::WaitError::NotSealed(fault),
+    ) = logger.shutdown_blocking()
+    {
         return Err(fault.into());
     }
     existing_trail(&base_dir)?.ok_or(OpenError::NoTrail { path: base_dir })

@@ -38,9 +38,9 @@ pub use audit_core::event::{
     ActorInfo, AuditEvent, AuditResult, AuthMethod, CRITICAL_EVENT_TYPES, ContextInfo, Event,
     InContext, ResourceInfo, Severity,
 };
+pub use audit_core::note::Signer;
 pub use audit_core::text::fingerprint::{Fingerprint, KeyTooShort};
 pub use audit_core::text::redact::{RedactionConfig, RedactionRule};
-pub use audit_core::note::Signer;
 pub use audit_core::text::sanitize;
 pub use builder::{Builder, create_trail, existing_trail};
 pub use clock::{Clock, SystemClock};

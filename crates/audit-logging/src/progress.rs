@@ -181,7 +181,8 @@ impl Progress {
             return Some(Ok(()));
         }
         let poisoned = || waiters.fault.clone().map(|fault| Err(WaitError::Poisoned(fault)));
-        let not_sealed = || waiters.seal_fault.clone().map(|fault| Err(WaitError::NotSealed(fault)));
+        let not_sealed =
+            || waiters.seal_fault.clone().map(|fault| Err(WaitError::NotSealed(fault)));
         match goal {
             Goal::Durable(_) => poisoned(),
             // What is durable may still be sealed after the writer failed.

@@ -120,9 +120,7 @@ impl Future for Until<'_> {
         match &this.receipt.shared {
             None => Poll::Ready(Ok(())),
             Some(shared) if shared.is_forked() => Poll::Ready(Err(WaitError::Forked)),
-            Some(shared) => {
-                shared.progress.poll(this.goal, cx.waker(), &mut this.registered)
-            }
+            Some(shared) => shared.progress.poll(this.goal, cx.waker(), &mut this.registered),
         }
     }
 }

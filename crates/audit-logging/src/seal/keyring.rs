@@ -128,11 +128,7 @@ pub(crate) fn destroy(storage: &dyn Storage, epoch: u64) -> io::Result<()> {
 }
 
 /// The public half of an epoch's key.
-pub(crate) fn vkey_of(
-    storage: &dyn Storage,
-    origin: &str,
-    epoch: u64,
-) -> Result<String, KeyError> {
+pub(crate) fn vkey_of(storage: &dyn Storage, origin: &str, epoch: u64) -> Result<String, KeyError> {
     Ok(read_key(storage, origin, epoch)?.verifier_key().to_string())
 }
 
@@ -155,8 +151,8 @@ pub(crate) fn generate(
 fn read_key(storage: &dyn Storage, origin: &str, epoch: u64) -> Result<SigningKey, KeyError> {
     let bytes = Zeroizing::new(read_to_vec(storage, &key_file(epoch), MAX_KEY_FILE)?);
     let text = std::str::from_utf8(&bytes).map_err(|_| KeyError::Wrong("is not a key"))?;
-    let key = SigningKey::parse(text)
-        .map_err(|_| KeyError::Wrong("is not a key, or is cut short"))?;
+    let key =
+        SigningKey::parse(text).map_err(|_| KeyError::Wrong("is not a key, or is cut short"))?;
     if key.name() != origin {
         return Err(KeyError::Wrong("is the key of another trail"));
     }

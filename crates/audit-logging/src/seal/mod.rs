@@ -15,7 +15,6 @@ use std::time::{Duration, Instant};
 
 use audit_core::chain::Hash;
 use audit_core::checkpoint::Checkpoint;
-use audit_core::note::SignedNote;
 
 use crate::error::Fault;
 use crate::queue::Position;
@@ -197,10 +196,9 @@ impl Sealer {
     }
 
     fn sign(&self, signing: &Signing, size: u64, root: Hash) -> io::Result<String> {
-        let checkpoint = Checkpoint::new(&self.origin, size, root).map_err(io::Error::other)?;
-        let signer = signing.keyring.signer();
-        let note = SignedNote::sign(&checkpoint.to_string(), signer).map_err(io::Error::other)?;
-        Ok(note.to_string())
+        let checkpoint = Checkpoint::new(&self.origin, size, root);
+        let signed = checkpoint.sign(signing.keyring.signer()).map_err(io::Error::other)?;
+        Ok(signed.to_string())
     }
 
     /// First step of a key rotation: the next key, durable. None when the keys are not ours.

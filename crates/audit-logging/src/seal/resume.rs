@@ -6,14 +6,14 @@
 use std::io;
 
 use audit_core::chain::{Hash, Head};
-use audit_core::checkpoint::Checkpoint;
+use audit_core::checkpoint::{Checkpoint, SignedCheckpoint};
 use audit_core::entry::Entry;
 use audit_core::meta::TrailInfo;
-use audit_core::note::SignedNote;
 use jiff::Timestamp;
 
 use super::keyring::{self, KeyError, Keyring};
 use super::{CHECKPOINT, TreeFile};
+use crate::builder::MakeSigner;
 use crate::storage::{Storage, read_to_vec};
 
 /// Longer checkpoints are not ours.
@@ -36,7 +36,8 @@ impl Rotation {
     /// Takes notice of the next entry. Malformed details count as none: verification names them.
     pub(crate) fn see(&mut self, entry: &Entry<'_>) {
         self.is_last = false;
-        let details = || -> Option<serde_json::Value> { serde_json::from_str(entry.details()?).ok() };
+        let details =
+            || -> Option<serde_json::Value> { serde_json::from_str(entry.details()?).ok() };
         match entry.event_type() {
             "audit.key_rotated" => {
                 let details = details();
@@ -75,7 +76,15 @@ pub(crate) fn choose_key(
     storage: &dyn Storage,
     info: &TrailInfo,
     rotation: &Rotation,
+    make_signer: Option<&MakeSigner>,
 ) -> Result<(Keyring, bool), ResumeError> {
+    if let Some(make) = make_signer {
+        let signer = make(&info.origin);
+        if signer.verifier_key().to_string() != info.initial_key {
+            return Err(refused("the signer given is not the one that the trail names"));
+        }
+        return Ok((Keyring::external(signer), false));
+    }
     let epochs = keyring::epochs(storage).map_err(|e| ResumeError::Io("keys", e))?;
     let key = |epoch| {
         let loaded = keyring::vkey_of(storage, &info.origin, epoch);
@@ -137,13 +146,12 @@ pub(crate) fn resume_tree(
         // A writer that leaves in order has signed everything: somebody took the seal away.
         return Err(ResumeError::Refused(CHECKPOINT, "is missing from a closed trail".to_owned()));
     }
-    if let Some(checkpoint) = signed.as_ref().filter(|c| c.size() > head.next_seq) {
+    if let Some(checkpoint) = signed.as_ref().filter(|c| c.size > head.next_seq) {
         return Err(ResumeError::Refused(
             CHECKPOINT,
             format!(
                 "{} entries were signed, and {} are here: the trail was cut or rolled back",
-                checkpoint.size(),
-                head.next_seq
+                checkpoint.size, head.next_seq
             ),
         ));
     }
@@ -194,7 +202,7 @@ fn push_if_next(tree: &mut TreeFile, seq: u64, hash: Hash) {
 }
 
 fn agrees(tree: &TreeFile, signed: Option<&Checkpoint>) -> io::Result<bool> {
-    signed.map_or(Ok(true), |checkpoint| Ok(tree.root_at(checkpoint.size())? == *checkpoint.root()))
+    signed.map_or(Ok(true), |checkpoint| Ok(tree.root_at(checkpoint.size)? == checkpoint.root))
 }
 
 /// The checkpoint that was signed last; none before the first.
@@ -204,10 +212,10 @@ fn last_signed(storage: &dyn Storage, origin: &str) -> Result<Option<Checkpoint>
         read => read.map_err(|error| ResumeError::Io(CHECKPOINT, error))?,
     };
     let damaged = |error: String| ResumeError::Refused(CHECKPOINT, error);
-    let note = SignedNote::parse(&bytes).map_err(|e| damaged(e.to_string()))?;
-    let checkpoint = Checkpoint::parse(note.text()).map_err(|e| damaged(e.to_string()))?;
-    if checkpoint.origin() != origin {
-        return Err(damaged(format!("of another log: {:?}", checkpoint.origin())));
+    let signed = SignedCheckpoint::parse(&bytes).map_err(|e| damaged(e.to_string()))?;
+    let checkpoint = signed.unverified();
+    if checkpoint.origin != origin {
+        return Err(damaged(format!("of another log: {:?}", checkpoint.origin)));
     }
-    Ok(Some(checkpoint))
+    Ok(Some(checkpoint.clone()))
 }

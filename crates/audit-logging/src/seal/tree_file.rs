@@ -89,7 +89,7 @@ impl TreeFile {
 
 fn io_error(error: ProveError<io::Error>) -> io::Error {
     match error {
-        ProveError::Read(error) => error,
+        ProveError::Read { source, .. } => source,
         other => io::Error::other(other.to_string()),
     }
 }

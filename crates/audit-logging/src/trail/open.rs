@@ -19,6 +19,7 @@ use super::finish::{finish_segment, quarantine};
 use super::scan::{Limits, Scan, scan};
 use super::segment::checksum_name;
 use super::{Active, Recovered, Trail};
+use crate::builder::MakeSigner;
 use crate::clock::rfc3339;
 use crate::config::AuditConfig;
 use crate::error::OpenError;
@@ -35,6 +36,8 @@ pub(crate) struct OpenContext<'a> {
     pub(crate) now: Timestamp,
     /// The writer before ran in this boot of the machine.
     pub(crate) same_boot: bool,
+    /// What signs instead of key files, if anything does.
+    pub(crate) signer: Option<&'a MakeSigner>,
 }
 
 /// Where the segment after the one that is looked at begins.
@@ -108,9 +111,7 @@ pub(crate) fn key_error(path: &Path, epoch: u64, error: seal::KeyError) -> OpenE
     let path = path.join(KEYS).join(format!("{epoch}.key"));
     match error {
         seal::KeyError::Io(source) => io_error(&path, "use the signing key in", source),
-        seal::KeyError::Wrong(problem) => {
-            OpenError::Damaged { path, problem: problem.to_owned() }
-        }
+        seal::KeyError::Wrong(problem) => OpenError::Damaged { path, problem: problem.to_owned() },
         seal::KeyError::Randomness(error) => OpenError::Randomness(error),
     }
 }
@@ -122,7 +123,8 @@ pub(crate) fn read_hashes(
     each: &mut dyn FnMut(u64, Hash),
 ) -> io::Result<()> {
     for name in segments_in(&storage.list("")?) {
-        for line in BufReader::with_capacity(1 << 20, storage.read(&name.to_string())?).split(b'\n') {
+        for line in BufReader::with_capacity(1 << 20, storage.read(&name.to_string())?).split(b'\n')
+        {
             let line = line?;
             if let Some(entry) = Entry::parse(&line).ok().filter(|entry| entry.seq() >= seq) {
                 each(entry.seq(), entry.computed_hash());
@@ -162,8 +164,13 @@ impl OpenContext<'_> {
         getrandom::fill(&mut id)?;
         let trail_id = uuid::Builder::from_random_bytes(id).into_uuid();
         let origin = origin(config, trail_id);
-        let key = seal::generate(self.storage, &origin, 0);
-        let initial_key = key.map_err(|e| key_error(self.path, 0, e))?.verifier_key().to_string();
+        let initial_key = match self.signer {
+            Some(make) => make(&origin).verifier_key().to_string(),
+            None => seal::generate(self.storage, &origin, 0)
+                .map_err(|error| key_error(self.path, 0, error))?
+                .verifier_key()
+                .to_string(),
+        };
         let info = TrailInfo {
             format: FORMAT.to_owned(),
             trail_id,

@@ -19,7 +19,8 @@ impl Writer {
     /// Replaces the key when it is older than allowed.
     pub(super) fn rotate_key_if_old(&mut self) -> Result<(), Fault> {
         let limit = Duration::from_secs(self.config.key_max_age_hours * 3_600);
-        let is_old = |writer: &Writer| writer.clock.monotonic().saturating_sub(writer.key_since) >= limit;
+        let is_old =
+            |writer: &Writer| writer.clock.monotonic().saturating_sub(writer.key_since) >= limit;
         if !is_old(self) {
             return Ok(());
         }
@@ -47,10 +48,8 @@ impl Writer {
             }
         };
         self.is_rotating_key = true;
-        let announced = self.append_control(&ControlEvent::KeyRotated {
-            epoch: next.epoch,
-            new_key: &next.vkey,
-        });
+        let announced = self
+            .append_control(&ControlEvent::KeyRotated { epoch: next.epoch, new_key: &next.vkey });
         let rotated = Some(self.head.last_hash);
         let done = announced.and_then(|()| self.seal_epoch(&sealer, &mut signing, rotated, next));
         self.is_rotating_key = false;
@@ -84,8 +83,9 @@ impl Writer {
         rotated: Option<audit_core::chain::Hash>,
         next: Prepared,
     ) -> Result<(), Fault> {
-        let (size, note) =
-            sealer.vouch(signing, rotated).map_err(|error| self.fault("seal the epoch in", &error))?;
+        let (size, note) = sealer
+            .vouch(signing, rotated)
+            .map_err(|error| self.fault("seal the epoch in", &error))?;
         if size != self.head.next_seq {
             let error = std::io::Error::other("the tree is not the trail's (a bug: report it)");
             return Err(self.fault("seal the epoch in", &error));
