@@ -80,6 +80,8 @@ pub(crate) struct Writer {
     /// Waiters that the last sync woke.
     woken: usize,
     last_drop_report: Option<Duration>,
+    /// `AuditLogger::new` has not returned: its caller gets an error, not a wait without end.
+    opening: bool,
     /// When the end was first asked for while the disk was full.
     closing_since: Option<Duration>,
 }
@@ -124,12 +126,14 @@ impl Writer {
             last_entry: clocks.1,
             woken: 0,
             last_drop_report: None,
+            opening: true,
             closing_since: None,
         };
         writer.refresh_space();
         writer.write_opening(trail.recovered.as_ref(), trail.last_control)?;
         writer.sync()?;
         writer.write_manifest()?;
+        writer.opening = false;
         Ok(writer)
     }
 
