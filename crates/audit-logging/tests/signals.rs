@@ -36,10 +36,8 @@ fn child() {
 fn aborting_child() {
     let Some(dir) = std::env::var_os(DIR) else { return };
     let disk = FaultyStorage::over(storage(dir.as_ref()));
-    let aborting = audit_logging::AuditConfig {
-        failure: FailurePolicy::Abort,
-        ..config(dir.as_ref())
-    };
+    let aborting =
+        audit_logging::AuditConfig { failure: FailurePolicy::Abort, ..config(dir.as_ref()) };
     let logger = open_over(aborting, disk.clone());
     println!("\nready");
     disk.fail_always(&[Op::Sync], How::Error(std::io::ErrorKind::Other));
