@@ -86,6 +86,7 @@ impl Builder {
             },
             None => {
                 let dir = DirStorage::open(base_dir, true)?;
+                trail::refuse_foreign(&dir, base_dir)?;
                 let lock = dir.lock(&trail::lock_text(&started))?;
                 let same_boot = trail::boot_of(lock.previous())
                     .is_some_and(|previous| previous == trail::boot_id());

@@ -20,7 +20,7 @@ use crate::storage::SegmentFile;
 
 pub(crate) use finish::{finish_segment, set_tail_aside, write_manifest};
 pub(crate) use host::{boot_id, boot_of, lock_text};
-pub(crate) use open::{OpenContext, open, peek};
+pub(crate) use open::{OpenContext, open, peek, refuse_foreign};
 pub(crate) use segment::SegmentState;
 
 /// A segment being written.

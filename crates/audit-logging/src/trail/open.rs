@@ -66,6 +66,25 @@ pub(crate) fn peek(storage: &dyn Storage, path: &Path) -> Result<Option<TrailInf
     serde_json::from_value(value).map(Some).map_err(damaged)
 }
 
+/// Looks at a directory before the lock file is put into it: nothing is written where other
+/// things are.
+pub(crate) fn refuse_foreign(storage: &dyn Storage, path: &Path) -> Result<(), OpenError> {
+    let names = storage.list().map_err(|error| io_error(path, "list", error))?;
+    let is_ours = |name: &String| name == "lock" || name == "trail.json";
+    if names.iter().any(is_ours)
+        || names.iter().all(|name| is_of_an_unfinished_trail(name))
+        || !segments_in(&names).is_empty()
+    {
+        return Ok(());
+    }
+    Err(OpenError::NotATrail { path: path.to_owned() })
+}
+
+/// What may be there when a trail was begun and `trail.json` not yet written.
+fn is_of_an_unfinished_trail(name: &str) -> bool {
+    name == "lock" || name == KEYS || name == QUARANTINE || name.ends_with(TEMPORARY)
+}
+
 /// Opens the trail, making it if there is none.
 pub(crate) fn open(context: &OpenContext<'_>, config: &AuditConfig) -> Result<Trail, OpenError> {
     let names = context.list()?;
@@ -74,8 +93,7 @@ pub(crate) fn open(context: &OpenContext<'_>, config: &AuditConfig) -> Result<Tr
         if let Some(segment) = segments.first() {
             return Err(context.damaged("trail.json", &format!("missing, but {segment} is there")));
         }
-        let known = |n: &str| n == "lock" || n == KEYS || n == QUARANTINE || n.ends_with(TEMPORARY);
-        if !names.iter().all(|name| known(name)) {
+        if !names.iter().all(|name| is_of_an_unfinished_trail(name)) {
             return Err(OpenError::NotATrail { path: context.path.to_owned() });
         }
         return context.create(config);
