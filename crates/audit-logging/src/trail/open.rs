@@ -243,6 +243,9 @@ impl OpenContext<'_> {
             });
         }
         closed.reverse();
+        if head.is_none() && rows.values().any(|row| row.event_count > 0) {
+            return Err(self.damaged("manifest.json", "lists entries, but every segment is empty"));
+        }
         let name = newest.to_string();
         recovered.entries_kept = last.kept.entries();
         recovered.damaged_at = last.damaged_at.map(|offset| format!("{name}:{offset}"));
