@@ -101,7 +101,9 @@ fn a_newer_format_and_a_broken_description_are_refused_and_untouched() {
     std::fs::write(&path, good.replace("audit-trail/1", "audit-trail/2")).unwrap();
     let before = contents(dir.path());
     let error = refused(config(dir.path()));
-    assert!(matches!(&error, OpenError::UnsupportedFormat { found, .. } if found == "audit-trail/2"));
+    assert!(
+        matches!(&error, OpenError::UnsupportedFormat { found, .. } if found == "audit-trail/2")
+    );
     assert_eq!(contents(dir.path()), before);
     for broken in ["", "{", "{\"format\":\"audit-trail/1\"}"] {
         std::fs::write(&path, broken).unwrap();

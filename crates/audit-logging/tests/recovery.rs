@@ -147,7 +147,8 @@ fn zeros_in_the_middle_are_damage_on_the_same_boot_and_a_torn_sync_after_another
         let mut torn = bytes.clone();
         torn[at..at + 40].fill(0);
         if other_boot {
-            std::fs::write(dir.path().join("trail/lock"), "pid 1 started x boot another\n").unwrap();
+            std::fs::write(dir.path().join("trail/lock"), "pid 1 started x boot another\n")
+                .unwrap();
         }
         reopen(dir.path(), &torn);
         let after = std::fs::read(segment(dir.path())).unwrap();

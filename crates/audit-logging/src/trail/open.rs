@@ -188,7 +188,8 @@ impl OpenContext<'_> {
             }
             // The process before may have died between the rename and the directory's sync. The
             // first segment must not be on disk before the description is.
-            let text = self.io("trail.json", "read", read_to_vec(self.storage, "trail.json", 1 << 20))?;
+            let text =
+                self.io("trail.json", "read", read_to_vec(self.storage, "trail.json", 1 << 20))?;
             let again = self.storage.replace("trail.json", &mut text.as_slice());
             self.io("trail.json", "write", again)?;
             return Ok(Trail {
