@@ -283,7 +283,10 @@ impl<'a> EventDecl<'a> {
     fn check_roles(&self) -> Result<()> {
         let has = |role| self.roles.contains_key(&role);
         let complain = |role: Role, message: &str| match self.roles.get(&role) {
-            Some(field) => Err(Error::new(field.span(), message)),
+            Some(field) => {
+                let span = field.ident.as_ref().map_or_else(|| field.span(), Ident::span);
+                Err(Error::new(span, message))
+            }
             None => Ok(()),
         };
         if has(Role::Actor) {

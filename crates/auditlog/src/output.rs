@@ -5,7 +5,7 @@
 
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
-use audit_core::entry::is_forbidden;
+use audit_core::text::is_forbidden;
 use clap::ValueEnum;
 
 /// When to use colours.

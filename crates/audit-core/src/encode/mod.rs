@@ -25,7 +25,7 @@ use uuid::Uuid;
 use crate::event::{ActorRef, ContextRef, Event, ResourceRef, Text, event_type};
 use crate::hex;
 use crate::plan::MAX_BODY;
-use time::DateCache;
+use time::SecondCache;
 
 /// How deep `details` may nest, itself counted; a deeper object or array becomes `…[depth]`.
 pub const MAX_DEPTH: u32 = 32;
@@ -50,7 +50,7 @@ pub struct Stamp<'a> {
 pub struct Encoder {
     buf: Vec<u8>,
     scratch: Scratch,
-    date: DateCache,
+    second: SecondCache,
 }
 
 /// Memory that outlives one event so that the next needs none.
@@ -62,6 +62,16 @@ pub(crate) struct Scratch {
     pub(crate) decoded: String,
     /// Where in the buffer the member names of the open objects stand.
     names: Vec<(usize, usize)>,
+}
+
+impl Scratch {
+    fn reset(&mut self) {
+        self.redacted.clear();
+        self.redacted.shrink_to(KEEP_CAPACITY);
+        self.decoded.clear();
+        self.decoded.shrink_to(KEEP_CAPACITY);
+        self.names.clear();
+    }
 }
 
 /// Where values are written to, and by which rules.
@@ -92,11 +102,11 @@ impl Encoder {
     ) -> &[u8] {
         self.buf.clear();
         self.buf.shrink_to(KEEP_CAPACITY);
-        self.scratch.names.clear();
+        self.scratch.reset();
         let mut limit = policy.string_limit;
-        self.head(policy, limit, stamp, event);
+        let odd_ids = self.head(policy, limit, stamp, event);
         let head = self.buf.len();
-        self.details(policy, limit, event);
+        self.details(policy, limit, event, odd_ids);
         if self.buf.len() > MAX_BODY {
             const MEMBER: usize = r#","details":"#.len();
             let object = &self.buf[head + MEMBER..];
@@ -113,20 +123,20 @@ impl Encoder {
         &self.buf
     }
 
-    /// Everything before `details`.
+    /// Everything before `details`. True if the context holds ids that are not of W3C form.
     fn head<E: Event + ?Sized>(
         &mut self,
         policy: &EncodePolicy,
         limit: usize,
         stamp: &Stamp<'_>,
         event: &E,
-    ) {
+    ) -> bool {
         let sink = &mut Sink { buf: &mut self.buf, scratch: &mut self.scratch, policy, limit };
         sink.buf.extend_from_slice(br#""audit_id":""#);
         let mut id = [0; 36];
         sink.buf.extend_from_slice(stamp.audit_id.hyphenated().encode_lower(&mut id).as_bytes());
         sink.buf.extend_from_slice(br#"","timestamp":""#);
-        self.date.write(sink.buf, event.timestamp().unwrap_or(stamp.now));
+        self.second.write(sink.buf, event.timestamp().unwrap_or(stamp.now));
         sink.buf.extend_from_slice(br#"","service_id":"#);
         sink.string(stamp.service_id);
         sink.buf.extend_from_slice(br#","event_type":"#);
@@ -147,14 +157,21 @@ impl Encoder {
             sink.text(reason);
         }
         if let Some(context) = event.context() {
-            sink.context(&context);
+            return sink.context(&context);
         }
+        false
     }
 
-    fn details<E: Event + ?Sized>(&mut self, policy: &EncodePolicy, limit: usize, event: &E) {
+    fn details<E: Event + ?Sized>(
+        &mut self,
+        policy: &EncodePolicy,
+        limit: usize,
+        event: &E,
+        odd_ids: bool,
+    ) {
         let sink = Sink { buf: &mut self.buf, scratch: &mut self.scratch, policy, limit };
         let mut details = Details::begin(sink);
-        if let Some(context) = event.context() {
+        if odd_ids && let Some(context) = event.context() {
             // Not W3C ids, so not for `context`; but nothing an event says is lost.
             if let Some(odd) = context.trace_id.filter(|id| !is_hex_id(*id, 32)) {
                 details.text("trace_id", odd);
@@ -194,28 +211,31 @@ impl Sink<'_> {
         self.buf.push(b'}');
     }
 
-    fn context(&mut self, context: &ContextRef<'_>) {
+    /// Writes `context`; true if an id was left out because it is not of W3C form.
+    fn context(&mut self, context: &ContextRef<'_>) -> bool {
+        let trace_id = context.trace_id.filter(|id| is_hex_id(*id, 32));
+        let span_id = context.span_id.filter(|id| is_hex_id(*id, 16));
         let mut separator = &br#","context":{"#[..];
-        let members = [
-            (&br#""trace_id":"#[..], context.trace_id.filter(|id| is_hex_id(*id, 32))),
-            (br#""span_id":"#, context.span_id.filter(|id| is_hex_id(*id, 16))),
-            (br#""request_id":"#, context.request_id),
-        ];
-        for (name, value) in members {
-            if let Some(value) = value {
+        for (name, id) in [(&br#""trace_id":"#[..], trace_id), (br#""span_id":"#, span_id)] {
+            // All digits, an id may look like a card number; checked, it is no secret.
+            if let Some(Text::Str(id)) = id {
                 self.buf.extend_from_slice(separator);
                 self.buf.extend_from_slice(name);
-                match value {
-                    // Thirty-two digits may look like a card number; a checked id is no secret.
-                    Text::Str(id) if !name.starts_with(b"\"req") => self.verbatim(id),
-                    other => self.text(other),
-                }
+                self.verbatim(id);
                 separator = b",";
             }
+        }
+        if let Some(request_id) = context.request_id {
+            self.buf.extend_from_slice(separator);
+            self.buf.extend_from_slice(br#""request_id":"#);
+            self.text(request_id);
+            separator = b",";
         }
         if separator == b"," {
             self.buf.push(b'}');
         }
+        trace_id.is_some() != context.trace_id.is_some()
+            || span_id.is_some() != context.span_id.is_some()
     }
 
     #[inline]

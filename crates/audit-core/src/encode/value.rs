@@ -70,11 +70,18 @@ impl Sink<'_> {
         }
     }
 
-    fn float(&mut self, finite: Option<serde_json::Number>, text: &str) {
-        match finite {
-            // Serialising a number into a Vec cannot fail.
-            Some(n) => drop(serde_json::to_writer(&mut *self.buf, &n)),
-            None => self.verbatim(text),
+    /// Writes a number JSON has, unless it is a card number; `as_text` stands for any other.
+    fn float(&mut self, n: &impl Serialize, is_finite: bool, as_text: &str) {
+        if !is_finite {
+            return self.verbatim(as_text);
+        }
+        let start = self.buf.len();
+        // Serialising a number into a Vec cannot fail.
+        drop(serde_json::to_writer(&mut *self.buf, n));
+        let digits = std::str::from_utf8(&self.buf[start..]).unwrap_or_default();
+        if let Some(mark) = self.policy.redaction.number_mark(digits) {
+            self.buf.truncate(start);
+            self.verbatim(mark);
         }
     }
 
@@ -178,15 +185,11 @@ impl<'s, 'a> Serializer for ValueSerializer<'s, 'a> {
     }
 
     fn serialize_f32(self, n: f32) -> Done {
-        // Its own shortest digits, not those of the f64 it becomes.
-        self.unless_secret(|sink| match n.is_finite() {
-            true => drop(serde_json::to_writer(&mut *sink.buf, &n)),
-            false => sink.float(None, special(n.into())),
-        })
+        self.unless_secret(|sink| sink.float(&n, n.is_finite(), special(n.into())))
     }
 
     fn serialize_f64(self, n: f64) -> Done {
-        self.unless_secret(|sink| sink.float(serde_json::Number::from_f64(n), special(n)))
+        self.unless_secret(|sink| sink.float(&n, n.is_finite(), special(n)))
     }
 
     fn serialize_char(self, c: char) -> Done {

@@ -3,9 +3,9 @@
 //! What must stay true here: nothing panics and nothing recurses, whatever the line holds; every
 //! string is checked for forbidden characters in the same pass that finds its end.
 
-use super::chars::is_forbidden;
 use super::error::{EntryError, EntryErrorKind as Kind};
 use super::text::{RawStr, hex4, pair};
+use crate::text::is_forbidden;
 
 /// Reads a line from left to right.
 pub(super) struct Cursor<'a> {

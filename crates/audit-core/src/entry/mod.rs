@@ -19,7 +19,6 @@
 //! # Ok(()) }
 //! ```
 
-mod chars;
 mod cursor;
 mod details;
 mod error;
@@ -29,7 +28,6 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub use chars::is_forbidden;
 pub use details::MAX_DEPTH;
 pub use error::{EntryError, EntryErrorKind, excerpt};
 pub use parse::Parser;

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::EntryErrorKind as Kind;
 use super::{Entry, EntryError, Parser, RawStr};
 use crate::chain::{HASH_SUFFIX, Hash, MAX_LEAF, leaf_hash};
+use crate::text::is_forbidden;
 
 const UUID: &str = "01932c05-aa01-7000-8000-000000000001";
 const TIME: &str = "2026-11-23T06:54:00.037000000Z";
@@ -285,12 +286,27 @@ proptest! {
 
     #[test]
     fn what_serde_writes_without_forbidden_characters_is_read_back(text in "\\PC*") {
-        prop_assume!(!text.chars().any(super::is_forbidden));
+        prop_assume!(!text.chars().any(is_forbidden));
         let line = with_details(&serde_json::json!({ "a": text, &text: {} }).to_string());
         prop_assume!(text != "a");
         prop_assert!(Entry::parse(line.as_bytes()).is_ok());
         let reason = line.replacen("\"details\"", &format!("\"reason\":{},\"details\"", serde_json::json!(text)), 1);
         let entry = Entry::parse(reason.as_bytes()).unwrap();
         prop_assert_eq!(entry.reason().unwrap().decode(), text);
+    }
+}
+
+#[test]
+fn the_set_is_the_one_of_the_format_page() {
+    let count = (0..=0x10_ffff).filter_map(char::from_u32).filter(|&c| is_forbidden(c)).count();
+    let controls = 32 + 33;
+    let (separators, bidi, invisible) = (2, 3 + 5 + 4, 1 + 5 + 1 + 3 + 128);
+    let non_characters = 32 + 17 * 2;
+    assert_eq!(count, controls + separators + bidi + invisible + non_characters);
+    for c in "\u{1b}\u{85}\u{7f}\u{202e}\u{200b}\u{feff}\u{ffff}\u{10fffe}\u{fdd0}".chars() {
+        assert!(is_forbidden(c), "{c:?}");
+    }
+    for c in " ~\u{a0}é漢🔒\u{200c}\u{200d}\u{fffd}".chars() {
+        assert!(!is_forbidden(c), "{c:?}");
     }
 }

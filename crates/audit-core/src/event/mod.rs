@@ -96,7 +96,7 @@ impl Outcome {
     }
 }
 
-/// Something that can be recorded: the built-in [`AuditEvent`], or a user's own type through
+/// Something that can be recorded: the built-in [`enum@AuditEvent`], or a user's own type through
 /// `#[derive(AuditEvent)]`.
 pub trait Event {
     /// `category.action`: `[a-z0-9_]+(\.[a-z0-9_]+)+`, at most 128 bytes, not in `audit.*`.

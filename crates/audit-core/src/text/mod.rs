@@ -2,7 +2,7 @@
 //!
 //! What must stay true here: one definition of the forbidden characters serves the writer, which
 //! replaces them, and the strict reader, which rejects them. Every forbidden character starts with
-//! a byte that [`class`] marks, so text without such a byte is clean and is never looked at twice.
+//! a byte that `class` marks, so text without such a byte is clean and is never looked at twice.
 
 pub(crate) mod class;
 pub mod fingerprint;

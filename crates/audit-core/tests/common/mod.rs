@@ -127,3 +127,81 @@ pub(crate) fn one_of_each() -> Vec<AuditEvent> {
         ),
     ]
 }
+
+/// JSON of which every object, at any depth, was checked to name no member twice; the depth is
+/// that of its deepest object or array.
+pub(crate) struct Unrepeated {
+    pub(crate) depth: usize,
+}
+
+impl<'de> serde::Deserialize<'de> for Unrepeated {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Unrepeated, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Unrepeated;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("JSON")
+            }
+            fn visit_unit<E>(self) -> Result<Unrepeated, E> {
+                Ok(Unrepeated { depth: 0 })
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Unrepeated, E> {
+                Ok(Unrepeated { depth: 0 })
+            }
+            fn visit_i64<E>(self, _: i64) -> Result<Unrepeated, E> {
+                Ok(Unrepeated { depth: 0 })
+            }
+            fn visit_u64<E>(self, _: u64) -> Result<Unrepeated, E> {
+                Ok(Unrepeated { depth: 0 })
+            }
+            fn visit_f64<E>(self, _: f64) -> Result<Unrepeated, E> {
+                Ok(Unrepeated { depth: 0 })
+            }
+            fn visit_str<E>(self, _: &str) -> Result<Unrepeated, E> {
+                Ok(Unrepeated { depth: 0 })
+            }
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(
+                self,
+                mut seq: A,
+            ) -> Result<Unrepeated, A::Error> {
+                let mut depth = 0;
+                while let Some(element) = seq.next_element::<Unrepeated>()? {
+                    depth = depth.max(element.depth);
+                }
+                Ok(Unrepeated { depth: depth + 1 })
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<Unrepeated, A::Error> {
+                let mut names = std::collections::BTreeSet::new();
+                let mut depth = 0;
+                while let Some((name, value)) = map.next_entry::<String, Unrepeated>()? {
+                    depth = depth.max(value.depth);
+                    assert!(names.insert(name.clone()), "{name:?} is repeated");
+                }
+                Ok(Unrepeated { depth: depth + 1 })
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// An event of which a test supplies the details.
+pub(crate) struct With<F>(pub(crate) F);
+
+impl<F: Fn(&mut audit_core::encode::Details<'_>)> Event for With<F> {
+    fn event_type(&self) -> &str {
+        "test.event"
+    }
+    fn details(&self, details: &mut audit_core::encode::Details<'_>) {
+        (self.0)(details);
+    }
+}
+
+/// The details object of an event whose only detail is `value`, under the name `v`.
+pub(crate) fn detail<T: serde::Serialize>(value: &T) -> Value {
+    entry(&With(|details: &mut audit_core::encode::Details<'_>| details.field("v", value)))["details"]
+        ["v"]
+        .clone()
+}

@@ -33,7 +33,9 @@ use crate::trail::{Active, SegmentState, Trail};
 const POLL: Duration = Duration::from_millis(200);
 
 /// Looks at the queue, at the most, while woken waiters come in with their next events.
-const GATHER_LOOKS: u32 = 64;
+const GATHER_LOOKS: u32 = 16;
+/// Length of one look: some microseconds.
+const GATHER_SPINS: u32 = 100;
 
 /// Everything written since the last sync: kept so that it can be written again elsewhere.
 #[derive(Default)]
@@ -188,12 +190,13 @@ impl Writer {
     /// Lets those whom the last sync woke come in with their next event, so that they share the
     /// next sync instead of two. Ends as soon as a look brings nothing new: not a timer.
     fn gather(&mut self) {
-        if std::mem::take(&mut self.woken) < 2 {
+        if std::mem::take(&mut self.woken) < 2000 {
             return;
         }
         let mut seen = self.shared.queue.tail();
         for _ in 0..GATHER_LOOKS {
-            std::thread::yield_now();
+            // Not a yield: that would give the core away for a whole time slice on a busy machine.
+            (0..GATHER_SPINS).for_each(|_| std::hint::spin_loop());
             let tail = self.shared.queue.tail();
             if tail == seen {
                 break;

@@ -13,7 +13,7 @@ pub use rule::{RedactionConfig, RedactionRule, Rule};
 
 use std::sync::Arc;
 
-use crate::text::class::ANCHORS;
+use crate::text::class::{ANCHORS, DIGIT};
 
 /// What a member named like the start of a token keeps of its value.
 pub(crate) const TOKEN_PREFIX: usize = 8;
@@ -29,6 +29,17 @@ pub(crate) enum NameRule {
     Prefix,
     /// It is a secret, unless it is null or a boolean.
     Redact(Rule),
+}
+
+/// The anchors worth looking at: digits are everywhere, but rarely enough of them in a row.
+#[inline]
+fn anchors_in(text: &str, class: u8) -> u8 {
+    let anchors = class & ANCHORS;
+    if anchors & DIGIT != 0 && !card::may_hold(text.as_bytes()) {
+        anchors & !DIGIT
+    } else {
+        anchors
+    }
 }
 
 /// The rules in force.
@@ -87,15 +98,16 @@ impl Redaction {
     /// False if [`Redaction::redact`] would certainly find nothing.
     #[inline]
     pub(crate) fn may_find(&self, text: &str, class: u8) -> bool {
-        (text.len() >= SHORTEST && class & ANCHORS != 0) || !self.own.is_empty()
+        (text.len() >= SHORTEST && anchors_in(text, class) != 0) || !self.own.is_empty()
     }
 
     /// Writes `text` without its secrets to `out`; false, with `out` empty, if there are none.
     pub(crate) fn redact(&self, text: &str, class: u8, out: &mut String) -> bool {
         let mut found = false;
-        if text.len() >= SHORTEST && class & ANCHORS != 0 && self.on != 0 {
+        let anchors = anchors_in(text, class);
+        if text.len() >= SHORTEST && anchors != 0 && self.on != 0 {
             let mut kept = 0;
-            shape::find_all(text.as_bytes(), class, |rule, range| {
+            shape::find_all(text.as_bytes(), anchors, |rule, range| {
                 if self.has(rule) {
                     // Every shape begins and ends at an ASCII byte, or at the end of the text.
                     out.push_str(&text[kept..range.start]);

@@ -11,12 +11,25 @@ pub(super) fn classify(name: &str) -> NameRule {
     let name = name.as_bytes().trim_ascii_end();
     let end = name.len() - name.iter().rev().take_while(|b| b.is_ascii_digit()).count();
     let name = &name[..end];
-    // No word below ends in another letter, so most names are done here.
-    match name.last() {
-        Some(b'd' | b'e' | b't' | b'n' | b'y' | b's' | b'l' | b'p' | b'v' | b'c' | b'x') => {}
-        Some(b'D' | b'E' | b'T' | b'N' | b'Y' | b'S' | b'L' | b'P' | b'V' | b'C' | b'X') => {}
-        _ => return NameRule::Keep,
+    let [.., a, b] = name else { return NameRule::Keep };
+    // No word below has another end, so nearly all names are done here.
+    match [a | 0x20, b | 0x20] {
+        [b'r' | b'w', b'd']
+        | [b'd', b's' | b'e']
+        | [b's' | b'i', b'e']
+        | [b'e', b't' | b'y' | b'n' | b's']
+        | [b't', b's' | b'p']
+        | [b'o' | b'i', b'n']
+        | [b'w', b't']
+        | [b'a', b'l']
+        | [b'l', b's']
+        | [b'v', b'v' | b'c']
+        | [b'i', b'x'] => classify_last_words(name),
+        _ => NameRule::Keep,
     }
+}
+
+fn classify_last_words(name: &[u8]) -> NameRule {
     let (before, last) = split_last_word(name);
     match rule_of_word(last) {
         Some(rule) => NameRule::Redact(rule),

@@ -9,11 +9,10 @@ use std::ops::Range;
 use memchr::memmem;
 
 use super::{Rule, card};
-use crate::text::class::{ANCHORS, CLASS};
+use crate::text::class::CLASS;
 
-/// Reports every secret in the text.
-pub(super) fn find_all(text: &[u8], class: u8, mut report: impl FnMut(Rule, Range<usize>)) {
-    let anchors = class & ANCHORS;
+/// Reports every secret that one of the anchors leads to.
+pub(super) fn find_all(text: &[u8], anchors: u8, mut report: impl FnMut(Rule, Range<usize>)) {
     let mut finder = Finder { text, done: 0, run_end: 0 };
     let mut at = 0;
     while let Some(step) = text[at..].iter().position(|b| CLASS[usize::from(*b)] & anchors != 0) {
@@ -145,20 +144,23 @@ impl Finder<'_> {
         ];
         PREFIXES.iter().find_map(|(prefix, offset, shortest, rule)| {
             let start = self.literal(anchor, *offset, prefix)?;
+            if !self.begins_word(start) {
+                return None;
+            }
             let secret = start + prefix.len();
             let end = self.run(secret, is_word);
-            (end - secret >= *shortest && self.begins_word(start)).then_some((*rule, start..end))
+            (end - secret >= *shortest).then_some((*rule, start..end))
         })
     }
 
     fn slack(&self, anchor: usize) -> Option<Range<usize>> {
-        let start = self.literal(anchor, 0, b"xox")?;
+        let start = self.literal(anchor, 0, b"xox").filter(|start| self.begins_word(*start))?;
         let kind = self.text.get(start + 3)?;
         if !kind.is_ascii_lowercase() || self.text.get(start + 4) != Some(&b'-') {
             return None;
         }
         let end = self.run(start + 5, is_base64url);
-        (end - start >= 15 && self.begins_word(start)).then_some(start..end)
+        (end - start >= 15).then_some(start..end)
     }
 
     /// The credentials after `Bearer` or `Basic`, which stay to say what stood there.
