@@ -22,7 +22,7 @@ fn trail() -> tempfile::TempDir {
 }
 
 fn refused(config: AuditConfig) -> OpenError {
-    AuditLogger::new(config).expect_err("opened")
+    AuditLogger::new(config).unwrap_err()
 }
 
 /// Every file but the lock, with its bytes.
@@ -228,7 +228,8 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+        let unmounted = Command::new("umount").arg("-l").arg(self.0.path()).status();
+        assert!(unmounted.is_ok_and(|status| status.success()), "still mounted");
     }
 }
 

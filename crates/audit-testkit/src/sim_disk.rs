@@ -12,41 +12,7 @@ use audit_logging::storage::{Identity, SegmentFile, Space, Storage};
 
 use crate::rng::Rng;
 use crate::sim_file::SimFile;
-
-#[derive(Debug, Clone)]
-enum NameOp {
-    Link(String, usize),
-    Unlink(String),
-    Rename(String, String, usize),
-}
-
-impl NameOp {
-    fn apply(&self, names: &mut BTreeMap<String, usize>) {
-        match self {
-            NameOp::Link(name, file) => {
-                names.insert(name.clone(), *file);
-            }
-            NameOp::Unlink(name) => {
-                names.remove(name);
-            }
-            NameOp::Rename(from, to, file) => {
-                if names.get(from) == Some(file) {
-                    names.remove(from);
-                }
-                names.insert(to.clone(), *file);
-            }
-        }
-    }
-
-    fn directory(&self) -> &str {
-        let (NameOp::Link(name, _) | NameOp::Unlink(name) | NameOp::Rename(_, name, _)) = self;
-        directory_of(name)
-    }
-}
-
-fn directory_of(name: &str) -> &str {
-    name.split_once('/').map_or("", |(directory, _)| directory)
-}
+use crate::sim_names::{NameOp, directory_of};
 
 #[derive(Debug, Clone)]
 struct State {

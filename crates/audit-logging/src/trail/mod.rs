@@ -7,6 +7,7 @@
 mod finish;
 mod host;
 mod keys;
+mod mend;
 mod open;
 mod scan;
 mod segment;
