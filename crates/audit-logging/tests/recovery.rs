@@ -194,3 +194,20 @@ fn derived_files_may_be_deleted_or_broken_and_come_back() {
         assert!(!dir.path().join("trail/manifest.json.tmp").exists());
     }
 }
+
+#[test]
+fn empty_segments_at_the_end_do_not_restart_the_chain() {
+    let (dir, bytes) = left_behind();
+    let path = segment(dir.path());
+    std::fs::write(&path, &bytes).unwrap();
+    for number in 1..=2 {
+        let name = format!("{}-{number}.audit", path.file_stem().unwrap().to_str().unwrap());
+        std::fs::write(path.with_file_name(name), "").unwrap();
+    }
+    let logger = AuditLogger::new(config(dir.path())).unwrap();
+    durable(&logger, "more");
+    logger.shutdown_timeout(PATIENCE).unwrap();
+    let lines = read_dir(&dir.path().join("trail"));
+    assert_eq!(labels(&lines), ["a", "b", "c", "more"]);
+    assert_eq!(of_type(&lines, "audit.trail_created").len(), 1);
+}

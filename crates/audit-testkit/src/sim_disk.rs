@@ -25,6 +25,7 @@ struct State {
     dies_at: u64,
     fails_at: Vec<(u64, ErrorKind)>,
     is_dead: bool,
+    is_broken: bool,
     failed: u64,
 }
 
@@ -46,6 +47,7 @@ impl SimDisk {
             dies_at: u64::MAX,
             fails_at: Vec::new(),
             is_dead: false,
+            is_broken: false,
             failed: 0,
         })))
     }
@@ -65,6 +67,11 @@ impl SimDisk {
         let mut state = self.lock();
         let at = state.steps + n;
         state.fails_at.push((at, kind));
+    }
+
+    /// From now on every sync fails and every new file, until [`SimDisk::after_kill`] or a crash.
+    pub fn break_down(&self) {
+        self.lock().is_broken = true;
     }
 
     /// True when the power went.
@@ -124,6 +131,7 @@ impl SimDisk {
 impl State {
     fn revive(&mut self) {
         self.is_dead = false;
+        self.is_broken = false;
         self.dies_at = u64::MAX;
         self.fails_at.clear();
         self.failed = 0;
@@ -160,7 +168,8 @@ impl State {
     }
 
     fn sync_file(&mut self, file: usize) -> io::Result<()> {
-        if let Err(error) = self.step() {
+        let broken = if self.is_broken { Err(io::Error::other("broken")) } else { Ok(()) };
+        if let Err(error) = self.step().and(broken) {
             if !self.is_dead {
                 self.files[file].sync_failed(&mut self.rng);
             }
