@@ -97,7 +97,7 @@ fn a_segment_that_a_stranger_cut_is_left_as_it_is_and_named() {
     let left = std::fs::read(&path).unwrap();
     // What the stranger took cannot come back, but it is never passed off as whole: the checksum
     // of what was durable stands beside it.
-    assert_ne!(left, whole);
+    assert_eq!(left, whole[..100]);
     let sum = std::fs::read_to_string(path.with_extension("audit.sha256")).unwrap();
     let expected = audit_testkit::read::sha256_hex(&whole);
     assert!(sum.starts_with(&expected), "{sum}");

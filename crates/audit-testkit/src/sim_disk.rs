@@ -242,6 +242,9 @@ impl Storage for SimDisk {
     fn create_segment(&self, name: &str) -> io::Result<Box<dyn SegmentFile>> {
         let mut state = self.lock();
         state.step()?;
+        if state.is_broken {
+            return Err(io::Error::other("broken"));
+        }
         if state.names.contains_key(name) {
             return Err(ErrorKind::AlreadyExists.into());
         }
