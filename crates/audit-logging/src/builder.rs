@@ -105,6 +105,7 @@ impl Builder {
             },
             None => {
                 let dir = DirStorage::open(base_dir, true)?;
+                trail::refuse_foreign(&dir, base_dir)?;
                 let lock = dir.lock(&trail::lock_text(&started))?;
                 let same_boot = trail::boot_of(lock.previous())
                     .is_some_and(|previous| previous == trail::boot_id());
@@ -191,13 +192,15 @@ impl Builder {
         let origin = &trail.info.origin;
         let refuse = |error| resume_error(&place.path, error);
         let (keyring, finish_rotation) =
-            seal::choose_key(storage, &trail.info, &trail.rotation, self.signer.as_deref())
-                .map_err(refuse)?;
-        let end = seal::End { head: trail.head, closed_in_order: trail.closed_in_order };
-        let tree = seal::resume_tree(storage, origin, end, &trail.newest_hashes, |seq, each| {
-            trail::read_hashes(storage, seq, each)
-        })
-        .map_err(refuse)?;
+            seal::choose_key(storage, &trail.info, &trail.rotation, self.signer.as_deref(), || {
+                trail::read_rotation(storage)
+            })
+            .map_err(refuse)?;
+        let tree =
+            seal::resume_tree(storage, origin, trail.head, &trail.newest_hashes, |seq, each| {
+                trail::read_hashes(storage, seq, each)
+            })
+            .map_err(refuse)?;
         let sealer = Sealer::new(
             Arc::clone(shared),
             Arc::clone(&place.storage),

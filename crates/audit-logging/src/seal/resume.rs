@@ -53,14 +53,6 @@ impl Rotation {
     }
 }
 
-/// Where the entries end, and how.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct End {
-    pub(crate) head: Head,
-    /// The last entry is `audit.closed`.
-    pub(crate) closed_in_order: bool,
-}
-
 /// Why the trail cannot be signed on.
 #[derive(Debug)]
 pub(crate) enum ResumeError {
@@ -71,12 +63,14 @@ pub(crate) enum ResumeError {
 }
 
 /// Finds the key in force, and puts a rotation in order that a crash interrupted. The second value
-/// tells that the first entry to write is the `audit.epoch_sealed` that is missing.
+/// tells that the first entry to write is the `audit.epoch_sealed` that is missing. `read_all` looks
+/// for rotations in all entries, when the newest ones do not tell.
 pub(crate) fn choose_key(
     storage: &dyn Storage,
     info: &TrailInfo,
-    rotation: &Rotation,
+    newest: &Rotation,
     make_signer: Option<&MakeSigner>,
+    read_all: impl FnOnce() -> io::Result<Rotation>,
 ) -> Result<(Keyring, bool), ResumeError> {
     if let Some(make) = make_signer {
         let signer = make(&info.origin);
@@ -85,7 +79,15 @@ pub(crate) fn choose_key(
         }
         return Ok((Keyring::external(signer), false));
     }
-    let epochs = keyring::epochs(storage).map_err(|e| ResumeError::Io("keys", e))?;
+    let mut epochs = keyring::epochs(storage).map_err(|e| ResumeError::Io("keys", e))?;
+    let rotation = match newest.sealed {
+        None if epochs.len() > 1 => read_all().map_err(|e| ResumeError::Io("segments", e))?,
+        _ => newest.clone(),
+    };
+    // Whatever a crash or a failed disk left of ended epochs.
+    for retired in epochs.extract_if(.., |epoch| Some(*epoch) <= rotation.sealed) {
+        destroy(storage, retired)?;
+    }
     let key = |epoch| {
         let loaded = keyring::vkey_of(storage, &info.origin, epoch);
         loaded.map_err(|error| ResumeError::Key(epoch, error))
@@ -97,16 +99,12 @@ pub(crate) fn choose_key(
         [] => return Err(refused("there is no signing key: put the newest one back")),
         [only] => (only, false),
         [old, new] if new == old + 1 => {
-            if rotation.sealed == Some(old) {
-                destroy(storage, old)?;
-                (new, false)
-            } else if rotation.is_last && announced(new).is_some() {
-                (old, true)
-            } else {
+            let is_unfinished = rotation.is_last && announced(new).is_some();
+            if !is_unfinished {
                 // Made and never named in the trail: it has signed nothing.
                 destroy(storage, new)?;
-                (old, false)
             }
+            (old, is_unfinished)
         }
         _ => return Err(refused("there are keys of several epochs: keep the newest one only")),
     };
@@ -135,17 +133,12 @@ fn destroy(storage: &dyn Storage, epoch: u64) -> Result<(), ResumeError> {
 pub(crate) fn resume_tree(
     storage: &dyn Storage,
     origin: &str,
-    end: End,
+    head: Head,
     newest: &[(u64, Hash)],
     read_all: impl Fn(u64, &mut dyn FnMut(u64, Hash)) -> io::Result<()>,
 ) -> Result<TreeFile, ResumeError> {
     let failed = |error| ResumeError::Io(super::tree_file::NAME, error);
-    let head = end.head;
     let signed = last_signed(storage, origin)?;
-    if signed.is_none() && end.closed_in_order {
-        // A writer that leaves in order has signed everything: somebody took the seal away.
-        return Err(ResumeError::Refused(CHECKPOINT, "is missing from a closed trail".to_owned()));
-    }
     if let Some(checkpoint) = signed.as_ref().filter(|c| c.size > head.next_seq) {
         return Err(ResumeError::Refused(
             CHECKPOINT,
@@ -181,8 +174,14 @@ fn complete(
     read_all: impl Fn(u64, &mut dyn FnMut(u64, Hash)) -> io::Result<()>,
 ) -> io::Result<bool> {
     let stored = tree.size();
-    for &(seq, hash) in newest.iter().filter(|(seq, _)| *seq < stored) {
-        if tree.leaf(seq)? != hash {
+    if let Some(&(first, _)) = newest.first().filter(|(seq, _)| *seq < stored) {
+        let last = newest.last().map_or(stored, |(seq, _)| stored.min(seq + 1));
+        let leaves = tree.leaves(first, last)?;
+        let differs = newest.iter().any(|(seq, hash)| {
+            let index = seq.checked_sub(first).and_then(|i| usize::try_from(i).ok());
+            index.and_then(|index| leaves.get(index)).is_some_and(|leaf| leaf != hash)
+        });
+        if differs {
             return Ok(false);
         }
     }

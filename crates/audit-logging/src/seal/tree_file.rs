@@ -76,9 +76,22 @@ impl TreeFile {
         Ok(())
     }
 
-    /// The stored hash of entry `seq`, which must be written.
-    pub(crate) fn leaf(&self, seq: u64) -> io::Result<Hash> {
-        read(&*self.file, stored_hash_index(0, seq))
+    /// The hashes of entries `from` to `to`, the latter not included, which must be written.
+    pub(crate) fn leaves(&self, from: u64, to: u64) -> io::Result<Vec<Hash>> {
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        // They stand close together, with some inner hashes between them: one read.
+        let start = stored_hash_index(0, from);
+        let count = stored_hash_index(0, to - 1) + 1 - start;
+        let mut bytes = vec![0; usize::try_from(count * HASH).map_err(io::Error::other)?];
+        self.file.read_at(start * HASH, &mut bytes)?;
+        let hash_at = |seq| {
+            let at = usize::try_from((stored_hash_index(0, seq) - start) * HASH).ok()?;
+            Some(Hash(*bytes.get(at..)?.first_chunk()?))
+        };
+        let leaves: Option<Vec<Hash>> = (from..to).map(hash_at).collect();
+        leaves.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
     /// Root over the first `size` entries, which must be written.

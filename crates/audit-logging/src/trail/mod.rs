@@ -6,6 +6,7 @@
 
 mod finish;
 mod host;
+mod mend;
 mod open;
 mod scan;
 mod segment;
@@ -20,7 +21,9 @@ use crate::storage::SegmentFile;
 
 pub(crate) use finish::{finish_segment, set_tail_aside, write_manifest};
 pub(crate) use host::{boot_id, boot_of, lock_text};
-pub(crate) use open::{OpenContext, io_error, key_error, open, peek, read_hashes};
+pub(crate) use open::{
+    OpenContext, io_error, key_error, open, peek, read_hashes, read_rotation, refuse_foreign,
+};
 pub(crate) use segment::SegmentState;
 
 /// A segment being written.
@@ -55,8 +58,6 @@ pub(crate) struct Trail {
     pub(crate) last_control: Option<Timestamp>,
     /// Since when the signing key is in force, as far as the newest segment shows.
     pub(crate) key_since: Option<Timestamp>,
-    /// The last entry is `audit.closed`.
-    pub(crate) closed_in_order: bool,
     /// Numbers and hashes of the newest entries.
     pub(crate) newest_hashes: Vec<(u64, Hash)>,
     /// What the newest entries say of the signing keys.

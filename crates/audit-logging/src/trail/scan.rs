@@ -118,13 +118,23 @@ pub(crate) fn scan(
 impl Scan {
     fn keep(&mut self, entry: &Entry<'_>) {
         self.kept.add_entry(entry);
-        self.hashes.push((entry.seq(), entry.hash()));
+        note_hash(&mut self.hashes, entry);
         self.closed_in_order = entry.event_type() == "audit.closed";
         self.rotation.see(entry);
         if entry.event_type().starts_with(CONTROL_PREFIX) {
             self.last_control = entry.timestamp().parse().ok().or(self.last_control);
         }
     }
+}
+
+/// Notes an entry's number and hash, and those of the one before if that one alone is damaged: the
+/// link to it says what its hash was.
+pub(super) fn note_hash(hashes: &mut Vec<(u64, Hash)>, entry: &Entry<'_>) {
+    let seq = entry.seq();
+    if hashes.last().is_some_and(|(last, _)| last + 2 == seq) {
+        hashes.push((seq - 1, entry.prev_hash()));
+    }
+    hashes.push((seq, entry.hash()));
 }
 
 /// Bytes that are no entry, not yet known to be the end or the middle.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{Batch, Writer};
 use crate::error::Fault;
 use crate::queue::weight_of;
-use crate::storage::is_no_space;
+use crate::storage::{Identity, is_no_space};
 
 /// Where the `audit_id` stands in a body: after `"audit_id":"`.
 const ID_IN_BODY: std::ops::Range<usize> = 12..48;
@@ -64,6 +64,14 @@ impl Writer {
 
     /// Hands every planned line to the segment. Not durable.
     pub(super) fn write_out(&mut self) -> Result<(), Fault> {
+        // Looked at before the first write too: writing would fill what a stranger cut off, or
+        // cover what a stranger added.
+        if self.unsynced.written == 0
+            && !self.unsynced.lines.is_empty()
+            && matches!(self.active.file.identity(), Ok(Identity::Resized))
+        {
+            return self.abandon_resized();
+        }
         while self.unsynced.written < self.unsynced.lines.len() {
             match self.active.file.append(&self.unsynced.lines[self.unsynced.written..]) {
                 Ok(taken) => self.unsynced.written += taken,

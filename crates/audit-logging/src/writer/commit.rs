@@ -16,16 +16,23 @@ impl Writer {
         if let Err(error) = self.active.file.sync() {
             return self.abandon("sync", &error);
         }
+        self.confirm()
+    }
+
+    /// As [`Writer::sync`], and looks at the segment also when there is nothing to sync.
+    pub(super) fn settle(&mut self) -> Result<(), Fault> {
+        if self.unsynced.entries == 0 { self.confirm() } else { self.sync() }
+    }
+
+    /// Acknowledges what was synced, if the segment is still in its place and as long as it was.
+    fn confirm(&mut self) -> Result<(), Fault> {
         match self.active.file.identity() {
             Ok(Identity::Intact) => {
                 self.acknowledge();
                 Ok(())
             }
             Ok(Identity::Unlinked) => self.restore_unlinked(),
-            Ok(Identity::Resized) => {
-                let error = std::io::Error::other("another process changed the segment's length");
-                self.abandon("keep", &error)
-            }
+            Ok(Identity::Resized) => self.abandon_resized(),
             Err(error) => self.abandon("look at", &error),
         }
     }

@@ -90,6 +90,8 @@ pub(crate) struct Writer {
     key_since: Duration,
     is_rotating_key: bool,
     last_drop_report: Option<Duration>,
+    /// `AuditLogger::new` has not returned: its caller gets an error, not a wait without end.
+    opening: bool,
     /// When the end was first asked for while the disk was full.
     closing_since: Option<Duration>,
 }
@@ -143,6 +145,7 @@ impl Writer {
             key_since: clocks.1.saturating_sub(key_age),
             is_rotating_key: false,
             last_drop_report: None,
+            opening: true,
             closing_since: None,
         };
         writer.refresh_space();
@@ -152,6 +155,7 @@ impl Writer {
         writer.write_opening(trail.recovered.as_ref(), trail.last_control)?;
         writer.sync()?;
         writer.write_manifest()?;
+        writer.opening = false;
         Ok(writer)
     }
 

@@ -30,10 +30,13 @@ impl Writer {
             && self.unsynced.entries == 0
             && date_of(self.clock.now()) > state.name.date();
         if full || new_date {
+            let name = self.active.state.name;
             self.write_out()?;
-            self.sync()?;
-            // A failed sync has begun a new segment already.
-            if self.active.state.bytes > 0 {
+            self.settle()?;
+            // A failure has begun a new segment already; what was written again may fill it.
+            let limit = policy.size_limit().unwrap_or(u64::MAX);
+            let is_full = self.active.state.bytes + line_len as u64 > limit;
+            if self.active.state.name == name || is_full {
                 self.rotate()?;
             }
         }
