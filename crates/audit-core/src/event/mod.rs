@@ -3,7 +3,9 @@
 //! What must stay true here: an [`Event`] only *describes* itself with borrowed values. Order,
 //! sanitising, redaction and limits belong to the encoder alone, so no event can forget them.
 
+mod built_in;
 mod catalogue;
+mod critical;
 mod describe;
 pub mod event_type;
 mod generic;
@@ -13,7 +15,9 @@ pub mod schema;
 mod types;
 
 pub use audit_derive::AuditEvent;
-pub use catalogue::{AuditEvent, CRITICAL_EVENT_TYPES, catalogue, describe_built_in};
+pub use built_in::{catalogue, describe_built_in};
+pub use catalogue::AuditEvent;
+pub use critical::CRITICAL_EVENT_TYPES;
 pub use describe::{Describe, DetailDescription, EventDescription, JsonType, Presence};
 pub use generic::GenericEvent;
 pub use input::{InputError, Problem};
