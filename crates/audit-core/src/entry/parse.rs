@@ -203,7 +203,8 @@ fn resource<'a>(at: &mut Cursor<'a>) -> Result<Resource<'a>, EntryError> {
     let start = at.pos();
     at.literal("{\"resource_type\":")?;
     let resource_type = at.string()?;
-    let resource_id = optional(at, ",\"resource_id\":")?;
+    at.literal(",\"resource_id\":")?;
+    let resource_id = at.string()?;
     let parent_id = optional(at, ",\"parent_id\":")?;
     at.literal("}")?;
     Ok(Resource { raw: at.since(start), resource_type, resource_id, parent_id })
@@ -216,6 +217,9 @@ fn context<'a>(at: &mut Cursor<'a>) -> Result<Context<'a>, EntryError> {
     let span_id = optional(at, if trace_id.is_some() { ",\"span_id\":" } else { "\"span_id\":" })?;
     let first = trace_id.is_none() && span_id.is_none();
     let request_id = optional(at, if first { "\"request_id\":" } else { ",\"request_id\":" })?;
+    if first && request_id.is_none() {
+        return Err(at.error(Kind::Value, "a context with members"));
+    }
     at.literal("}")?;
     Ok(Context { raw: at.since(start), trace_id, span_id, request_id })
 }

@@ -58,10 +58,10 @@ pub struct ActorRef<'a> {
 /// What was acted upon (FORMAT section 3, `resource`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResourceRef<'a> {
-    /// The kind of thing, such as `pool`.
+    /// The kind of thing, such as `pool`, or `"unknown"`.
     pub resource_type: Text<'a>,
-    /// Which one.
-    pub resource_id: Option<Text<'a>>,
+    /// Which one, or `"unknown"`.
+    pub resource_id: Text<'a>,
     /// What it belongs to.
     pub parent_id: Option<Text<'a>>,
 }

@@ -25,10 +25,8 @@ pub(super) fn description(decl: &EventDecl<'_>, core: &Path) -> TokenStream {
         quote!(#event::Presence::#word)
     };
     let actor = presence(&[Role::Actor, Role::ActorId, Role::ActorIp]);
-    let resource = match decl.roles.contains_key(&Role::ResourceType) {
-        true => presence(&[Role::ResourceType]),
-        false => presence(&[Role::Resource, Role::ResourceId]),
-    };
+    let resource =
+        presence(&[Role::Resource, Role::ResourceType, Role::ResourceId, Role::ParentId]);
     let parent = match decl.roles.contains_key(&Role::Resource) {
         true => quote!(#event::Presence::Optional),
         false => presence(&[Role::ParentId]),

@@ -151,29 +151,16 @@ fn resource(decl: &EventDecl<'_>, core: &Path) -> (Vec<Ident>, TokenStream) {
     }
     let (mut used, id) = text_role(decl, Role::ResourceId, core);
     let (used_parent, parent) = text_role(decl, Role::ParentId, core);
-    let (used_kind, kind) = match &decl.resource_kind {
-        Some(kind) => {
-            (vec![], quote!(::core::option::Option::Some(#core::event::Text::Str(#kind))))
-        }
-        None => text_role(decl, Role::ResourceType, core),
-    };
-    let fixed = decl.resource_kind.is_some();
     used.extend(used_parent);
-    used.extend(used_kind.into_iter().filter(|kind| !used.contains(kind)).collect::<Vec<_>>());
-    if used.is_empty() {
-        return (used, quote!(::core::option::Option::None));
+    if let Some(kind) = &decl.resource_kind {
+        return (used, quote!(#core::event::roles::resource_of_kind(#kind, #id, #parent)));
     }
-    let body = quote! {{
-        let resource_id = #id;
-        let parent_id = #parent;
-        #kind.map(|resource_type| #core::event::ResourceRef { resource_type, resource_id, parent_id })
-    }};
-    // A kind alone, of no particular thing, is no resource.
-    let body = match fixed {
-        true => quote!(#body.filter(|resource| resource.resource_id.is_some())),
-        false => body,
-    };
-    (used, body)
+    let (used_kind, kind) = text_role(decl, Role::ResourceType, core);
+    used.extend(used_kind.into_iter().filter(|kind| !used.contains(kind)).collect::<Vec<_>>());
+    match used.is_empty() {
+        true => (used, quote!(::core::option::Option::None)),
+        false => (used, quote!(#core::event::roles::partial_resource(#kind, #id, #parent))),
+    }
 }
 
 fn context(decl: &EventDecl<'_>, core: &Path) -> (Vec<Ident>, TokenStream) {
