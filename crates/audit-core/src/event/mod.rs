@@ -14,6 +14,32 @@ pub mod roles;
 pub mod schema;
 mod types;
 
+/// Makes an audit event of a struct, or of an enum whose variants are events.
+///
+/// ```
+/// use audit_core::event::{ActorInfo, AuditEvent, Event};
+///
+/// /// Somebody with the right to do so approved an invoice.
+/// #[derive(AuditEvent)]
+/// # #[audit(crate = audit_core)]
+/// #[audit(type = "invoice.approved", critical)]
+/// struct InvoiceApproved {
+///     #[audit(actor)]
+///     by: ActorInfo,
+///     #[audit(resource_id("invoice"))]
+///     invoice: String,
+///     amount_cents: u64,
+///     comment: Option<String>,
+/// }
+///
+/// let event = InvoiceApproved {
+///     by: ActorInfo::internal("billing"),
+///     invoice: "2026-118".into(),
+///     amount_cents: 129_900,
+///     comment: None,
+/// };
+/// assert!(event.is_critical());
+/// ```
 pub use audit_derive::AuditEvent;
 pub use built_in::{catalogue, describe_built_in};
 pub use catalogue::AuditEvent;
