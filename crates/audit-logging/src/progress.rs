@@ -45,10 +45,12 @@ impl Progress {
         self.notify(waiters, |at| at <= position)
     }
 
-    /// Writer only: the mark will never move again.
-    pub(crate) fn fail(&self, fault: Fault) {
+    /// Writer only: the mark will never move again. `announce` runs when the cause is known and
+    /// before anybody is woken, so whoever sees its effect finds the cause.
+    pub(crate) fn fail(&self, fault: Fault, announce: impl FnOnce()) {
         let mut waiters = self.lock();
         waiters.fault.get_or_insert(fault);
+        announce();
         // Those who wait for the end go on waiting: `finish` is still to come.
         self.notify(waiters, |at| at != Position::MAX);
     }

@@ -16,7 +16,7 @@ use crate::shared::Shared;
 
 /// An accepted event.
 #[derive(Debug, Clone)]
-#[must_use = "a receipt tells when the event is durable; drop it with `let _ = …` if that does not matter"]
+#[must_use = "a receipt tells when the event is durable; drop it (`drop(receipt)`) if that does not matter"]
 pub struct Receipt {
     audit_id: Uuid,
     position: Position,

@@ -78,8 +78,7 @@ impl Shared {
 
     /// Writer only: nothing more will be written.
     pub(crate) fn poison(&self, fault: crate::error::Fault) {
-        self.poisoned.store(1, Ordering::Release);
-        self.progress.fail(fault);
+        self.progress.fail(fault, || self.poisoned.store(1, Ordering::Release));
         self.queue.close();
     }
 }

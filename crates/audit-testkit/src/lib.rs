@@ -1,1 +1,30 @@
-//! audit-testkit
+//! What the tests of the trail are made with. Development only, never in a release.
+//!
+//! What must stay true here: nothing pretends. Wrappers count, hold or fail real storage
+//! operations; the simulated disk loses exactly what a disk may lose; every random choice comes
+//! from a seed that a failure names.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the test kit")]
+
+pub mod block;
+pub mod clock;
+pub mod counting;
+pub mod event;
+pub mod faulty;
+pub mod hook;
+pub mod kill;
+pub mod read;
+pub mod rng;
+pub mod sim;
+pub mod sim_disk;
+mod sim_file;
+
+pub use block::block_on;
+pub use clock::TestClock;
+pub use counting::CountingStorage;
+pub use event::TestEvent;
+pub use faulty::FaultyStorage;
+pub use hook::Op;
+pub use read::{Line, read_dir, read_trail};
+pub use rng::Rng;
+pub use sim_disk::SimDisk;

@@ -8,6 +8,8 @@ use audit_logging::{EmitError, OpenError, WaitError};
 use audit_reader::ReadError;
 use thiserror::Error;
 
+use crate::demo::DemoError;
+
 /// Why a command gave up.
 #[derive(Debug, Error)]
 pub(crate) enum CliError {
@@ -47,6 +49,9 @@ pub(crate) enum CliError {
         /// The operating system's answer.
         source: io::Error,
     },
+    /// The demonstration did not go as told.
+    #[error("{0}")]
+    Demo(DemoError),
     /// A mistake of this program.
     #[error("{0}: this is a bug; please report it")]
     Bug(&'static str),
@@ -71,6 +76,15 @@ impl From<io::Error> for CliError {
         match error.kind() {
             io::ErrorKind::BrokenPipe => CliError::ReaderGone,
             _ => CliError::Output(error),
+        }
+    }
+}
+
+impl From<DemoError> for CliError {
+    fn from(error: DemoError) -> CliError {
+        match error {
+            DemoError::Output(error) => error.into(),
+            other => CliError::Demo(other),
         }
     }
 }

@@ -34,6 +34,13 @@ pub(crate) struct OpenContext<'a> {
     pub(crate) same_boot: bool,
 }
 
+/// Where the segment after the one that is looked at begins.
+#[derive(Clone, Copy)]
+enum Begins {
+    At(u64),
+    In(SegmentName),
+}
+
 /// Reads `trail.json`; `None` when there is no trail.
 pub(crate) fn peek(storage: &dyn Storage, path: &Path) -> Result<Option<TrailInfo>, OpenError> {
     let file = path.join("trail.json");
@@ -177,30 +184,42 @@ impl OpenContext<'_> {
         let mut recovered = Recovered { same_boot: self.same_boot, ..Recovered::default() };
         let mut last = self.scan(newest, u64::MAX)?;
         let mut closed = Vec::new();
-        let until = (last.kept.bytes > 0).then_some(last.kept.start.next_seq);
         let mut head = (last.kept.bytes > 0).then_some(last.kept.end);
-        for (index, &segment) in older.iter().enumerate() {
+        // From the newest to the oldest: a segment that was given up ends where the next one that
+        // holds entries begins, and the head is in the newest one that holds any.
+        let mut until = (last.kept.bytes > 0).then_some(Begins::At(last.kept.start.next_seq));
+        for &segment in older.iter().rev() {
             let known = rows.get(&segment.to_string()).filter(|row| row.sha256.is_some());
-            let is_before_newest = index + 1 == older.len();
-            let needs_head = is_before_newest && head.is_none();
-            match known {
-                Some(row) if is_closed(segment) && !needs_head => closed.push(row.clone()),
-                _ => {
-                    let limit = until.filter(|_| is_before_newest).unwrap_or(u64::MAX);
-                    let scan = self.scan(segment, limit)?;
-                    if needs_head {
-                        head = Some(scan.kept.end);
-                        last.closed_in_order = scan.closed_in_order;
-                        last.last_control = scan.last_control;
-                    }
-                    closed.push(if is_closed(segment) {
-                        scan.kept.row(Some((self.now, scan.kept.sha256())))
-                    } else {
-                        self.finish_abandoned(&scan, &mut recovered)?
-                    });
+            if let Some(row) = known.filter(|_| is_closed(segment) && head.is_some()) {
+                if row.event_count > 0 {
+                    until = Some(Begins::In(segment));
+                }
+                closed.push(row.clone());
+                continue;
+            }
+            let limit = match until {
+                _ if is_closed(segment) => u64::MAX,
+                Some(Begins::At(seq)) => seq,
+                // The manifest is not evidence: what is cut here must follow from the segments.
+                Some(Begins::In(next)) => self.scan(next, u64::MAX)?.kept.start.next_seq,
+                None => u64::MAX,
+            };
+            let scan = self.scan(segment, limit)?;
+            if scan.kept.bytes > 0 {
+                until = Some(Begins::At(scan.kept.start.next_seq));
+                if head.is_none() {
+                    head = Some(scan.kept.end);
+                    last.closed_in_order = scan.closed_in_order;
+                    last.last_control = scan.last_control;
                 }
             }
+            closed.push(if is_closed(segment) {
+                scan.kept.row(Some((self.now, scan.kept.sha256())))
+            } else {
+                self.finish_abandoned(&scan, &mut recovered)?
+            });
         }
+        closed.reverse();
         let name = newest.to_string();
         recovered.entries_kept = last.kept.entries();
         recovered.damaged_at = last.damaged_at.map(|offset| format!("{name}:{offset}"));
@@ -266,18 +285,24 @@ impl OpenContext<'_> {
             let moved = quarantine(self.storage, &name, keep, self.now, recovered);
             self.io(&name, "quarantine the torn tail of", moved)?;
         }
-        let mut file = self.io(&name, "open", self.storage.open_segment(&name))?;
-        if last.torn > 0 {
-            self.io(&name, "cut the torn tail of", file.truncate(keep))?;
+        if last.torn > 0 || !last.closed_in_order {
+            // The process before may have left after a failed sync: the kernel then shows lines
+            // that are not on disk and calls their pages clean, so a sync would not write them.
+            self.rewrite(&name, keep)?;
         }
-        // What the process before wrote and did not sync must not be built upon before it is
-        // durable: the kernel still knows these pages as dirty.
-        self.io(&name, "sync", file.sync())?;
+        let file = self.io(&name, "open", self.storage.open_segment(&name))?;
         let mut state = last.kept.clone();
         if state.bytes == 0 {
             state = super::SegmentState::new(state.name, head, self.now);
         }
         Ok(Active { file, state })
+    }
+
+    /// Puts the first `keep` bytes of a segment into a new file of the same name, durably.
+    fn rewrite(&self, name: &str, keep: u64) -> Result<(), OpenError> {
+        let content = self.io(name, "read", self.storage.read(name))?;
+        let mut kept = io::Read::take(content, keep);
+        self.io(name, "rewrite", self.storage.replace(name, &mut kept))
     }
 
     /// Closes a segment that was given up after a storage failure, when the process died before
@@ -292,9 +317,7 @@ impl OpenContext<'_> {
             let moved = quarantine(self.storage, &name, scan.kept.bytes, self.now, recovered);
             self.io(&name, "quarantine the abandoned tail of", moved)?;
         }
-        let content = self.io(&name, "read", self.storage.read(&name))?;
-        let mut kept = io::Read::take(content, scan.kept.bytes);
-        self.io(&name, "rewrite", self.storage.replace(&name, &mut kept))?;
+        self.rewrite(&name, scan.kept.bytes)?;
         self.io(&name, "close", finish_segment(self.storage, &scan.kept, self.now))
     }
 }

@@ -186,7 +186,7 @@ impl Writer {
     /// Lets those whom the last sync woke come in with their next event, so that they share the
     /// next sync instead of two. Ends as soon as a look brings nothing new: not a timer.
     fn gather(&mut self) {
-        if std::mem::take(&mut self.woken) < 2000 {
+        if std::mem::take(&mut self.woken) < 2 {
             return;
         }
         let mut seen = self.shared.queue.tail();

@@ -45,6 +45,7 @@ enum Command {
     Show(show::Args),
     Schema(schema::Args),
     Bench(crate::bench::Args),
+    Demo(crate::demo::DemoArgs),
 }
 
 /// How a command ended that did what it was asked.
@@ -79,6 +80,9 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Show(args) => show::run(&args, &mut out),
         Command::Schema(args) => schema::run(&args, &mut out),
         Command::Bench(args) => crate::bench::run(&args, &mut out),
+        Command::Demo(args) => {
+            crate::demo::run(&args, &mut out).map(|()| Exit::Done).map_err(CliError::from)
+        }
     }?;
     match out.flush() {
         // The answer stands, whether or not somebody reads all of it.

@@ -1,0 +1,47 @@
+//! What the tests of the logger share.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use audit_logging::storage::{DirStorage, Storage};
+use audit_logging::{AuditConfig, AuditLogger, AuditMode, FlushMode};
+
+/// A wait longer than this is a failed test.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A configuration for a trail in `dir`.
+pub fn config(dir: &Path) -> AuditConfig {
+    AuditConfig {
+        mode: AuditMode::Local { base_dir: dir.join("trail") },
+        ..AuditConfig::new("billing-api")
+    }
+}
+
+pub fn with_mode(dir: &Path, flush_mode: FlushMode) -> AuditConfig {
+    AuditConfig { flush_mode, ..config(dir) }
+}
+
+/// Batched so that nothing but a full batch or a flush syncs.
+pub const fn lazy() -> FlushMode {
+    FlushMode::Batched { size: 1_000_000, interval_secs: 3_600 }
+}
+
+/// The directory of the trail in `dir`, made if need be.
+pub fn storage(dir: &Path) -> DirStorage {
+    DirStorage::open(&dir.join("trail"), true).unwrap()
+}
+
+/// Opens `config` over a wrapped storage.
+pub fn open_over(config: AuditConfig, storage: Arc<dyn Storage>) -> AuditLogger {
+    AuditLogger::builder(config).storage(storage).open().unwrap()
+}

@@ -1,0 +1,112 @@
+//! Counts the operations of a storage, and holds its syncs back on request.
+//!
+//! What must stay true here: an operation is counted when it has returned `Ok`, so a count that is
+//! seen is a fact about the disk.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use audit_logging::storage::Storage;
+
+use crate::hook::{Hook, HookStorage, Op, Verdict};
+
+/// A wait longer than this is a failed test.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Default)]
+struct State {
+    done: BTreeMap<(Op, String), u64>,
+    held: bool,
+    waiting: usize,
+}
+
+/// The hook of [`CountingStorage`].
+#[derive(Debug, Default)]
+pub struct Counter {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// A storage that counts.
+pub type CountingStorage = HookStorage<Counter>;
+
+impl CountingStorage {
+    /// Counts what is done to `inner`.
+    pub fn over(inner: impl Storage) -> Arc<CountingStorage> {
+        HookStorage::new(Arc::new(inner), Counter::default())
+    }
+
+    /// How often `op` was done, on all files.
+    #[must_use]
+    pub fn count(&self, op: Op) -> u64 {
+        let state = self.hook().lock();
+        state.done.iter().filter(|((done, _), _)| *done == op).map(|(_, n)| n).sum()
+    }
+
+    /// How often `op` was done on `name`.
+    #[must_use]
+    pub fn count_of(&self, op: Op, name: &str) -> u64 {
+        self.hook().lock().done.get(&(op, name.to_owned())).copied().unwrap_or(0)
+    }
+
+    /// Waits until `op` was done `n` times on all files.
+    pub fn wait_for(&self, op: Op, n: u64) {
+        let done = |state: &State| {
+            state.done.iter().filter(|((done, _), _)| *done == op).map(|(_, n)| n).sum::<u64>() >= n
+        };
+        self.hook().wait_until(&format!("{op:?} number {n}"), done);
+    }
+
+    /// Holds every sync from now on before it begins.
+    pub fn hold_syncs(&self) {
+        self.hook().lock().held = true;
+    }
+
+    /// Waits until a sync is being held.
+    pub fn wait_held(&self) {
+        self.hook().wait_until("a held sync", |state| state.waiting > 0);
+    }
+
+    /// Lets the syncs go.
+    pub fn release_syncs(&self) {
+        self.hook().lock().held = false;
+        self.hook().changed.notify_all();
+    }
+}
+
+impl Counter {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_until(&self, what: &str, done: impl Fn(&State) -> bool) {
+        let (state, timeout) = self
+            .changed
+            .wait_timeout_while(self.lock(), PATIENCE, |state| !done(state))
+            .unwrap_or_else(PoisonError::into_inner);
+        assert!(!timeout.timed_out(), "waited in vain for {what}: {state:?}");
+    }
+}
+
+impl Hook for Counter {
+    fn before(&self, op: Op, _name: &str) -> Verdict {
+        if op == Op::Sync {
+            let mut state = self.lock();
+            state.waiting += 1;
+            self.changed.notify_all();
+            while state.held {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            state.waiting -= 1;
+        }
+        Verdict::Pass
+    }
+
+    fn after(&self, op: Op, name: &str, ok: bool) {
+        if ok {
+            *self.lock().done.entry((op, name.to_owned())).or_insert(0) += 1;
+            self.changed.notify_all();
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! A disk in memory that can lose what a disk may lose.
+//!
+//! What must stay true here: synced is kept apart from unsynced, for content and for directory
+//! entries; after a power cut any subset of the unsynced may be there, torn at sectors; a killed
+//! process loses nothing that was written. Each system call is a step at which the power may go.
+
+use std::collections::BTreeMap;
+use std::io::{self, Cursor, ErrorKind, Read};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use audit_logging::storage::{Identity, SegmentFile, Space, Storage};
+
+use crate::rng::Rng;
+use crate::sim_file::SimFile;
+
+#[derive(Debug, Clone)]
+enum NameOp {
+    Link(String, usize),
+    Unlink(String),
+    Rename(String, String, usize),
+}
+
+impl NameOp {
+    fn apply(&self, names: &mut BTreeMap<String, usize>) {
+        match self {
+            NameOp::Link(name, file) => {
+                names.insert(name.clone(), *file);
+            }
+            NameOp::Unlink(name) => {
+                names.remove(name);
+            }
+            NameOp::Rename(from, to, file) => {
+                if names.get(from) == Some(file) {
+                    names.remove(from);
+                }
+                names.insert(to.clone(), *file);
+            }
+        }
+    }
+
+    fn directory(&self) -> &str {
+        let (NameOp::Link(name, _) | NameOp::Unlink(name) | NameOp::Rename(_, name, _)) = self;
+        directory_of(name)
+    }
+}
+
+fn directory_of(name: &str) -> &str {
+    name.split_once('/').map_or("", |(directory, _)| directory)
+}
+
+#[derive(Debug, Clone)]
+struct State {
+    files: Vec<SimFile>,
+    names: BTreeMap<String, usize>,
+    durable_names: BTreeMap<String, usize>,
+    pending: Vec<NameOp>,
+    rng: Rng,
+    steps: u64,
+    dies_at: u64,
+    fails_at: Vec<(u64, ErrorKind)>,
+    is_dead: bool,
+    failed: u64,
+}
+
+/// The disk; clones share it.
+#[derive(Debug, Clone)]
+pub struct SimDisk(Arc<Mutex<State>>);
+
+impl SimDisk {
+    /// An empty disk whose choices come from `seed`.
+    #[must_use]
+    pub fn new(seed: u64) -> SimDisk {
+        SimDisk(Arc::new(Mutex::new(State {
+            files: Vec::new(),
+            names: BTreeMap::new(),
+            durable_names: BTreeMap::new(),
+            pending: Vec::new(),
+            rng: Rng::new(seed),
+            steps: 0,
+            dies_at: u64::MAX,
+            fails_at: Vec::new(),
+            is_dead: false,
+            failed: 0,
+        })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The power goes at the `n`-th step from now.
+    pub fn die_after(&self, n: u64) {
+        let mut state = self.lock();
+        state.dies_at = state.steps + n;
+    }
+
+    /// The `n`-th step from now fails with `kind`, once.
+    pub fn fail_after(&self, n: u64, kind: ErrorKind) {
+        let mut state = self.lock();
+        let at = state.steps + n;
+        state.fails_at.push((at, kind));
+    }
+
+    /// True when the power went.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        self.lock().is_dead
+    }
+
+    /// Steps that failed by [`SimDisk::fail_after`].
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.lock().failed
+    }
+
+    /// Steps made so far.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        self.lock().steps
+    }
+
+    /// The process was killed and the machine runs on.
+    #[must_use]
+    pub fn after_kill(&self) -> SimDisk {
+        let mut state = self.lock().clone();
+        state.revive();
+        SimDisk(Arc::new(Mutex::new(state)))
+    }
+
+    /// One of the disks a power cut may leave, chosen by `seed`.
+    #[must_use]
+    pub fn crash_image(&self, seed: u64) -> SimDisk {
+        let mut rng = Rng::new(seed);
+        let mut state = self.lock().clone();
+        let mut names = state.durable_names.clone();
+        let most = rng.between(0, state.pending.len());
+        let any = rng.one_in(2);
+        for (index, op) in state.pending.iter().enumerate() {
+            if if any { rng.one_in(2) } else { index < most } {
+                op.apply(&mut names);
+            }
+        }
+        state.files = state.files.iter().map(|file| file.after_power_cut(&mut rng)).collect();
+        state.names.clone_from(&names);
+        state.durable_names = names;
+        state.pending.clear();
+        state.rng = rng;
+        state.revive();
+        SimDisk(Arc::new(Mutex::new(state)))
+    }
+
+    /// `count` disks a power cut may leave.
+    pub fn crash_images(&self, seed: u64, count: u64) -> impl Iterator<Item = SimDisk> {
+        (0..count).map(move |n| self.crash_image(seed.wrapping_add(n).wrapping_mul(0x9e37_79b9)))
+    }
+}
+
+impl State {
+    fn revive(&mut self) {
+        self.is_dead = false;
+        self.dies_at = u64::MAX;
+        self.fails_at.clear();
+        self.failed = 0;
+    }
+
+    fn step(&mut self) -> io::Result<()> {
+        self.steps += 1;
+        if self.is_dead || self.steps >= self.dies_at {
+            self.is_dead = true;
+            return Err(io::Error::other("the power is gone"));
+        }
+        if let Some(index) = self.fails_at.iter().position(|(at, _)| *at == self.steps) {
+            let (_, kind) = self.fails_at.swap_remove(index);
+            self.failed += 1;
+            return Err(io::Error::new(kind, "injected"));
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, op: NameOp) {
+        op.apply(&mut self.names);
+        self.pending.push(op);
+    }
+
+    fn sync_directory(&mut self, directory: &str) -> io::Result<()> {
+        self.step()?;
+        let (now, later) =
+            self.pending.drain(..).partition::<Vec<_>, _>(|op| op.directory() == directory);
+        for op in now {
+            op.apply(&mut self.durable_names);
+        }
+        self.pending = later;
+        Ok(())
+    }
+
+    fn sync_file(&mut self, file: usize) -> io::Result<()> {
+        if let Err(error) = self.step() {
+            if !self.is_dead {
+                self.files[file].sync_failed(&mut self.rng);
+            }
+            return Err(error);
+        }
+        self.files[file].sync();
+        Ok(())
+    }
+
+    fn write(&mut self, file: usize, bytes: &[u8]) -> io::Result<usize> {
+        if let Err(error) = self.step() {
+            // The power may go in the middle of a write.
+            let most = self.rng.between(0, bytes.len());
+            if self.is_dead && self.steps == self.dies_at {
+                self.files[file].append(&bytes[..most]);
+            }
+            return Err(error);
+        }
+        let short = bytes.len() > 1 && self.rng.one_in(8);
+        let taken = if short { self.rng.between(1, bytes.len()) } else { bytes.len() };
+        self.files[file].append(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    fn new_file(&mut self) -> usize {
+        self.files.push(SimFile::default());
+        self.files.len() - 1
+    }
+
+    fn find(&self, name: &str) -> io::Result<usize> {
+        self.names.get(name).copied().ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
+    fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.step()?;
+        let temporary = format!("{name}.tmp");
+        let file = self.new_file();
+        self.change(NameOp::Link(temporary.clone(), file));
+        let mut written = 0;
+        while written < bytes.len() {
+            written += self.write(file, &bytes[written..])?;
+        }
+        self.sync_file(file)?;
+        self.step()?;
+        self.change(NameOp::Rename(temporary, name.to_owned(), file));
+        self.sync_directory(directory_of(name))
+    }
+}
+
+impl Storage for SimDisk {
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut state = self.lock();
+        state.step()?;
+        let mut names: Vec<String> = state
+            .names
+            .keys()
+            .map(|name| name.split('/').next().unwrap_or(name).to_owned())
+            .collect();
+        names.dedup();
+        Ok(names)
+    }
+
+    fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
+        let mut state = self.lock();
+        state.step()?;
+        let file = state.find(name)?;
+        Ok(Box::new(Cursor::new(state.files[file].cache.clone())))
+    }
+
+    fn create_segment(&self, name: &str) -> io::Result<Box<dyn SegmentFile>> {
+        let mut state = self.lock();
+        state.step()?;
+        if state.names.contains_key(name) {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        let file = state.new_file();
+        state.change(NameOp::Link(name.to_owned(), file));
+        state.sync_file(file)?;
+        state.sync_directory("")?;
+        Ok(Box::new(SimSegment { disk: self.clone(), name: name.to_owned(), file, len: 0 }))
+    }
+
+    fn open_segment(&self, name: &str) -> io::Result<Box<dyn SegmentFile>> {
+        let mut state = self.lock();
+        state.step()?;
+        let file = state.find(name)?;
+        let len = state.files[file].cache.len() as u64;
+        Ok(Box::new(SimSegment { disk: self.clone(), name: name.to_owned(), file, len }))
+    }
+
+    fn replace(&self, name: &str, content: &mut dyn Read) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        content.read_to_end(&mut bytes)?;
+        self.lock().replace(name, &bytes)
+    }
+
+    fn set_read_only(&self, name: &str) -> io::Result<()> {
+        let mut state = self.lock();
+        state.step()?;
+        let file = state.find(name)?;
+        state.sync_file(file)
+    }
+
+    fn remove_temporary(&self, name: &str) -> io::Result<()> {
+        let mut state = self.lock();
+        state.step()?;
+        state.change(NameOp::Unlink(name.to_owned()));
+        Ok(())
+    }
+
+    fn space(&self) -> io::Result<Space> {
+        Ok(Space { total: 1 << 40, free: 1 << 39 })
+    }
+}
+
+struct SimSegment {
+    disk: SimDisk,
+    name: String,
+    file: usize,
+    len: u64,
+}
+
+impl SegmentFile for SimSegment {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = self.disk.lock().write(self.file, bytes)?;
+        self.len += taken as u64;
+        Ok(taken)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.disk.lock().sync_file(self.file)
+    }
+
+    fn truncate(&mut self, len: u64) -> io::Result<()> {
+        let mut state = self.disk.lock();
+        state.step()?;
+        let file = &mut state.files[self.file];
+        file.cut(usize::try_from(len).unwrap_or(usize::MAX));
+        state.sync_file(self.file)?;
+        self.len = len;
+        Ok(())
+    }
+
+    fn identity(&self) -> io::Result<Identity> {
+        let mut state = self.disk.lock();
+        state.step()?;
+        Ok(match state.names.get(&self.name) {
+            Some(file) if *file == self.file => {
+                let len = state.files[self.file].cache.len() as u64;
+                if len == self.len { Identity::Intact } else { Identity::Resized }
+            }
+            _ => Identity::Unlinked,
+        })
+    }
+
+    fn relink(&mut self) -> io::Result<()> {
+        let mut state = self.disk.lock();
+        let content = state.files[self.file].cache.clone();
+        state.replace(&self.name, &content)
+    }
+}
