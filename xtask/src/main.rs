@@ -7,6 +7,7 @@ mod lexer;
 mod metadata;
 mod steps;
 mod tidy;
+mod turn;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,7 +16,8 @@ const HELP: &str = "\
 Project chores. Usage: cargo xtask <command>
 
   test             everything the project checks about itself: format, clippy, tidy,
-                   tests, documentation, the Python verifier; stops at the first failure
+                   tests, documentation, the Python verifier; stops at the first failure;
+                   a second run in the same target directory waits for the first
   tidy             the style rules only, with file:line messages
   tidy --ratchet   lowers the numbers in xtask/tidy-ratchet.txt to what the files have
                    now; never raises or adds one

@@ -1,7 +1,7 @@
 //! What `cargo metadata` says about the workspace, reduced to what the rules ask.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -45,9 +45,21 @@ impl Metadata {
 
 /// Asks cargo; for this platform only, so that nothing of other platforms is downloaded.
 pub(crate) fn load(root: &Path) -> Result<Metadata, String> {
-    let host = host()?;
+    let json = ask(root, &["--locked", "--filter-platform", &host()?])?;
+    parse(&json).ok_or_else(|| "cargo metadata has not the shape expected".to_owned())
+}
+
+/// Where cargo builds: `target`, unless the environment or a configuration says otherwise.
+pub(crate) fn target_directory(root: &Path) -> Result<PathBuf, String> {
+    let json = ask(root, &["--no-deps"])?;
+    let path = json["target_directory"].as_str().map(PathBuf::from);
+    path.ok_or_else(|| "cargo metadata names no target directory".to_owned())
+}
+
+fn ask(root: &Path, args: &[&str]) -> Result<Value, String> {
     let output = cargo()
-        .args(["metadata", "--format-version", "1", "--locked", "--filter-platform", &host])
+        .args(["metadata", "--format-version", "1"])
+        .args(args)
         .current_dir(root)
         .stderr(Stdio::inherit())
         .output()
@@ -55,9 +67,7 @@ pub(crate) fn load(root: &Path) -> Result<Metadata, String> {
     if !output.status.success() {
         return Err(format!("cargo metadata failed: {}", output.status));
     }
-    let json = serde_json::from_slice(&output.stdout)
-        .map_err(|e| format!("cargo metadata is not JSON: {e}"))?;
-    parse(&json).ok_or_else(|| "cargo metadata has not the shape expected".to_owned())
+    serde_json::from_slice(&output.stdout).map_err(|e| format!("cargo metadata is not JSON: {e}"))
 }
 
 /// The cargo that runs this program, else the one on the path.

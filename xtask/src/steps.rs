@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::{metadata, tidy};
+use crate::{metadata, tidy, turn};
 
 const VERIFIER: &str = "docs/verify_trail.py";
 /// Findings that a verifier of the chain alone must see.
@@ -41,6 +41,7 @@ const STEPS: &[Step] = &[
 
 /// Runs the steps and prints a summary.
 pub(crate) fn test(root: &Path) -> Result<(), String> {
+    let _turn = turn::take(&metadata::target_directory(root)?)?;
     let begun = Instant::now();
     let mut summary = Vec::new();
     let mut failure = None;

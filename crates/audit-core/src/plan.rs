@@ -53,7 +53,7 @@ mod tests {
             let mut out = Vec::new();
             append_line(&mut out, &mut head, &body);
             assert_eq!(out.len(), expected);
-            assert!(out.len() - 1 - HASH_SUFFIX + 1 <= MAX_LEAF);
+            assert!(out.len() - HASH_SUFFIX <= MAX_LEAF);
         }
     }
 }

@@ -51,19 +51,4 @@ fn exactly_ten_are_critical() {
         .map(|event| Event::event_type(event).to_owned())
         .collect();
     assert_eq!(critical, CRITICAL_EVENT_TYPES);
-    assert_eq!(
-        critical,
-        [
-            "auth.failure",
-            "token.revoked",
-            "seal.verification_failed",
-            "security.path_traversal_attempt",
-            "security.invalid_token_used",
-            "security.policy_violation",
-            "security.suspicious_activity",
-            "security.integrity_violation",
-            "security.malformed_model_rejected",
-            "security.resource_limit_violation",
-        ]
-    );
 }

@@ -155,6 +155,40 @@ fn variants_of_an_enum_are_events() {
 }
 
 #[test]
+fn a_resource_known_in_part_loses_nothing() {
+    #[derive(AuditEvent)]
+    #[audit(crate = audit_core, type = "bed.moved")]
+    struct Moved {
+        #[audit(resource_id("bed"))]
+        bed: Option<u32>,
+        #[audit(parent_id)]
+        ward: Option<&'static str>,
+    }
+    #[derive(AuditEvent)]
+    #[audit(crate = audit_core, type = "thing.moved")]
+    struct Thing {
+        #[audit(resource_type)]
+        kind: Option<&'static str>,
+        #[audit(resource_id)]
+        id: Option<u32>,
+    }
+    let resource = |event: &dyn audit_core::event::Event| {
+        common::entry(&event).get("resource").map(|resource| {
+            let text = |name: &str| resource[name].as_str().unwrap_or("-").to_owned();
+            [text("resource_type"), text("resource_id"), text("parent_id")].join(" ")
+        })
+    };
+    assert_eq!(resource(&Moved { bed: None, ward: None }), None);
+    let in_ward = resource(&Moved { bed: None, ward: Some("w") });
+    assert_eq!(in_ward.as_deref(), Some("bed unknown w"));
+    assert_eq!(resource(&Thing { kind: None, id: None }), None);
+    let of_kind = resource(&Thing { kind: Some("pump"), id: None });
+    assert_eq!(of_kind.as_deref(), Some("pump unknown -"));
+    let unknown = resource(&Thing { kind: None, id: Some(7) });
+    assert_eq!(unknown.as_deref(), Some("unknown 7 -"));
+}
+
+#[test]
 fn what_is_declared_is_described() {
     let [invoice] = InvoiceApproved::<u64>::EVENTS else { panic!("one event") };
     assert_eq!(invoice.event_type, "invoice.approved");

@@ -69,10 +69,64 @@ fn a_built_in_type_keeps_its_criticality_and_result() {
 
 #[test]
 fn actors_known_in_part() {
+    // How they proved it is not said, so it is not recorded: an entry invents no evidence.
     let id = written(r#"{"event_type":"a.b","actor":{"user_id":"worker-1"}}"#);
-    assert_eq!(id["actor"], json!({"user_id": "worker-1", "auth_method": "internal"}));
+    assert_eq!(id["actor"], json!({"user_id": "worker-1"}));
+    let known = written(r#"{"event_type":"task.completed","actor":{"user_id":"worker-1"}}"#);
+    assert_eq!(known["actor"], json!({"user_id": "worker-1"}));
     let ip = written(r#"{"event_type":"a.b","actor":{"ip":"not an address"}}"#);
     assert_eq!(ip["actor"], json!({"user_id": "unknown", "ip": "not an address"}));
+    let session = written(r#"{"event_type":"a.b","actor":{"session_id":7}}"#);
+    assert_eq!(session["actor"], json!({"user_id": "unknown", "session_id": "7"}));
+    let built = GenericEvent::new("a.b").unwrap().actor(ActorInfo::internal("worker-1"));
+    let expected = json!({"user_id": "worker-1", "auth_method": "internal"});
+    assert_eq!(common::entry(&built)["actor"], expected);
+}
+
+#[test]
+fn resources_known_in_part() {
+    let resource = |members: &str| {
+        written(&format!(r#"{{"event_type":"a.b","resource":{{{members}}}}}"#))["resource"].clone()
+    };
+    let kind = json!({"resource_type": "invoice", "resource_id": "unknown"});
+    assert_eq!(resource(r#""resource_type":"invoice""#), kind);
+    assert_eq!(resource(r#""resource_type":"invoice","resource_id":null"#), kind);
+    let id = json!({"resource_type": "unknown", "resource_id": "118"});
+    assert_eq!(resource(r#""resource_id":118"#), id);
+    let parent = json!({"resource_type": "unknown", "resource_id": "unknown", "parent_id": "y"});
+    assert_eq!(resource(r#""parent_id":"y""#), parent);
+}
+
+#[test]
+fn objects_that_say_nothing_are_left_out() {
+    for empty in ["{}", r#"{"ID":null}"#] {
+        let member = |name: &str, id: &str| format!(r#""{name}":{}"#, empty.replace("ID", id));
+        let line = format!(
+            r#"{{"event_type":"a.b",{},{},{},"details":{{}}}}"#,
+            member("actor", "user_id"),
+            member("resource", "resource_id"),
+            member("context", "request_id"),
+        );
+        let bare = json!({"timestamp": "2026-11-23T06:54:00.001000000Z", "event_type": "a.b", "result": "success"});
+        assert_eq!(written(&line), bare);
+    }
+}
+
+/// Whatever a line leaves out, the entry is one that the strict reader takes.
+#[test]
+fn what_is_written_is_read_back_strictly() {
+    for members in [
+        r#""actor":{"ip":"x"},"resource":{"parent_id":"p"},"context":{}"#,
+        r#""actor":{},"resource":{},"context":{"trace_id":"not hex"}"#,
+        r#""context":{"request_id":"r"},"details":{"a":{}}"#,
+    ] {
+        let body = common::body(&read(&format!(r#"{{"event_type":"a.b",{members}}}"#)));
+        let (mut line, mut head) = (Vec::new(), audit_core::chain::Head::EMPTY);
+        audit_core::plan::append_line(&mut line, &mut head, body.as_bytes());
+        let line = line.strip_suffix(b"\n").unwrap();
+        let entry = audit_core::entry::Entry::parse(line);
+        assert!(entry.is_ok_and(|entry| entry.hash_matches()), "{members}");
+    }
 }
 
 #[test]

@@ -12,20 +12,6 @@ use proc_macro::TokenStream;
 
 /// Implements `Event` and `Describe`.
 ///
-/// ```ignore
-/// /// Somebody with the right to approved an invoice.
-/// #[derive(audit_logging::AuditEvent)]
-/// #[audit(type = "invoice.approved", critical)]
-/// struct InvoiceApproved {
-///     #[audit(actor)]
-///     by: ActorInfo,
-///     #[audit(resource_id("invoice"))]
-///     invoice: String,
-///     amount_cents: u64,
-///     comment: Option<String>,
-/// }
-/// ```
-///
 /// **On the struct or on each variant:**
 ///
 /// - `type = "category.action"`: required. Words of `a-z`, `0-9`, `_`, joined by dots, at most 128

@@ -4,7 +4,7 @@
 //!
 //! * [`AuditLogger`]: a handle on one trail, open for writing. `emit` takes an event and returns a
 //!   [`Receipt`].
-//! * [`AuditEvent`]: the built-in catalogue; `#[derive(AuditEvent)]` makes events of your own.
+//! * [`enum@AuditEvent`]: the built-in catalogue; `#[derive(AuditEvent)]` makes events of your own.
 //! * [`AuditConfig`]: everything the logger can be told, with [`FlushMode`] at its heart.
 //!
 //! # What survives which failure

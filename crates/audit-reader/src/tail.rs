@@ -62,6 +62,7 @@ fn last_lines(mut file: File, wanted: u64) -> std::io::Result<(u64, u64)> {
 
 /// Hands out lines as they are written, until `each` breaks. Looks for new ones every `interval`;
 /// `each` is called without a line before each wait, so that it can flush, or break.
+/// `Thread::unpark` ends a wait early.
 ///
 /// # Errors
 /// When the trail cannot be read.
@@ -77,7 +78,9 @@ pub fn follow(
             Step::Unfinished(..) | Step::CaughtUp => {
                 let flow = each(None);
                 if flow.is_continue() {
-                    std::thread::sleep(interval);
+                    // Nothing tells of a new line, so this waits for a clock; but whoever has the
+                    // thread can end the wait early with `unpark`.
+                    std::thread::park_timeout(interval);
                 }
                 flow
             }

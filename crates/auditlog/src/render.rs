@@ -29,9 +29,7 @@ pub(crate) fn entry(out: &Output, entry: &Entry<'_>) -> String {
     }
     if let Some(resource) = entry.resource() {
         line += &format!(" on {}", text(resource.resource_type));
-        if let Some(id) = resource.resource_id {
-            line += &format!(" {}", text(id));
-        }
+        line += &format!(" {}", text(resource.resource_id));
     }
     if let Some(reason) = entry.reason() {
         line += &format!(" ({})", text(reason));
@@ -67,7 +65,7 @@ pub(crate) fn members(entry: &Entry<'_>) -> Vec<(&'static str, String)> {
     }
     if let Some(resource) = entry.resource() {
         optional("resource.resource_type", Some(resource.resource_type));
-        optional("resource.resource_id", resource.resource_id);
+        optional("resource.resource_id", Some(resource.resource_id));
         optional("resource.parent_id", resource.parent_id);
     }
     rows.push(("result", outcome(entry.result()).to_owned()));

@@ -206,7 +206,8 @@ impl Sink<'_> {
     fn resource(&mut self, resource: &ResourceRef<'_>) {
         self.buf.extend_from_slice(br#","resource":{"resource_type":"#);
         self.text(resource.resource_type);
-        self.member(br#","resource_id":"#, resource.resource_id);
+        self.buf.extend_from_slice(br#","resource_id":"#);
+        self.text(resource.resource_id);
         self.member(br#","parent_id":"#, resource.parent_id);
         self.buf.push(b'}');
     }

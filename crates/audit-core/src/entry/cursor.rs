@@ -61,7 +61,7 @@ impl<'a> Cursor<'a> {
 
     /// Steps over `literal`, which must stand here.
     #[inline]
-    pub(super) fn expect(&mut self, literal: &'static str) -> Result<(), EntryError> {
+    pub(super) fn literal(&mut self, literal: &'static str) -> Result<(), EntryError> {
         if self.eat(literal) { Ok(()) } else { Err(self.error(Kind::Structure, literal)) }
     }
 

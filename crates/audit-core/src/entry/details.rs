@@ -92,7 +92,7 @@ impl Scratch {
         let start = cursor.pos() + 1;
         let raw = cursor.string()?;
         self.names.push(Name { start, end: start + raw.raw().len() });
-        cursor.expect(":")
+        cursor.literal(":")
     }
 
     /// After a value: closes what ends here, up to the next value. True when all is closed.

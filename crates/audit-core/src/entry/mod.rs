@@ -82,7 +82,7 @@ pub struct Resource<'a> {
     /// The kind of thing.
     pub resource_type: RawStr<'a>,
     /// Which one.
-    pub resource_id: Option<RawStr<'a>>,
+    pub resource_id: RawStr<'a>,
     /// What it belongs to.
     pub parent_id: Option<RawStr<'a>>,
 }

@@ -36,15 +36,15 @@ impl Parser {
             .map_err(|e| EntryError::at(Kind::NotUtf8, line, e.valid_up_to(), "UTF-8"))?;
         let mut at = Cursor::new(text);
 
-        at.expect("{\"seq\":")?;
+        at.literal("{\"seq\":")?;
         let seq = at.decimal()?;
-        at.expect(",\"audit_id\":\"")?;
+        at.literal(",\"audit_id\":\"")?;
         let audit_id = uuid_v7(&mut at)?;
-        at.expect("\",\"timestamp\":\"")?;
+        at.literal("\",\"timestamp\":\"")?;
         let timestamp = timestamp(&mut at)?;
-        at.expect("\",\"service_id\":")?;
+        at.literal("\",\"service_id\":")?;
         let service_id = at.string()?;
-        at.expect(",\"event_type\":\"")?;
+        at.literal(",\"event_type\":\"")?;
         let event_type = event_type(&mut at)?;
         let critical = at.eat(",\"critical\":");
         if critical && !at.eat("true") {
@@ -52,7 +52,7 @@ impl Parser {
         }
         let actor = at.eat(",\"actor\":").then(|| actor(&mut at)).transpose()?;
         let resource = at.eat(",\"resource\":").then(|| resource(&mut at)).transpose()?;
-        at.expect(",\"result\":")?;
+        at.literal(",\"result\":")?;
         let result = result(&mut at)?;
         let reason = at.eat(",\"reason\":").then(|| at.string()).transpose()?;
         let context = at.eat(",\"context\":").then(|| context(&mut at)).transpose()?;
@@ -61,11 +61,11 @@ impl Parser {
         } else {
             None
         };
-        at.expect(",\"prev_hash\":\"")?;
+        at.literal(",\"prev_hash\":\"")?;
         let prev_hash = hash(&mut at)?;
-        at.expect("\",\"hash\":\"")?;
+        at.literal("\",\"hash\":\"")?;
         let hash = hash(&mut at)?;
-        at.expect("\"}")?;
+        at.literal("\"}")?;
         if !at.rest().is_empty() {
             return Err(at.error(Kind::Structure, "the end of the line"));
         }
@@ -190,33 +190,37 @@ fn hash(at: &mut Cursor<'_>) -> Result<Hash, EntryError> {
 
 fn actor<'a>(at: &mut Cursor<'a>) -> Result<Actor<'a>, EntryError> {
     let start = at.pos();
-    at.expect("{\"user_id\":")?;
+    at.literal("{\"user_id\":")?;
     let user_id = at.string()?;
     let ip = optional(at, ",\"ip\":")?;
     let auth_method = optional(at, ",\"auth_method\":")?;
     let session_id = optional(at, ",\"session_id\":")?;
-    at.expect("}")?;
+    at.literal("}")?;
     Ok(Actor { raw: at.since(start), user_id, ip, auth_method, session_id })
 }
 
 fn resource<'a>(at: &mut Cursor<'a>) -> Result<Resource<'a>, EntryError> {
     let start = at.pos();
-    at.expect("{\"resource_type\":")?;
+    at.literal("{\"resource_type\":")?;
     let resource_type = at.string()?;
-    let resource_id = optional(at, ",\"resource_id\":")?;
+    at.literal(",\"resource_id\":")?;
+    let resource_id = at.string()?;
     let parent_id = optional(at, ",\"parent_id\":")?;
-    at.expect("}")?;
+    at.literal("}")?;
     Ok(Resource { raw: at.since(start), resource_type, resource_id, parent_id })
 }
 
 fn context<'a>(at: &mut Cursor<'a>) -> Result<Context<'a>, EntryError> {
     let start = at.pos();
-    at.expect("{")?;
+    at.literal("{")?;
     let trace_id = optional(at, "\"trace_id\":")?;
     let span_id = optional(at, if trace_id.is_some() { ",\"span_id\":" } else { "\"span_id\":" })?;
     let first = trace_id.is_none() && span_id.is_none();
     let request_id = optional(at, if first { "\"request_id\":" } else { ",\"request_id\":" })?;
-    at.expect("}")?;
+    if first && request_id.is_none() {
+        return Err(at.error(Kind::Value, "a context with members"));
+    }
+    at.literal("}")?;
     Ok(Context { raw: at.since(start), trace_id, span_id, request_id })
 }
 

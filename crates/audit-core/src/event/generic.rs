@@ -177,27 +177,25 @@ impl Event for GenericEvent {
         self.timestamp
     }
 
+    /// Nothing is added to what the caller said but the `user_id` that the format requires: how the
+    /// actor proved who they are is evidence, and not ours to invent.
     fn actor(&self) -> Option<ActorRef<'_>> {
-        let actor = self.actor.as_ref()?;
-        let known = roles::partial_actor(text(&actor.user_id), text(&actor.ip));
-        let mut known = known.unwrap_or(ActorRef {
-            user_id: Text::Str("unknown"),
-            ip: None,
-            auth_method: None,
-            session_id: None,
-        });
-        known.auth_method = text(&actor.auth_method).or(known.auth_method);
-        known.session_id = text(&actor.session_id);
-        Some(known)
+        let actor = self.actor.as_ref().filter(|actor| **actor != Actor::default())?;
+        Some(ActorRef {
+            user_id: text(&actor.user_id).unwrap_or(roles::UNKNOWN),
+            ip: text(&actor.ip),
+            auth_method: text(&actor.auth_method),
+            session_id: text(&actor.session_id),
+        })
     }
 
     fn resource(&self) -> Option<ResourceRef<'_>> {
         let resource = self.resource.as_ref()?;
-        Some(ResourceRef {
-            resource_type: text(&resource.resource_type).unwrap_or(Text::Str("unknown")),
-            resource_id: text(&resource.resource_id),
-            parent_id: text(&resource.parent_id),
-        })
+        roles::partial_resource(
+            text(&resource.resource_type),
+            text(&resource.resource_id),
+            text(&resource.parent_id),
+        )
     }
 
     fn outcome(&self) -> Outcome {

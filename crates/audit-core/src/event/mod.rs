@@ -3,7 +3,9 @@
 //! What must stay true here: an [`Event`] only *describes* itself with borrowed values. Order,
 //! sanitising, redaction and limits belong to the encoder alone, so no event can forget them.
 
+mod built_in;
 mod catalogue;
+mod critical;
 mod describe;
 pub mod event_type;
 mod generic;
@@ -12,8 +14,36 @@ pub mod roles;
 pub mod schema;
 mod types;
 
+/// Makes an audit event of a struct, or of an enum whose variants are events.
+///
+/// ```
+/// use audit_core::event::{ActorInfo, AuditEvent, Event};
+///
+/// /// Somebody with the right to do so approved an invoice.
+/// #[derive(AuditEvent)]
+/// # #[audit(crate = audit_core)]
+/// #[audit(type = "invoice.approved", critical)]
+/// struct InvoiceApproved {
+///     #[audit(actor)]
+///     by: ActorInfo,
+///     #[audit(resource_id("invoice"))]
+///     invoice: String,
+///     amount_cents: u64,
+///     comment: Option<String>,
+/// }
+///
+/// let event = InvoiceApproved {
+///     by: ActorInfo::internal("billing"),
+///     invoice: "2026-118".into(),
+///     amount_cents: 129_900,
+///     comment: None,
+/// };
+/// assert!(event.is_critical());
+/// ```
 pub use audit_derive::AuditEvent;
-pub use catalogue::{AuditEvent, CRITICAL_EVENT_TYPES, catalogue, describe_built_in};
+pub use built_in::{catalogue, describe_built_in};
+pub use catalogue::AuditEvent;
+pub use critical::CRITICAL_EVENT_TYPES;
 pub use describe::{Describe, DetailDescription, EventDescription, JsonType, Presence};
 pub use generic::GenericEvent;
 pub use input::{InputError, Problem};
@@ -54,10 +84,10 @@ pub struct ActorRef<'a> {
 /// What was acted upon (FORMAT section 3, `resource`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResourceRef<'a> {
-    /// The kind of thing, such as `pool`.
+    /// The kind of thing, such as `pool`, or `"unknown"`.
     pub resource_type: Text<'a>,
-    /// Which one.
-    pub resource_id: Option<Text<'a>>,
+    /// Which one, or `"unknown"`.
+    pub resource_id: Text<'a>,
     /// What it belongs to.
     pub parent_id: Option<Text<'a>>,
 }

@@ -13,6 +13,9 @@ use super::{
     Text,
 };
 
+/// What stands for a member that the format requires and nobody knows.
+pub(super) const UNKNOWN: Text<'static> = Text::Str("unknown");
+
 /// A field that is a text: `actor_id`, `resource_id`, `reason`, `trace_id` and the like.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be written as a text of an audit event",
@@ -192,10 +195,34 @@ pub fn partial_actor<'a>(id: Option<Text<'a>>, ip: Option<Text<'a>>) -> Option<A
         return None;
     }
     let internal = ip.is_none().then_some(Text::Str(AuthMethod::Internal.as_str()));
-    Some(ActorRef {
-        user_id: id.unwrap_or(Text::Str("unknown")),
-        ip,
-        auth_method: internal,
-        session_id: None,
+    Some(ActorRef { user_id: id.unwrap_or(UNKNOWN), ip, auth_method: internal, session_id: None })
+}
+
+/// A resource of which perhaps not everything is known; `None` if nothing is. Type and id are
+/// required by the format, so what is missing of them is `"unknown"`: no part is lost.
+#[must_use]
+pub fn partial_resource<'a>(
+    resource_type: Option<Text<'a>>,
+    resource_id: Option<Text<'a>>,
+    parent_id: Option<Text<'a>>,
+) -> Option<ResourceRef<'a>> {
+    if resource_type.is_none() && resource_id.is_none() && parent_id.is_none() {
+        return None;
+    }
+    Some(ResourceRef {
+        resource_type: resource_type.unwrap_or(UNKNOWN),
+        resource_id: resource_id.unwrap_or(UNKNOWN),
+        parent_id,
     })
+}
+
+/// A resource whose kind is fixed. The kind alone, of no particular thing, is no resource.
+#[must_use]
+pub fn resource_of_kind<'a>(
+    kind: &'a str,
+    resource_id: Option<Text<'a>>,
+    parent_id: Option<Text<'a>>,
+) -> Option<ResourceRef<'a>> {
+    let known = resource_id.is_some() || parent_id.is_some();
+    partial_resource(known.then_some(Text::Str(kind)), resource_id, parent_id)
 }

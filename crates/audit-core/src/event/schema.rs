@@ -69,7 +69,7 @@ fn resource(event: &EventDescription) -> Value {
     let kind = event.resource_type.map_or_else(string, |kind| json!({"const": kind}));
     let mut object = Object::default();
     object.always("resource_type", kind);
-    object.member("resource_id", Presence::Optional, string());
+    object.always("resource_id", string());
     object.member("parent_id", event.parent, string());
     object.closed()
 }

@@ -156,7 +156,7 @@ impl ResourceInfo {
     pub fn as_ref(&self) -> ResourceRef<'_> {
         ResourceRef {
             resource_type: Text::Str(&self.resource_type),
-            resource_id: Some(Text::Str(&self.resource_id)),
+            resource_id: Text::Str(&self.resource_id),
             parent_id: self.parent_id.as_deref().map(Text::Str),
         }
     }

@@ -87,13 +87,14 @@ fn a_bad_line_is_named_and_counted_and_costs_no_other() {
         assert!(told.is_some_and(|text| text.contains(said)), "line {line}: {errors}");
     }
     let all = entries(&path);
-    let of_interest: Vec<&str> = types(&all)
-        .into_iter()
-        .filter(|t| t.starts_with("door") || t.ends_with("dropped"))
-        .collect();
-    assert_eq!(of_interest, ["door.opened", "door.closed", "audit.events_dropped"]);
-    let dropped = all.iter().find(|e| e["event_type"] == "audit.events_dropped").unwrap();
-    assert_eq!(dropped["details"]["count"], 5);
+    let doors: Vec<&str> = types(&all).into_iter().filter(|t| t.starts_with("door")).collect();
+    assert_eq!(doors, ["door.opened", "door.closed"]);
+    // One entry or several, as the writer happens to look; the sum is exact.
+    let counts = all
+        .iter()
+        .filter(|e| e["event_type"] == "audit.events_dropped")
+        .map(|e| e["details"]["count"].as_u64().unwrap());
+    assert_eq!(counts.sum::<u64>(), 5);
     assert_eq!(all.iter().find(|e| e["event_type"] == "door.closed").unwrap()["details"]["n#2"], 2);
 }
 

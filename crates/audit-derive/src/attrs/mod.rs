@@ -3,6 +3,9 @@
 //! What must stay true here: what leaves this module needs no further check; several errors are
 //! reported at once.
 
+mod meta;
+mod role;
+
 use std::collections::BTreeMap;
 
 use proc_macro2::Span;
@@ -11,6 +14,9 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Data, DeriveInput, Error, Field, Fields, Ident, LitStr, Path, Result};
 
 use crate::json;
+use meta::{Errors, check_type, each_meta, summary};
+use role::ROLES;
+pub(crate) use role::Role;
 
 /// All events one derive declares.
 pub(crate) struct Events<'a> {
@@ -34,40 +40,6 @@ pub(crate) struct EventDecl<'a> {
     pub(crate) roles: BTreeMap<Role, &'a Field>,
     pub(crate) details: Vec<Detail<'a>>,
 }
-
-/// What a field is in the entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Role {
-    Actor,
-    ActorId,
-    ActorIp,
-    Resource,
-    ResourceType,
-    ResourceId,
-    ParentId,
-    Result,
-    Reason,
-    TraceId,
-    SpanId,
-    RequestId,
-    Timestamp,
-}
-
-const ROLES: [(&str, Role); 13] = [
-    ("actor", Role::Actor),
-    ("actor_id", Role::ActorId),
-    ("actor_ip", Role::ActorIp),
-    ("resource", Role::Resource),
-    ("resource_type", Role::ResourceType),
-    ("resource_id", Role::ResourceId),
-    ("parent_id", Role::ParentId),
-    ("result", Role::Result),
-    ("reason", Role::Reason),
-    ("trace_id", Role::TraceId),
-    ("span_id", Role::SpanId),
-    ("request_id", Role::RequestId),
-    ("timestamp", Role::Timestamp),
-];
 
 /// A field that goes to `details`.
 pub(crate) struct Detail<'a> {
@@ -216,7 +188,7 @@ impl<'a> EventDecl<'a> {
                 errors.note(decl.field(field));
             }
         }
-        errors.note(decl.check_roles());
+        errors.note(role::check(&decl));
         match (event.result, decl.roles.get(&Role::Result)) {
             (Some((span, _)), Some(_)) => {
                 let message = "either the event has a fixed result or a field is its result";
@@ -278,110 +250,5 @@ impl<'a> EventDecl<'a> {
             self.details.push(Detail { field, name, json });
         }
         Ok(())
-    }
-
-    fn check_roles(&self) -> Result<()> {
-        let has = |role| self.roles.contains_key(&role);
-        let complain = |role: Role, message: &str| match self.roles.get(&role) {
-            Some(field) => {
-                let span = field.ident.as_ref().map_or_else(|| field.span(), Ident::span);
-                Err(Error::new(span, message))
-            }
-            None => Ok(()),
-        };
-        if has(Role::Actor) {
-            let message = "the event has an `actor`, which has an id and an address already";
-            complain(Role::ActorId, message)?;
-            complain(Role::ActorIp, message)?;
-        }
-        if has(Role::Resource) {
-            let message = "the event has a `resource`, which has type, id and parent already";
-            complain(Role::ResourceType, message)?;
-            complain(Role::ResourceId, message)?;
-            complain(Role::ParentId, message)?;
-        }
-        if self.resource_kind.is_some() {
-            complain(Role::ResourceType, "`resource_id(\"kind\")` says the type already")?;
-        } else if !has(Role::ResourceType) {
-            let message = "what kind of resource? `resource_id(\"kind\")`, or a field that is the \
-                           `resource_type`";
-            complain(Role::ResourceId, message)?;
-        }
-        if !has(Role::ResourceId) {
-            complain(Role::ParentId, "a parent of which resource? `resource_id` is missing")?;
-        }
-        Ok(())
-    }
-}
-
-fn check_type(literal: &LitStr, control: bool) -> Result<()> {
-    let text = literal.value();
-    let word = |word: &str| {
-        !word.is_empty() && word.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'))
-    };
-    let problem = if text.len() > 128 {
-        "an event type has at most 128 bytes"
-    } else if !text.contains('.') || !text.split('.').all(word) {
-        "an event type is `category.action`: words of a-z, 0-9 and _, joined by dots"
-    } else if text.starts_with("audit.") != control {
-        "event types in `audit.*` are kept for the audit trail's own entries"
-    } else {
-        return Ok(());
-    };
-    Err(Error::new(literal.span(), problem))
-}
-
-/// Calls `take` for each `name` of `#[audit(name, ..)]`; it says whether it knows the name.
-fn each_meta(
-    attrs: &[Attribute],
-    mut take: impl FnMut(ParseNestedMeta<'_>) -> Result<bool>,
-) -> Result<()> {
-    for attr in attrs.iter().filter(|attr| attr.path().is_ident("audit")) {
-        attr.parse_nested_meta(|meta| {
-            let span = meta.path.span();
-            match take(meta)? {
-                true => Ok(()),
-                false => Err(Error::new(span, "`audit` has no such attribute here")),
-            }
-        })?;
-    }
-    Ok(())
-}
-
-/// The first paragraph of the doc comment.
-fn summary(attrs: &[Attribute]) -> String {
-    let mut lines = Vec::new();
-    for attr in attrs.iter().filter(|attr| attr.path().is_ident("doc")) {
-        if let syn::Meta::NameValue(meta) = &attr.meta
-            && let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = &meta.value
-        {
-            let line = text.value().trim().to_owned();
-            if line.is_empty() && !lines.is_empty() {
-                break;
-            }
-            lines.push(line);
-        }
-    }
-    lines.join(" ").trim().to_owned()
-}
-
-/// Collects errors so that all are reported at once.
-#[derive(Default)]
-struct Errors(Option<Error>);
-
-impl Errors {
-    fn add(&mut self, error: Error) {
-        match &mut self.0 {
-            Some(first) => first.combine(error),
-            None => self.0 = Some(error),
-        }
-    }
-
-    fn note<T>(&mut self, result: Result<T>) -> Option<T> {
-        result.map_err(|error| self.add(error)).ok()
-    }
-
-    fn into_result(self) -> Result<()> {
-        self.0.map_or(Ok(()), Err)
     }
 }

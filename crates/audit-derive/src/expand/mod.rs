@@ -3,13 +3,18 @@
 //! What must stay true here: generated code names everything by its full path, so it compiles
 //! whatever the user has in scope; every event is both encoded and described from one `EventDecl`.
 
+mod constructors;
+mod describe;
+
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{DeriveInput, Field, Ident, Path, Type};
+use syn::{DeriveInput, Field, Ident, Path};
 
 use crate::attrs::{EventDecl, Events, Role};
-use crate::json::{self, Json};
+use crate::json;
+use constructors::constructors;
+use describe::description;
 
 pub(crate) fn expand(input: &DeriveInput, events: &Events<'_>) -> TokenStream {
     let name = &input.ident;
@@ -146,29 +151,16 @@ fn resource(decl: &EventDecl<'_>, core: &Path) -> (Vec<Ident>, TokenStream) {
     }
     let (mut used, id) = text_role(decl, Role::ResourceId, core);
     let (used_parent, parent) = text_role(decl, Role::ParentId, core);
-    let (used_kind, kind) = match &decl.resource_kind {
-        Some(kind) => {
-            (vec![], quote!(::core::option::Option::Some(#core::event::Text::Str(#kind))))
-        }
-        None => text_role(decl, Role::ResourceType, core),
-    };
-    let fixed = decl.resource_kind.is_some();
     used.extend(used_parent);
-    used.extend(used_kind.into_iter().filter(|kind| !used.contains(kind)).collect::<Vec<_>>());
-    if used.is_empty() {
-        return (used, quote!(::core::option::Option::None));
+    if let Some(kind) = &decl.resource_kind {
+        return (used, quote!(#core::event::roles::resource_of_kind(#kind, #id, #parent)));
     }
-    let body = quote! {{
-        let resource_id = #id;
-        let parent_id = #parent;
-        #kind.map(|resource_type| #core::event::ResourceRef { resource_type, resource_id, parent_id })
-    }};
-    // A kind alone, of no particular thing, is no resource.
-    let body = match fixed {
-        true => quote!(#body.filter(|resource| resource.resource_id.is_some())),
-        false => body,
-    };
-    (used, body)
+    let (used_kind, kind) = text_role(decl, Role::ResourceType, core);
+    used.extend(used_kind.into_iter().filter(|kind| !used.contains(kind)).collect::<Vec<_>>());
+    match used.is_empty() {
+        true => (used, quote!(::core::option::Option::None)),
+        false => (used, quote!(#core::event::roles::partial_resource(#kind, #id, #parent))),
+    }
 }
 
 fn context(decl: &EventDecl<'_>, core: &Path) -> (Vec<Ident>, TokenStream) {
@@ -205,145 +197,4 @@ fn details(decl: &EventDecl<'_>) -> (Vec<Ident>, TokenStream) {
         }
     });
     (used, quote!({ #(#writes)* }))
-}
-
-fn description(decl: &EventDecl<'_>, core: &Path) -> TokenStream {
-    let event = quote!(#core::event);
-    let presence = |roles: &[Role]| {
-        let fields: Vec<_> = roles.iter().filter_map(|role| decl.roles.get(role)).collect();
-        let word = if fields.is_empty() {
-            "Never"
-        } else if fields.iter().all(|field| json::is_option(&field.ty)) {
-            "Optional"
-        } else {
-            "Always"
-        };
-        let word = format_ident!("{word}");
-        quote!(#event::Presence::#word)
-    };
-    let actor = presence(&[Role::Actor, Role::ActorId, Role::ActorIp]);
-    let resource = match decl.roles.contains_key(&Role::ResourceType) {
-        true => presence(&[Role::ResourceType]),
-        false => presence(&[Role::Resource, Role::ResourceId]),
-    };
-    let parent = match decl.roles.contains_key(&Role::Resource) {
-        true => quote!(#event::Presence::Optional),
-        false => presence(&[Role::ParentId]),
-    };
-    let reason = match (decl.outcome, decl.roles.contains_key(&Role::Reason)) {
-        (None, false) => quote!(#event::Presence::Optional),
-        _ => presence(&[Role::Reason]),
-    };
-    let context = match [Role::TraceId, Role::SpanId, Role::RequestId]
-        .iter()
-        .any(|role| decl.roles.contains_key(role))
-    {
-        // An id that is not W3C hex goes to `details`, so even a field that is always set may not
-        // make a context.
-        true => quote!(#event::Presence::Optional),
-        false => quote!(#event::Presence::Never),
-    };
-    let result = match decl.outcome {
-        Some(outcome) => {
-            let outcome = format_ident!("{outcome}");
-            quote!(::core::option::Option::Some(#event::Outcome::#outcome))
-        }
-        None => quote!(::core::option::Option::None),
-    };
-    let kind = match &decl.resource_kind {
-        Some(kind) => quote!(::core::option::Option::Some(#kind)),
-        None => quote!(::core::option::Option::None),
-    };
-    let details = decl.details.iter().map(|detail| {
-        let (name, json) = (&detail.name, json_type(&detail.json, &event));
-        let optional = json::is_option(&detail.field.ty);
-        quote!(#event::DetailDescription { name: #name, json: #json, optional: #optional })
-    });
-    let (event_type, summary, critical) = (&decl.event_type, &decl.summary, decl.critical);
-    quote! {
-        #event::EventDescription {
-            event_type: #event_type,
-            summary: #summary,
-            critical: #critical,
-            result: #result,
-            actor: #actor,
-            resource: #resource,
-            resource_type: #kind,
-            parent: #parent,
-            reason: #reason,
-            context: #context,
-            details: &[#(#details),*],
-        }
-    }
-}
-
-fn json_type(json: &Json, event: &TokenStream) -> TokenStream {
-    let word = match json {
-        Json::Any => "Any",
-        Json::Boolean => "Boolean",
-        Json::Integer => "Integer",
-        Json::Number => "Number",
-        Json::String => "String",
-        Json::Object => "Object",
-        Json::Array(of) => {
-            let of = json_type(of, event);
-            return quote!(#event::JsonType::Array(&#of));
-        }
-    };
-    let word = format_ident!("{word}");
-    quote!(#event::JsonType::#word)
-}
-
-/// One function per event, taking every field but the timestamp; strings as `impl Into<String>`.
-fn constructors(input: &DeriveInput, events: &Events<'_>) -> TokenStream {
-    let name = &input.ident;
-    let (generics, arguments, bounds) = input.generics.split_for_impl();
-    let functions = events.events.iter().map(|decl| {
-        let timestamp = decl.roles.get(&Role::Timestamp).map(|field| ident(field));
-        let mut parameters = Vec::new();
-        let mut values = Vec::new();
-        for field in decl.fields {
-            let (field_ident, ty) = (ident(field), &field.ty);
-            if Some(&field_ident) == timestamp.as_ref() && json::is_option(ty) {
-                values.push(quote!(#field_ident: ::core::option::Option::None));
-            } else if is_string(ty) {
-                parameters.push(quote!(#field_ident: impl ::core::convert::Into<#ty>));
-                values.push(quote!(#field_ident: #field_ident.into()));
-            } else {
-                parameters.push(quote!(#field_ident: #ty));
-                values.push(quote!(#field_ident));
-            }
-        }
-        let (function, path) = match decl.variant {
-            Some(variant) => (snake_case(variant), quote!(Self::#variant)),
-            None => (format_ident!("new"), quote!(Self)),
-        };
-        let doc = format!("`{}`: {}", decl.event_type, decl.summary);
-        quote! {
-            #[doc = #doc]
-            #[must_use]
-            #[allow(clippy::too_many_arguments)]
-            pub fn #function(#(#parameters),*) -> Self {
-                #path { #(#values),* }
-            }
-        }
-    });
-    quote! {
-        impl #generics #name #arguments #bounds { #(#functions)* }
-    }
-}
-
-fn is_string(ty: &Type) -> bool {
-    matches!(ty, Type::Path(path) if path.path.is_ident("String"))
-}
-
-fn snake_case(ident: &Ident) -> Ident {
-    let mut out = String::new();
-    for c in ident.to_string().chars() {
-        if c.is_uppercase() && !out.is_empty() {
-            out.push('_');
-        }
-        out.extend(c.to_lowercase());
-    }
-    Ident::new(&out, ident.span())
 }
