@@ -106,9 +106,10 @@ impl Builder {
             None => {
                 let dir = DirStorage::open(base_dir, true)?;
                 trail::refuse_foreign(&dir, base_dir)?;
-                let lock = dir.lock(&trail::lock_text(&started))?;
-                let same_boot = trail::boot_of(lock.previous())
-                    .is_some_and(|previous| previous == trail::boot_id());
+                let lock = dir.lock()?;
+                let last_boot = trail::boot_of(lock.previous()).unwrap_or("none");
+                let same_boot = last_boot == trail::boot_id();
+                announce(&dir, &lock, &trail::lock_text(&started, last_boot))?;
                 let path = base_dir.clone();
                 Place { path, storage: Arc::new(dir.clone()), owned: Some((dir, lock)), same_boot }
             }
@@ -122,6 +123,7 @@ impl Builder {
             path: &place.path,
             now: self.clock.now(),
             same_boot: place.same_boot,
+            signed: seal::signed_size(&*place.storage),
             signer: self.signer.as_deref(),
         };
         let trail = trail::open(&context, &self.config)?;
@@ -148,6 +150,11 @@ impl Builder {
             config: Arc::clone(&self.config),
         };
         let writer = Writer::start(parts, trail)?;
+        if let Some((dir, lock)) = &place.owned {
+            // The trail is open and says so durably: from now on this is the last writer's boot.
+            let started = rfc3339(self.clock.now());
+            announce(dir, lock, &trail::lock_text(&started, &trail::boot_id()))?;
+        }
         let sealing = sealer.start().map_err(OpenError::Thread)?;
         let lock = place.owned.map(|(_, lock)| lock);
         let ending = Arc::clone(&shared);
@@ -211,6 +218,14 @@ impl Builder {
         );
         Ok((Arc::new(sealer), finish_rotation))
     }
+}
+
+fn announce(dir: &DirStorage, lock: &TrailLock, text: &str) -> Result<(), OpenError> {
+    lock.announce(text).map_err(|source| OpenError::Io {
+        operation: "write the lock file in",
+        path: dir.path().to_owned(),
+        source,
+    })
 }
 
 fn resume_error(path: &std::path::Path, error: ResumeError) -> OpenError {

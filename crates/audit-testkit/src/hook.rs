@@ -21,6 +21,8 @@ pub enum Op {
     RemoveTemporary,
     Destroy,
     ReadAt,
+    WriteAgain,
+    Len,
     Append,
     Sync,
     Truncate,
@@ -114,6 +116,10 @@ impl<H: Hook> Storage for HookStorage<H> {
         run(&*self.hook, Op::Replace, name, || self.inner.replace(name, content))
     }
 
+    fn len(&self, name: &str) -> io::Result<u64> {
+        run(&*self.hook, Op::Len, name, || self.inner.len(name))
+    }
+
     fn set_read_only(&self, name: &str) -> io::Result<()> {
         run(&*self.hook, Op::SetReadOnly, name, || self.inner.set_read_only(name))
     }
@@ -159,6 +165,10 @@ impl<H: Hook> SegmentFile for HookFile<H> {
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {
         run(&*self.hook, Op::Truncate, &self.name, || self.inner.truncate(len))
+    }
+
+    fn write_again(&mut self, from: u64) -> io::Result<()> {
+        run(&*self.hook, Op::WriteAgain, &self.name, || self.inner.write_again(from))
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {

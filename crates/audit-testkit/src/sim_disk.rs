@@ -273,6 +273,13 @@ impl Storage for SimDisk {
         self.lock().replace(name, &bytes)
     }
 
+    fn len(&self, name: &str) -> io::Result<u64> {
+        let mut state = self.lock();
+        state.step()?;
+        let file = state.find(name)?;
+        Ok(state.files[file].cache.len() as u64)
+    }
+
     fn set_read_only(&self, name: &str) -> io::Result<()> {
         let mut state = self.lock();
         state.step()?;
@@ -332,6 +339,13 @@ impl SegmentFile for SimSegment {
         state.sync_file(self.file)?;
         self.len = len;
         Ok(())
+    }
+
+    fn write_again(&mut self, from: u64) -> io::Result<()> {
+        let mut state = self.disk.lock();
+        state.step()?;
+        state.files[self.file].write_again(usize::try_from(from).unwrap_or(usize::MAX));
+        state.sync_file(self.file)
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {

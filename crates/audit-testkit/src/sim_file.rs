@@ -29,6 +29,13 @@ impl SimFile {
         self.dirty.extend(start / SECTOR..=(self.cache.len() - 1) / SECTOR);
     }
 
+    /// Makes everything from `from` on dirty, as writing the same bytes again does.
+    pub(crate) fn write_again(&mut self, from: usize) {
+        if from < self.cache.len() {
+            self.dirty.extend(from / SECTOR..=(self.cache.len() - 1) / SECTOR);
+        }
+    }
+
     /// Not durable before the next sync.
     pub(crate) fn cut(&mut self, len: usize) {
         self.cache.resize(len, 0);

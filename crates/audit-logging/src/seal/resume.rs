@@ -204,6 +204,15 @@ fn agrees(tree: &TreeFile, signed: Option<&Checkpoint>) -> io::Result<bool> {
     signed.map_or(Ok(true), |checkpoint| Ok(tree.root_at(checkpoint.size)? == checkpoint.root))
 }
 
+/// Size of the last checkpoint; 0 when there is none that can be read, which is the careful answer:
+/// what is not known to be signed is written again.
+pub(crate) fn signed_size(storage: &dyn Storage) -> u64 {
+    read_to_vec(storage, CHECKPOINT, MAX_CHECKPOINT)
+        .ok()
+        .and_then(|bytes| SignedCheckpoint::parse(&bytes).ok())
+        .map_or(0, |signed| signed.unverified().size)
+}
+
 /// The checkpoint that was signed last; none before the first.
 fn last_signed(storage: &dyn Storage, origin: &str) -> Result<Option<Checkpoint>, ResumeError> {
     let bytes = match read_to_vec(storage, CHECKPOINT, MAX_CHECKPOINT) {

@@ -33,6 +33,8 @@ impl DirStorage {
     /// [`OpenError::NoTrail`] when it is not there, [`OpenError::Insecure`] for a symlink, a
     /// foreign owner or a directory others may write to, [`OpenError::Io`] for the rest.
     pub fn open(path: &Path, create: bool) -> Result<DirStorage, OpenError> {
+        // Without a trailing slash, which would have a symlink followed.
+        let path: &Path = &path.components().collect::<PathBuf>();
         let io_error = |operation: &'static str| {
             let path = path.to_owned();
             move |source: io::Error| match source.kind() {
@@ -41,14 +43,7 @@ impl DirStorage {
             }
         };
         if create {
-            if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-                std::fs::create_dir_all(parent).map_err(io_error("create the parents"))?;
-            }
-            match rustix::fs::mkdir(path, Mode::RWXU) {
-                Ok(()) => sync_parent(path).map_err(io_error("sync the parent"))?,
-                Err(Errno::EXIST) => {}
-                Err(error) => return Err(io_error("create")(error.into())),
-            }
+            create_durably(path).map_err(io_error("create"))?;
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let dir = match open(path, flags, Mode::empty()) {
@@ -69,12 +64,12 @@ impl DirStorage {
         &self.path
     }
 
-    /// Takes the one writer's lock; `owner` is written into it for people.
+    /// Takes the one writer's lock.
     ///
     /// # Errors
     /// [`OpenError::Locked`] when another writer has it.
-    pub fn lock(&self, owner: &str) -> Result<TrailLock, OpenError> {
-        TrailLock::acquire(&self.dir, owner).map_err(|error| match error {
+    pub fn lock(&self) -> Result<TrailLock, OpenError> {
+        TrailLock::acquire(&self.dir).map_err(|error| match error {
             LockError::Held(holder) => OpenError::Locked { path: self.path.clone(), holder },
             LockError::Io(source) if source.kind() == secure::INSECURE => {
                 OpenError::Insecure { path: self.path.join("lock"), problem: source.to_string() }
@@ -88,6 +83,25 @@ impl DirStorage {
     /// Sets the directory itself to 0700, for a new trail in a directory that was there.
     pub(crate) fn restrict(&self) -> io::Result<()> {
         Ok(fchmod(&*self.dir, Mode::RWXU)?)
+    }
+}
+
+/// Makes the directory (0700) and its missing parents, each durably. The parent is synced also when
+/// the directory is there: the process that made it may have died before it could.
+fn create_durably(path: &Path) -> io::Result<()> {
+    if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty())
+        && !parent.exists()
+    {
+        create_durably(parent)?;
+    }
+    match rustix::fs::mkdir(path, Mode::RWXU) {
+        Ok(()) => sync_parent(path),
+        // A parent that may be searched and not read belongs to somebody else, who synced it.
+        Err(Errno::EXIST) => match sync_parent(path) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            synced => synced,
+        },
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -110,8 +124,8 @@ pub(super) fn locate<'n>(
     let Some((sub, file)) = name.split_once('/') else { return Ok((Arc::clone(dir), name)) };
     if create {
         match mkdirat(&**dir, sub, Mode::RWXU) {
-            Ok(()) => fsync(&**dir)?,
-            Err(Errno::EXIST) => {}
+            // Also when it is there: the process that made it may have died before the sync.
+            Ok(()) | Err(Errno::EXIST) => fsync(&**dir)?,
             Err(error) => return Err(error.into()),
         }
     }
@@ -133,17 +147,30 @@ fn open_checked(dir: &OwnedFd, name: &str, flags: OFlags) -> io::Result<OwnedFd>
 pub(super) fn replace_in(dir: &Arc<OwnedFd>, name: &str, content: &mut dyn Read) -> io::Result<()> {
     let (dir, name) = locate(dir, name, true)?;
     let temporary = format!("{name}{TEMPORARY}");
-    match unlinkat(&*dir, &temporary, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => {}
-        Err(error) => return Err(error.into()),
+    remove(&dir, &temporary)?;
+    let filled = fill(&dir, &temporary, content)
+        .and_then(|()| Ok(renameat(&*dir, &temporary, &*dir, name)?));
+    if let Err(error) = filled {
+        // On a full disk the half-written file would keep the room that is missing.
+        remove(&dir, &temporary)?;
+        return Err(error);
     }
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
-    let mut file = std::fs::File::from(open_checked(&dir, &temporary, flags)?);
-    io::copy(content, &mut file)?;
-    file.sync_all()?;
-    renameat(&*dir, &temporary, &*dir, name)?;
     fsync(&*dir)?;
     Ok(())
+}
+
+fn fill(dir: &OwnedFd, name: &str, content: &mut dyn Read) -> io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+    let mut file = std::fs::File::from(open_checked(dir, name, flags)?);
+    io::copy(content, &mut file)?;
+    file.sync_all()
+}
+
+fn remove(dir: &OwnedFd, name: &str) -> io::Result<()> {
+    match unlinkat(dir, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 impl Storage for DirStorage {
@@ -197,9 +224,16 @@ impl Storage for DirStorage {
         Ok(())
     }
 
+    fn len(&self, name: &str) -> io::Result<u64> {
+        let (dir, name) = locate(&self.dir, name, false)?;
+        let file = open_checked(&dir, name, OFlags::RDONLY)?;
+        Ok(rustix::fs::fstat(&file)?.st_size.unsigned_abs())
+    }
+
     fn remove_temporary(&self, name: &str) -> io::Result<()> {
         debug_assert!(name.ends_with(TEMPORARY));
-        match unlinkat(&*self.dir, name, AtFlags::empty()) {
+        let (dir, name) = locate(&self.dir, name, false)?;
+        match unlinkat(&*dir, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error.into()),
         }

@@ -55,6 +55,22 @@ impl SegmentFile for DirSegment {
         Ok(())
     }
 
+    /// `pread64`, `pwrite64`, …, `fdatasync`.
+    fn write_again(&mut self, from: u64) -> io::Result<()> {
+        let mut at = from;
+        let mut buf = vec![0; 1 << 20];
+        while at < self.len {
+            let want = buf.len().min(usize::try_from(self.len - at).unwrap_or(usize::MAX));
+            self.read_at(at, &mut buf[..want])?;
+            let mut done = 0;
+            while done < want {
+                done += retry_on_intr(|| pwrite(&self.file, &buf[done..want], at + done as u64))?;
+            }
+            at += want as u64;
+        }
+        self.sync()
+    }
+
     /// `pread64`.
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         let end = offset + buf.len() as u64;
@@ -98,6 +114,10 @@ impl Read for FromStart<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let want = buf.len().min(usize::try_from(self.end - self.at).unwrap_or(usize::MAX));
         let got = retry_on_intr(|| pread(self.file, &mut buf[..want], self.at))?;
+        if got == 0 && want > 0 {
+            // Shorter than it was left: what is missing must not go unnoticed.
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         self.at += got as u64;
         Ok(got)
     }

@@ -1,26 +1,29 @@
 //! The one writer's lock.
 //!
-//! What must stay true here: `flock` on the file `lock` is what counts; the text in it only helps
-//! a person. A forked child keeps an flock alive, so the text names pid and start time: a holder
-//! whose pid is gone was forked.
+//! What must stay true here: `flock` on the file `lock` is what counts; the text in it names the
+//! holder for people, and the boot of the last writer that *opened* the trail for the next one: it
+//! is changed only when an opening is complete, so a failed or killed opening forgets nothing. A
+//! forked child keeps an flock alive; a holder whose pid is gone was forked.
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FileType, FlockOperation, Mode, OFlags, flock, ftruncate, openat};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags, flock, openat};
 use rustix::io::{Errno, pread, pwrite};
 
 use super::secure;
 
 const NAME: &str = "lock";
+/// Length of the text, padded.
+const TEXT: usize = 192;
 /// Readers probe the lock for some microseconds to tell a live trail; a second writer holds it.
 const PROBE_GRACE: Duration = Duration::from_millis(300);
 
 /// Held as long as the trail is written; released by the kernel when the process ends.
 #[derive(Debug)]
 pub struct TrailLock {
-    _file: OwnedFd,
+    file: OwnedFd,
     previous: String,
 }
 
@@ -36,7 +39,7 @@ impl TrailLock {
         &self.previous
     }
 
-    pub(crate) fn acquire(dir: &OwnedFd, owner: &str) -> Result<TrailLock, LockError> {
+    pub(crate) fn acquire(dir: &OwnedFd) -> Result<TrailLock, LockError> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(dir, NAME, flags, Mode::RUSR | Mode::WUSR)
             .map_err(|e| LockError::Io(secure::explain(e)))?;
@@ -54,17 +57,37 @@ impl TrailLock {
             }
         }
         let previous = read_text(&file);
-        ftruncate(&file, 0).map_err(|e| LockError::Io(e.into()))?;
-        pwrite(&file, owner.as_bytes(), 0).map_err(|e| LockError::Io(e.into()))?;
-        Ok(TrailLock { _file: file, previous })
+        Ok(TrailLock { file, previous })
+    }
+
+    /// Names the holder. One write over what stands there, which needs no new room on a full disk
+    /// once the file exists.
+    pub(crate) fn announce(&self, owner: &str) -> io::Result<()> {
+        let mut text = [b' '; TEXT];
+        let len = owner.len().min(TEXT - 1);
+        text[..len].copy_from_slice(&owner.as_bytes()[..len]);
+        text[TEXT - 1] = b'\n';
+        pwrite(&self.file, &text, 0)?;
+        Ok(())
+    }
+}
+
+impl Drop for TrailLock {
+    fn drop(&mut self) {
+        // A forked child shares the lock: closing our descriptor would not release it.
+        if let Err(error) = flock(&self.file, FlockOperation::Unlock) {
+            tracing::warn!(%error, "the trail's lock could not be released");
+        }
     }
 }
 
 /// What stands in the lock file; empty when it cannot be read, as it only helps a person.
 fn read_text(file: &OwnedFd) -> String {
-    let mut text = [0u8; 256];
+    let mut text = [0u8; TEXT];
     let len = pread(file, &mut text, 0).unwrap_or(0);
-    String::from_utf8_lossy(&text[..len]).chars().filter(|c| !c.is_control()).collect()
+    let text: String =
+        String::from_utf8_lossy(&text[..len]).chars().filter(|c| !c.is_control()).collect();
+    text.trim_end().to_owned()
 }
 
 fn describe_holder(file: &OwnedFd) -> String {

@@ -79,13 +79,19 @@ pub trait Storage: Send + Sync + 'static {
     /// The operating system's; the old file, if any, is still there.
     fn replace(&self, name: &str, content: &mut dyn Read) -> io::Result<()>;
 
+    /// Length of a file in bytes.
+    ///
+    /// # Errors
+    /// `NotFound` when it is not there, or the operating system's.
+    fn len(&self, name: &str) -> io::Result<u64>;
+
     /// Makes a closed file read-only (0400).
     ///
     /// # Errors
     /// The operating system's.
     fn set_read_only(&self, name: &str) -> io::Result<()>;
 
-    /// Removes a temporary file that a crash left behind.
+    /// Removes a temporary file that a crash left behind, in the trail's directory or one in it.
     ///
     /// # Errors
     /// The operating system's; a file that is not there is no error.
@@ -132,6 +138,13 @@ pub trait SegmentFile: Send {
     /// # Errors
     /// The operating system's.
     fn truncate(&mut self, len: u64) -> io::Result<()>;
+
+    /// Writes the bytes from `from` on again where they stand, and syncs them: after a failed sync
+    /// the kernel calls pages clean that are not on disk, and only writing makes them dirty again.
+    ///
+    /// # Errors
+    /// As for [`SegmentFile::sync`].
+    fn write_again(&mut self, from: u64) -> io::Result<()>;
 
     /// Fills `buf` from `offset`.
     ///

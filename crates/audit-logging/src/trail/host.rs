@@ -8,8 +8,8 @@ pub(crate) fn boot_id() -> String {
 }
 
 /// The text in the lock file: who holds it, for people and for the next writer.
-pub(crate) fn lock_text(started: &str) -> String {
-    format!("pid {} started {started} boot {}\n", std::process::id(), boot_id())
+pub(crate) fn lock_text(started: &str, boot: &str) -> String {
+    format!("pid {} started {started} boot {boot}", std::process::id())
 }
 
 /// The boot id in a lock file's text.

@@ -3,8 +3,6 @@
 //! What must stay true here: bytes are in the quarantine, durably, before they leave the segment;
 //! what is kept is written to the disk anew before anything is built upon it.
 
-use std::io;
-
 use audit_core::chain::Head;
 use audit_core::meta::ManifestFile;
 
@@ -13,6 +11,7 @@ use super::open::OpenContext;
 use super::scan::Scan;
 use super::{Active, Recovered, SegmentState};
 use crate::error::OpenError;
+use crate::storage::SegmentFile;
 
 impl OpenContext<'_> {
     /// Puts the newest segment in order and opens it for appending.
@@ -28,12 +27,8 @@ impl OpenContext<'_> {
             let moved = quarantine(self.storage, &name, keep, self.now, recovered);
             self.io(&name, "quarantine the torn tail of", moved)?;
         }
-        if last.torn > 0 || !last.closed_in_order {
-            // The process before may have left after a failed sync: the kernel then shows lines
-            // that are not on disk and calls their pages clean, so a sync would not write them.
-            self.rewrite(&name, keep)?;
-        }
-        let file = self.io(&name, "open", self.storage.open_segment(&name))?;
+        let mut file = self.io(&name, "open", self.storage.open_segment(&name))?;
+        self.make_durable(last, &mut *file)?;
         let mut state = last.kept.clone();
         if state.bytes == 0 {
             state = SegmentState::new(state.name, head, self.now);
@@ -41,11 +36,17 @@ impl OpenContext<'_> {
         Ok(Active { file, state })
     }
 
-    /// Puts the first `keep` bytes of a segment into a new file of the same name, durably.
-    fn rewrite(&self, name: &str, keep: u64) -> Result<(), OpenError> {
-        let content = self.io(name, "read", self.storage.read(name))?;
-        let mut kept = io::Read::take(content, keep);
-        self.io(name, "rewrite", self.storage.replace(name, &mut kept))
+    /// Cuts a segment behind what is kept, and writes what is not signed yet again: the process
+    /// before may have left after a failed sync, and then the kernel shows lines that are not on
+    /// disk and calls their pages clean. What is signed was durable. Needs no room on the
+    /// disk, which may be full.
+    fn make_durable(&self, scan: &Scan, file: &mut dyn SegmentFile) -> Result<(), OpenError> {
+        let name = scan.kept.name.to_string();
+        if scan.torn > 0 {
+            self.io(&name, "cut the tail of", file.truncate(scan.kept.bytes))?;
+        }
+        let Some(from) = scan.unsigned_at else { return Ok(()) };
+        self.io(&name, "write again what was not signed of", file.write_again(from))
     }
 
     /// Closes a segment that was given up after a storage failure, when the process died before
@@ -60,7 +61,9 @@ impl OpenContext<'_> {
             let moved = quarantine(self.storage, &name, scan.kept.bytes, self.now, recovered);
             self.io(&name, "quarantine the abandoned tail of", moved)?;
         }
-        self.rewrite(&name, scan.kept.bytes)?;
+        let mut file = self.io(&name, "open", self.storage.open_segment(&name))?;
+        self.make_durable(scan, &mut *file)?;
+        drop(file);
         self.io(&name, "close", finish_segment(self.storage, &scan.kept, self.now))
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct OpenContext<'a> {
     pub(crate) now: Timestamp,
     /// The writer before ran in this boot of the machine.
     pub(crate) same_boot: bool,
+    /// Entries that the last checkpoint covers.
+    pub(crate) signed: u64,
     /// What signs instead of key files, if anything does.
     pub(crate) signer: Option<&'a MakeSigner>,
 }
@@ -110,9 +112,7 @@ pub(crate) fn open(context: &OpenContext<'_>, config: &AuditConfig) -> Result<Tr
             found: info.service_id,
         });
     }
-    for name in names.iter().filter(|name| name.ends_with(TEMPORARY)) {
-        context.io(name, "remove", context.storage.remove_temporary(name))?;
-    }
+    context.remove_temporaries(&names)?;
     context.resume(info, &names, &segments)
 }
 
@@ -197,6 +197,19 @@ impl OpenContext<'_> {
         self.io("", "list", self.storage.list(""))
     }
 
+    /// Removes what interrupted replacements left, here and in the directories below.
+    fn remove_temporaries(&self, names: &[String]) -> Result<(), OpenError> {
+        let mut all = names.to_vec();
+        for dir in [KEYS, QUARANTINE].into_iter().filter(|dir| names.iter().any(|n| n == dir)) {
+            let inside = self.io(dir, "list", self.storage.list(dir))?;
+            all.extend(inside.into_iter().map(|name| format!("{dir}/{name}")));
+        }
+        for name in all.iter().filter(|name| name.ends_with(TEMPORARY)) {
+            self.io(name, "remove", self.storage.remove_temporary(name))?;
+        }
+        Ok(())
+    }
+
     fn create(&self, config: &AuditConfig) -> Result<Trail, OpenError> {
         let mut id = [0; 16];
         getrandom::fill(&mut id)?;
@@ -276,11 +289,18 @@ impl OpenContext<'_> {
         // From the newest to the oldest: a segment that was given up ends where the next one that
         // holds entries begins, and the head is in the newest one that holds any.
         let mut until = (last.kept.bytes > 0).then_some(Begins::At(last.kept.start.next_seq));
+        // The row of the next segment that holds entries, to hold a row against.
+        let mut next = until.map(|_| last.kept.row(None));
         for &segment in older.iter().rev() {
             let known = rows.get(&segment.to_string()).filter(|row| row.sha256.is_some());
-            if let Some(row) = known.filter(|_| is_closed(segment) && head.is_some()) {
+            let known = match known.filter(|_| is_closed(segment) && head.is_some()) {
+                Some(row) if self.is_true(row, next.as_ref())? => Some(row),
+                _ => None,
+            };
+            if let Some(row) = known {
                 if row.event_count > 0 {
                     until = Some(Begins::In(segment));
+                    next = Some(row.clone());
                 }
                 closed.push(row.clone());
                 continue;
@@ -295,6 +315,7 @@ impl OpenContext<'_> {
             let scan = self.scan(segment, limit)?;
             if scan.kept.bytes > 0 {
                 until = Some(Begins::At(scan.kept.start.next_seq));
+                next = Some(scan.kept.row(None));
                 if head.is_none() {
                     head = Some(scan.kept.end);
                     last.closed_in_order = scan.closed_in_order;
@@ -326,6 +347,7 @@ impl OpenContext<'_> {
             Some(self.reopen(&last, head, &mut recovered)?)
         };
         let left_in_order = last.closed_in_order
+            && self.signed >= head.next_seq
             && recovered.quarantined_bytes == 0
             && recovered.damaged_at.is_none();
         let nothing_yet = head == Head::EMPTY && recovered.quarantined_bytes == 0;
@@ -361,10 +383,27 @@ impl OpenContext<'_> {
         }
     }
 
+    /// True when the manifest's row agrees with the segment's checksum file, its length and the
+    /// segment after it. A row that does not is made anew from the segment.
+    fn is_true(&self, row: &ManifestFile, next: Option<&ManifestFile>) -> Result<bool, OpenError> {
+        let name = &row.filename;
+        let file = checksum_name(name);
+        let checksum = read_to_vec(self.storage, &file, 4_096);
+        let checksum = self.io(&file, "read", checksum)?;
+        let expected = format!("{}  {name}\n", row.sha256.as_deref().unwrap_or_default());
+        let len = self.io(name, "look at", self.storage.len(name))?;
+        let fits = |next: &ManifestFile| {
+            row.event_count == 0
+                || (row.first_seq + row.event_count == next.first_seq
+                    && row.last_hash == next.first_prev_hash)
+        };
+        Ok(checksum == expected.as_bytes() && len == row.size_bytes && next.is_none_or(fits))
+    }
+
     fn scan(&self, segment: SegmentName, until_seq: u64) -> Result<Scan, OpenError> {
         let name = segment.to_string();
         let content = self.io(&name, "read", self.storage.read(&name))?;
-        let limits = Limits { until_seq, holes_are_torn: !self.same_boot };
+        let limits = Limits { until_seq, signed: self.signed, holes_are_torn: !self.same_boot };
         self.io(&name, "read", scan(segment, content, limits, self.now))
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Scan {
     pub(crate) torn: u64,
     /// Offset of the first damaged line inside the kept part.
     pub(crate) damaged_at: Option<u64>,
+    /// Where the kept entries begin that are not signed.
+    pub(crate) unsigned_at: Option<u64>,
     /// Time of the last control entry.
     pub(crate) last_control: Option<Timestamp>,
     /// The last entry is `audit.closed`.
@@ -40,6 +42,8 @@ pub(crate) struct Scan {
 pub(crate) struct Limits {
     /// Entries from this `seq` on stand in a later segment: they are torn here.
     pub(crate) until_seq: u64,
+    /// Entries before this one are signed, and so were durable.
+    pub(crate) signed: u64,
     /// True when unwritten blocks can be explained: the machine has booted since.
     pub(crate) holes_are_torn: bool,
 }
@@ -62,6 +66,7 @@ pub(crate) fn scan(
         kept: SegmentState::new(name, Head::EMPTY, now),
         torn: 0,
         damaged_at: None,
+        unsigned_at: None,
         last_control: None,
         closed_in_order: false,
         hashes: Vec::new(),
@@ -84,7 +89,7 @@ pub(crate) fn scan(
             })
         };
         match (entry, suspect.take()) {
-            (Some(entry), None) if continues(&entry) => found.keep(&entry),
+            (Some(entry), None) if continues(&entry) => found.keep(&entry, limits),
             (Some(_), Some(region)) if region.has_nul && limits.holes_are_torn => {
                 suspect = Some(Suspect::begin(&found, Some(region), read.bytes));
                 break;
@@ -92,12 +97,12 @@ pub(crate) fn scan(
             (Some(entry), Some(region)) => {
                 found.kept.clone_from(&region.state);
                 found.damaged_at.get_or_insert(region.at);
-                found.keep(&entry);
+                found.keep(&entry, limits);
             }
             // An entry that does not continue the chain, but is whole: damage before it.
             (Some(entry), None) => {
                 found.damaged_at.get_or_insert(found.kept.bytes);
-                found.keep(&entry);
+                found.keep(&entry, limits);
             }
             (None, region) => suspect = Some(Suspect::begin(&found, region, read.bytes)),
         }
@@ -116,7 +121,10 @@ pub(crate) fn scan(
 }
 
 impl Scan {
-    fn keep(&mut self, entry: &Entry<'_>) {
+    fn keep(&mut self, entry: &Entry<'_>, limits: Limits) {
+        if entry.seq() >= limits.signed {
+            self.unsigned_at.get_or_insert(self.kept.bytes);
+        }
         self.kept.add_entry(entry);
         note_hash(&mut self.hashes, entry);
         self.closed_in_order = entry.event_type() == "audit.closed";

@@ -18,7 +18,7 @@ const ROTATION_BYTES: usize = 8 << 10;
 impl Writer {
     /// Replaces the key when it is older than allowed.
     pub(super) fn rotate_key_if_old(&mut self) -> Result<(), Fault> {
-        let limit = Duration::from_secs(self.config.key_max_age_hours * 3_600);
+        let limit = Duration::from_secs(self.config.key_max_age_hours.saturating_mul(3_600));
         let is_old =
             |writer: &Writer| writer.clock.monotonic().saturating_sub(writer.key_since) >= limit;
         if !is_old(self) {

@@ -237,7 +237,8 @@ impl Writer {
     /// How long nothing needs to be done if nothing comes.
     fn next_timeout(&self) -> Option<Duration> {
         let now = self.clock.monotonic();
-        let after = |start: Duration, span: Duration| (start + span).saturating_sub(now);
+        let after =
+            |start: Duration, span: Duration| start.saturating_add(span).saturating_sub(now);
         let sync = self.unsynced.since.and_then(|since| {
             self.config.flush_mode.interval().map(|interval| after(since, interval))
         });
