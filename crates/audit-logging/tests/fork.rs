@@ -13,6 +13,7 @@ use common::{PATIENCE, config, lazy, with_mode};
 use fork::Fork;
 
 const DIR: &str = "FORK_DIR";
+const OUTLIVED: &str = "OUTLIVED_DIR";
 
 /// What the forked child finds, step by step; none is a wait.
 fn in_the_child(logger: AuditLogger, pending: &Receipt, own: AuditConfig) -> bool {
@@ -50,6 +51,42 @@ fn forking_process() {
             assert_eq!(status, 0, "the child found something else");
         }
     }
+}
+
+/// Runs in a process of its own, too: the child lives on while the parent closes and opens again.
+#[test]
+fn outliving_process() {
+    let Some(dir) = std::env::var_os(OUTLIVED) else { return };
+    let dir = std::path::PathBuf::from(dir);
+    let logger = AuditLogger::new(config(&dir)).unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    match fork::fork().unwrap() {
+        Fork::Child => {
+            drop(writer);
+            // Until the parent is done.
+            let ended = std::io::Read::read(&mut &reader, &mut [0]);
+            std::process::exit(i32::from(ended.is_err()));
+        }
+        Fork::Parent(child) => {
+            drop(reader);
+            logger.shutdown_timeout(PATIENCE).unwrap();
+            let again = AuditLogger::new(config(&dir));
+            drop(writer);
+            fork::waitpid(child).unwrap();
+            again.unwrap().shutdown_timeout(PATIENCE).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_child_that_lives_on_does_not_keep_the_trail_locked() {
+    let dir = tempfile::tempdir().unwrap();
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "outliving_process"])
+        .env(OUTLIVED, dir.path())
+        .status()
+        .unwrap();
+    assert!(status.success(), "{status}");
 }
 
 #[test]

@@ -58,6 +58,13 @@ impl CountingStorage {
         self.hook().wait_until(&format!("{op:?} number {n}"), done);
     }
 
+    /// Waits until `op` was done `n` times on `name`.
+    pub fn wait_for_of(&self, op: Op, name: &str, n: u64) {
+        let key = (op, name.to_owned());
+        let done = |state: &State| state.done.get(&key).is_some_and(|count| *count >= n);
+        self.hook().wait_until(&format!("{op:?} number {n} on {name}"), done);
+    }
+
     /// Holds every sync from now on before it begins.
     pub fn hold_syncs(&self) {
         self.hook().lock().held = true;
