@@ -349,6 +349,10 @@ impl History {
         if ids.len() != lines.len() {
             return Err("an audit_id stands twice".to_owned());
         }
+        let sealed = crate::seals::check(&self.disk, &lines)?;
+        if sealed.size != lines.len() as u64 {
+            return Err(format!("closed, and only {} of {} sealed", sealed.size, lines.len()));
+        }
         Ok(self.acknowledged.len() as u64)
     }
 }

@@ -187,6 +187,7 @@ impl Sealer {
     fn publish(&self, signing: &mut Signing) -> io::Result<()> {
         let size = signing.tree.size();
         if size > signing.signed {
+            signing.tree.sync()?;
             let note = self.sign(signing, size, signing.tree.frontier().root())?;
             self.storage.replace(CHECKPOINT, &mut note.as_bytes())?;
             signing.signed = size;

@@ -148,50 +148,54 @@ pub(crate) fn resume_tree(
             ),
         ));
     }
-    let mut tree = TreeFile::open(storage, head.next_seq).map_err(failed)?;
-    if !complete(&mut tree, head, newest, &read_all).map_err(failed)?
-        || !agrees(&tree, signed.as_ref()).map_err(failed)?
-    {
+    // What the root that was signed vouches for is taken over. The rest is made from the entries:
+    // a power cut may have left anything there.
+    let size = signed.as_ref().map_or(0, |checkpoint| checkpoint.size);
+    let mut tree = TreeFile::open(storage, size).map_err(failed)?;
+    let is_taken_over = tree.size() == size
+        && agrees(&tree, signed.as_ref()).map_err(failed)?
+        && holds(&tree, newest).map_err(failed)?;
+    if !is_taken_over {
         tracing::warn!("tree.hashes does not agree with the segments and is made anew");
         tree.reset().map_err(failed)?;
-        let whole = complete(&mut tree, head, &[], &read_all).map_err(failed)?;
-        if !whole || !agrees(&tree, signed.as_ref()).map_err(failed)? {
-            return Err(ResumeError::Refused(
-                CHECKPOINT,
-                "the entries are not those that were signed".to_owned(),
-            ));
-        }
+    }
+    complete(&mut tree, head, newest, read_all).map_err(failed)?;
+    if tree.size() != head.next_seq || !agrees(&tree, signed.as_ref()).map_err(failed)? {
+        return Err(ResumeError::Refused(
+            CHECKPOINT,
+            "the entries are not those that were signed".to_owned(),
+        ));
     }
     Ok(tree)
 }
 
-/// Brings the tree up to the head. False when what it holds is not what the segments hold, or when
-/// entries are missing.
+/// True when the stored leaves are those of the newest entries, as far as both reach.
+fn holds(tree: &TreeFile, newest: &[(u64, Hash)]) -> io::Result<bool> {
+    let Some(&(first, _)) = newest.first().filter(|(seq, _)| *seq < tree.size()) else {
+        return Ok(true);
+    };
+    let last = newest.last().map_or(first, |(seq, _)| tree.size().min(seq + 1));
+    let leaves = tree.leaves(first, last)?;
+    Ok(newest.iter().all(|(seq, hash)| {
+        let index = seq.checked_sub(first).and_then(|i| usize::try_from(i).ok());
+        index.and_then(|index| leaves.get(index)).is_none_or(|leaf| leaf == hash)
+    }))
+}
+
+/// Brings the tree up to the head, from the newest entries if they reach back far enough.
 fn complete(
     tree: &mut TreeFile,
     head: Head,
     newest: &[(u64, Hash)],
     read_all: impl Fn(u64, &mut dyn FnMut(u64, Hash)) -> io::Result<()>,
-) -> io::Result<bool> {
+) -> io::Result<()> {
     let stored = tree.size();
-    if let Some(&(first, _)) = newest.first().filter(|(seq, _)| *seq < stored) {
-        let last = newest.last().map_or(stored, |(seq, _)| stored.min(seq + 1));
-        let leaves = tree.leaves(first, last)?;
-        let differs = newest.iter().any(|(seq, hash)| {
-            let index = seq.checked_sub(first).and_then(|i| usize::try_from(i).ok());
-            index.and_then(|index| leaves.get(index)).is_some_and(|leaf| leaf != hash)
-        });
-        if differs {
-            return Ok(false);
-        }
-    }
     if newest.first().is_some_and(|(seq, _)| *seq <= stored) {
         newest.iter().for_each(|&(seq, hash)| push_if_next(tree, seq, hash));
     } else if stored < head.next_seq {
         read_all(stored, &mut |seq, hash| push_if_next(tree, seq, hash))?;
     }
-    tree.write()?;
-    Ok(tree.size() == head.next_seq)
+    tree.write()
 }
 
 fn push_if_next(tree: &mut TreeFile, seq: u64, hash: Hash) {

@@ -1,8 +1,8 @@
 //! `tree.hashes`: the stored Merkle hashes, in the order of Go's `tlog` (FORMAT section 6).
 //!
-//! What must stay true here: derived. It is never believed where the segments can be asked: on
-//! opening it is compared with them and with the last signed root, and built anew if it lies. It is
-//! not synced: what a power cut takes is made again.
+//! What must stay true here: derived. What stands in it up to the last checkpoint is durable before
+//! that checkpoint is published, so a power cut leaves no gap that would look like tampering; what
+//! stands after is made again on opening. It is never believed against the segments.
 
 use std::io;
 
@@ -20,6 +20,10 @@ pub(crate) struct TreeFile {
     frontier: Frontier,
     /// Hashes not handed to the file yet.
     unwritten: Vec<u8>,
+    /// Bytes known to be durable.
+    durable: u64,
+    /// A sync failed: what is not durable must be written again before the next.
+    is_suspect: bool,
 }
 
 impl TreeFile {
@@ -42,13 +46,15 @@ impl TreeFile {
             Ok(frontier) => frontier,
             Err(error) => return Err(io_error(error)),
         };
-        Ok(TreeFile { file, frontier, unwritten: Vec::new() })
+        let durable = file.len();
+        Ok(TreeFile { file, frontier, unwritten: Vec::new(), durable, is_suspect: false })
     }
 
     /// An empty tree in an emptied file.
     pub(crate) fn reset(&mut self) -> io::Result<()> {
         self.file.truncate(0)?;
         self.unwritten.clear();
+        self.durable = 0;
         self.frontier = Frontier::new();
         Ok(())
     }
@@ -73,6 +79,16 @@ impl TreeFile {
             let taken = self.file.append(&self.unwritten)?;
             self.unwritten.drain(..taken);
         }
+        Ok(())
+    }
+
+    /// Makes everything that was written durable.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        let synced =
+            if self.is_suspect { self.file.write_again(self.durable) } else { self.file.sync() };
+        self.is_suspect = synced.is_err();
+        synced?;
+        self.durable = self.file.len();
         Ok(())
     }
 

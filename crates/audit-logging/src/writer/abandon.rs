@@ -15,6 +15,15 @@ use crate::error::Fault;
 use crate::storage::is_no_space;
 use crate::trail::{SegmentState, finish_segment, set_tail_aside};
 
+/// A failure that was survived and is not in the trail yet.
+pub(super) struct StorageFailure {
+    operation: &'static str,
+    error: String,
+    segment: String,
+    durable_bytes: u64,
+    entries_rewritten: u64,
+}
+
 impl Writer {
     /// Gives the active segment up after `operation` failed and continues in a new one.
     pub(super) fn abandon(
@@ -39,16 +48,35 @@ impl Writer {
         let entries_rewritten = self.unsynced.entries;
         self.acknowledge();
         self.finish_failed(&durable);
-        self.append_control(&ControlEvent::StorageFailed {
+        self.failures.push(StorageFailure {
             operation,
-            error: &error.to_string(),
-            segment: &failed,
+            error: error.to_string(),
+            segment: failed,
             durable_bytes: durable.bytes,
             entries_rewritten,
-        })?;
+        });
+        self.report_failures()?;
+        self.write_manifest()
+    }
+
+    /// Says in the trail what failed. Not between the two entries of a key rotation, which stand
+    /// side by side: its end comes back here.
+    pub(super) fn report_failures(&mut self) -> Result<(), Fault> {
+        if self.is_rotating_key || self.failures.is_empty() {
+            return Ok(());
+        }
+        for failure in std::mem::take(&mut self.failures) {
+            self.append_control(&ControlEvent::StorageFailed {
+                operation: failure.operation,
+                error: &failure.error,
+                segment: &failure.segment,
+                durable_bytes: failure.durable_bytes,
+                entries_rewritten: failure.entries_rewritten,
+            })?;
+        }
         self.active.file.sync().map_err(|error| self.fault("sync", &error))?;
         self.acknowledge();
-        self.write_manifest()
+        Ok(())
     }
 
     /// A stranger made the segment longer or shorter.
@@ -74,16 +102,14 @@ impl Writer {
         let durable_bytes = self.active.state.bytes;
         self.acknowledge();
         self.rotate()?;
-        self.append_control(&ControlEvent::StorageFailed {
+        self.failures.push(StorageFailure {
             operation: "keep",
-            error: &error.to_string(),
-            segment: &name,
+            error: error.to_string(),
+            segment: name,
             durable_bytes,
             entries_rewritten: 0,
-        })?;
-        self.active.file.sync().map_err(|error| self.fault("sync", &error))?;
-        self.acknowledge();
-        Ok(())
+        });
+        self.report_failures()
     }
 
     /// Makes the new segment's state describe the unsynced lines, which begin it.

@@ -53,7 +53,10 @@ impl Writer {
         let rotated = Some(self.head.last_hash);
         let done = announced.and_then(|()| self.seal_epoch(&sealer, &mut signing, rotated, next));
         self.is_rotating_key = false;
-        done
+        done?;
+        // Outside, where other entries may stand again.
+        drop(signing);
+        self.report_failures()
     }
 
     /// Does what the writer before was killed in the middle of.
@@ -71,7 +74,10 @@ impl Writer {
         self.is_rotating_key = true;
         let done = self.seal_epoch(&sealer, &mut signing, None, next);
         self.is_rotating_key = false;
-        done
+        done?;
+        // Outside, where other entries may stand again.
+        drop(signing);
+        self.report_failures()
     }
 
     /// The second half: the entry that names `next` is the last one planned. Also what an opening

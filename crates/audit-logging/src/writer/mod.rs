@@ -89,6 +89,7 @@ pub(crate) struct Writer {
     /// Monotonic time since which the signing key is in force.
     key_since: Duration,
     is_rotating_key: bool,
+    failures: Vec<abandon::StorageFailure>,
     last_drop_report: Option<Duration>,
     /// `AuditLogger::new` has not returned: its caller gets an error, not a wait without end.
     opening: bool,
@@ -144,6 +145,7 @@ impl Writer {
             woken: 0,
             key_since: clocks.1.saturating_sub(key_age),
             is_rotating_key: false,
+            failures: Vec::new(),
             last_drop_report: None,
             opening: true,
             closing_since: None,
