@@ -58,7 +58,7 @@ pub fn bytes_of(storage: &dyn Storage, name: &str) -> Result<Vec<u8>, String> {
 /// # Errors
 /// The storage's.
 pub fn segments(storage: &dyn Storage) -> Result<Vec<String>, String> {
-    let names = storage.list().map_err(|e| format!("list: {e}"))?;
+    let names = storage.list("").map_err(|e| format!("list: {e}"))?;
     let mut segments: Vec<_> = names.iter().filter_map(|n| SegmentName::parse(n)).collect();
     segments.sort_unstable();
     Ok(segments.iter().map(ToString::to_string).collect())

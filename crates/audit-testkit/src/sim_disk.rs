@@ -245,13 +245,17 @@ impl State {
 }
 
 impl Storage for SimDisk {
-    fn list(&self) -> io::Result<Vec<String>> {
+    fn list(&self, dir: &str) -> io::Result<Vec<String>> {
         let mut state = self.lock();
         state.step()?;
         let mut names: Vec<String> = state
             .names
             .keys()
-            .map(|name| name.split('/').next().unwrap_or(name).to_owned())
+            .filter_map(|name| match dir {
+                "" => name.split('/').next(),
+                dir => name.strip_prefix(dir)?.strip_prefix('/'),
+            })
+            .map(str::to_owned)
             .collect();
         names.dedup();
         Ok(names)
@@ -305,6 +309,16 @@ impl Storage for SimDisk {
         Ok(())
     }
 
+    fn destroy(&self, name: &str) -> io::Result<()> {
+        let mut state = self.lock();
+        state.step()?;
+        let Ok(file) = state.find(name) else { return Ok(()) };
+        state.sync_file(file)?;
+        state.step()?;
+        state.change(NameOp::Unlink(name.to_owned()));
+        state.sync_directory(directory_of(name))
+    }
+
     fn space(&self) -> io::Result<Space> {
         Ok(Space { total: 1 << 40, free: 1 << 39 })
     }
@@ -339,6 +353,15 @@ impl SegmentFile for SimSegment {
         file.cut(usize::try_from(len).unwrap_or(usize::MAX));
         state.sync_file(self.file)?;
         self.len = len;
+        Ok(())
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        let mut state = self.disk.lock();
+        state.step()?;
+        let from = usize::try_from(offset).unwrap_or(usize::MAX);
+        let content = state.files[self.file].cache.get(from..).and_then(|c| c.get(..buf.len()));
+        buf.copy_from_slice(content.ok_or(ErrorKind::UnexpectedEof)?);
         Ok(())
     }
 

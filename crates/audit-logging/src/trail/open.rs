@@ -4,11 +4,13 @@
 //! first (durable), then cut; checksum first, then the next segment.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
-use audit_core::chain::Head;
+use audit_core::chain::{Hash, Head};
+use audit_core::entry::Entry;
 use audit_core::meta::{FORMAT, Manifest, ManifestFile, TrailInfo};
+use audit_core::note::Signer;
 use audit_core::segment::SegmentName;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -16,10 +18,12 @@ use uuid::Uuid;
 use super::finish::{finish_segment, quarantine};
 use super::scan::{Limits, Scan, scan};
 use super::segment::checksum_name;
-use super::{Active, Recovered, Trail, keys};
+use super::{Active, Recovered, Trail};
+use crate::builder::MakeSigner;
 use crate::clock::rfc3339;
 use crate::config::AuditConfig;
 use crate::error::OpenError;
+use crate::seal;
 use crate::storage::{KEYS, QUARANTINE, Storage, TEMPORARY, read_to_vec};
 
 /// Longer derived files are not ours.
@@ -32,6 +36,8 @@ pub(crate) struct OpenContext<'a> {
     pub(crate) now: Timestamp,
     /// The writer before ran in this boot of the machine.
     pub(crate) same_boot: bool,
+    /// What signs instead of key files, if anything does.
+    pub(crate) signer: Option<&'a MakeSigner>,
 }
 
 /// Where the segment after the one that is looked at begins.
@@ -100,7 +106,35 @@ fn segments_in(names: &[String]) -> Vec<SegmentName> {
     segments
 }
 
-fn io_error(path: &Path, operation: &'static str, source: io::Error) -> OpenError {
+/// A key's error as the one opening reports.
+pub(crate) fn key_error(path: &Path, epoch: u64, error: seal::KeyError) -> OpenError {
+    let path = path.join(KEYS).join(format!("{epoch}.key"));
+    match error {
+        seal::KeyError::Io(source) => io_error(&path, "use the signing key in", source),
+        seal::KeyError::Wrong(problem) => OpenError::Damaged { path, problem: problem.to_owned() },
+        seal::KeyError::Randomness(error) => OpenError::Randomness(error),
+    }
+}
+
+/// Numbers and hashes of all entries from `seq` on, read from the segments.
+pub(crate) fn read_hashes(
+    storage: &dyn Storage,
+    seq: u64,
+    each: &mut dyn FnMut(u64, Hash),
+) -> io::Result<()> {
+    for name in segments_in(&storage.list("")?) {
+        for line in BufReader::with_capacity(1 << 20, storage.read(&name.to_string())?).split(b'\n')
+        {
+            let line = line?;
+            if let Some(entry) = Entry::parse(&line).ok().filter(|entry| entry.seq() >= seq) {
+                each(entry.seq(), entry.computed_hash());
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn io_error(path: &Path, operation: &'static str, source: io::Error) -> OpenError {
     if source.kind() == crate::storage::INSECURE {
         return OpenError::Insecure { path: path.to_owned(), problem: source.to_string() };
     }
@@ -122,7 +156,7 @@ impl OpenContext<'_> {
     }
 
     fn list(&self) -> Result<Vec<String>, OpenError> {
-        self.io("", "list", self.storage.list())
+        self.io("", "list", self.storage.list(""))
     }
 
     fn create(&self, config: &AuditConfig) -> Result<Trail, OpenError> {
@@ -130,9 +164,13 @@ impl OpenContext<'_> {
         getrandom::fill(&mut id)?;
         let trail_id = uuid::Builder::from_random_bytes(id).into_uuid();
         let origin = origin(config, trail_id);
-        let initial_key = keys::generate(self.storage, &origin, 0, |source| {
-            io_error(&self.path.join(KEYS), "write the first key in", source)
-        })?;
+        let initial_key = match self.signer {
+            Some(make) => make(&origin).verifier_key().to_string(),
+            None => seal::generate(self.storage, &origin, 0)
+                .map_err(|error| key_error(self.path, 0, error))?
+                .verifier_key()
+                .to_string(),
+        };
         let info = TrailInfo {
             format: FORMAT.to_owned(),
             trail_id,
@@ -154,6 +192,10 @@ impl OpenContext<'_> {
             closed: Vec::new(),
             recovered: None,
             last_control: None,
+            key_since: None,
+            closed_in_order: false,
+            newest_hashes: Vec::new(),
+            rotation: seal::Rotation::default(),
         })
     }
 
@@ -176,6 +218,10 @@ impl OpenContext<'_> {
                 closed: Vec::new(),
                 recovered: None,
                 last_control: None,
+                key_since: None,
+                closed_in_order: false,
+                newest_hashes: Vec::new(),
+                rotation: seal::Rotation::default(),
             });
         };
         let is_closed = |segment: SegmentName| {
@@ -211,6 +257,8 @@ impl OpenContext<'_> {
                     head = Some(scan.kept.end);
                     last.closed_in_order = scan.closed_in_order;
                     last.last_control = scan.last_control;
+                    last.hashes = scan.hashes.clone();
+                    last.rotation = scan.rotation.clone();
                 }
             }
             closed.push(if is_closed(segment) {
@@ -244,6 +292,10 @@ impl OpenContext<'_> {
             closed,
             recovered: (!left_in_order && !nothing_yet).then_some(recovered),
             last_control: last.last_control,
+            key_since: last.rotation.at.or_else(|| last.kept.created_at.parse().ok()),
+            closed_in_order: last.closed_in_order,
+            newest_hashes: last.hashes,
+            rotation: last.rotation,
         })
     }
 

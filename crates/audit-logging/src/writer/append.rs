@@ -54,6 +54,7 @@ impl Writer {
         debug_assert_eq!(self.head, Head { next_seq: self.head.next_seq, last_hash: hash });
         let id = body.get(ID_IN_BODY).and_then(|text| Uuid::try_parse_ascii(text).ok());
         self.active.state.add(&self.unsynced.lines[start..], self.head, id);
+        self.unsynced.hashes.push(hash);
         self.unsynced.entries += 1;
         let now = self.clock.monotonic();
         self.unsynced.since.get_or_insert(now);

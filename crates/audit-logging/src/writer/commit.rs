@@ -35,10 +35,18 @@ impl Writer {
         self.durable_head = self.head;
         self.durable_state.clone_from(&self.active.state);
         let mut lines = std::mem::take(&mut self.unsynced.lines);
+        let mut hashes = std::mem::take(&mut self.unsynced.hashes);
+        self.sealer.extend(&hashes, self.position);
         lines.clear();
-        let done = std::mem::replace(&mut self.unsynced, Unsynced { lines, ..Unsynced::default() });
+        hashes.clear();
+        let fresh = Unsynced { lines, hashes, ..Unsynced::default() };
+        let done = std::mem::replace(&mut self.unsynced, fresh);
         self.shared.recorded.fetch_add(done.events, std::sync::atomic::Ordering::Relaxed);
         self.shared.queue.release(done.weight);
         self.woken = self.shared.progress.advance(self.position);
+        let wanted = self.shared.seal_to.load(std::sync::atomic::Ordering::Acquire);
+        if wanted > self.shared.progress.sealed() && wanted <= self.position {
+            self.sealer.hurry();
+        }
     }
 }

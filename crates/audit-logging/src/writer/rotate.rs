@@ -20,7 +20,7 @@ impl Writer {
     /// Rotates before a line of `line_len` bytes if the policy says so.
     pub(super) fn rotate_if_due(&mut self, line_len: usize) -> Result<(), Fault> {
         let state = &self.active.state;
-        if state.bytes == 0 {
+        if state.bytes == 0 || self.is_rotating_key {
             return Ok(());
         }
         let policy = self.config.rotation;
@@ -53,7 +53,8 @@ impl Writer {
         self.closed.push(row);
         self.begin_next(self.head)?;
         self.durable_state.clone_from(&self.active.state);
-        self.write_manifest()
+        self.write_manifest()?;
+        self.rotate_key()
     }
 
     /// Replaces the manifest. It is derived: a failure is reported, not fatal.
