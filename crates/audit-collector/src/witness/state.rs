@@ -1,0 +1,99 @@
+//! What a witness knows of one log, and the file that holds it.
+//!
+//! What must stay true here: a file says one thing only and is written back bit for bit; one that
+//! is not understood is an error and never taken for "nothing seen yet", which would be a rollback.
+
+use std::fmt;
+
+use audit_core::checkpoint::SignedCheckpoint;
+use audit_core::note::VerifierKey;
+
+use super::request::decimal;
+
+const HEADER: &str = "audit-witness-state/1";
+
+/// A rotation that was proven: the old key signs trees up to this size, the new one larger ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rotation {
+    pub(super) size: u64,
+    pub(super) old: VerifierKey,
+    pub(super) new: VerifierKey,
+}
+
+/// What is known of one log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LogState {
+    pub(super) rotations: Vec<Rotation>,
+    /// The last cosigned checkpoint: the log's signature and ours.
+    pub(super) last: Option<SignedCheckpoint>,
+    /// The time of our last cosignature.
+    pub(super) time: u64,
+}
+
+impl LogState {
+    pub(super) const EMPTY: LogState = LogState { rotations: Vec::new(), last: None, time: 0 };
+
+    /// The size cosigned last; 0 before the first.
+    pub(super) fn size(&self) -> u64 {
+        self.last.as_ref().map_or(0, |last| last.unverified().size)
+    }
+
+    /// The keys that may sign a tree of this size, if the operator trusts `pinned`.
+    pub(super) fn keys_at(&self, pinned: &[VerifierKey], size: u64) -> Vec<VerifierKey> {
+        let mut keys: Vec<VerifierKey> = Vec::new();
+        for first in pinned {
+            let mut key = first;
+            let mut after = 0;
+            // In order of size, so one pass follows a whole chain.
+            for step in &self.rotations {
+                if step.old == *key && step.size >= after && size > step.size {
+                    (key, after) = (&step.new, step.size);
+                }
+            }
+            if !keys.contains(key) {
+                keys.push(key.clone());
+            }
+        }
+        keys
+    }
+
+    /// Reads a file.
+    pub(super) fn parse(bytes: &[u8]) -> Option<LogState> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let (head, note) = text.split_once("\n\n")?;
+        let mut lines = head.lines();
+        if lines.next()? != HEADER {
+            return None;
+        }
+        let time = decimal(lines.next()?.strip_prefix("time ")?)?;
+        let mut rotations = Vec::new();
+        for line in lines {
+            let mut words = line.strip_prefix("rotated ")?.split(' ');
+            let size = decimal(words.next()?)?;
+            let old = VerifierKey::parse(words.next()?).ok()?;
+            let new = VerifierKey::parse(words.next()?).ok()?;
+            if words.next().is_some() {
+                return None;
+            }
+            rotations.push(Rotation { size, old, new });
+        }
+        let last = match note {
+            "" => None,
+            note => Some(SignedCheckpoint::parse(note.as_bytes()).ok()?),
+        };
+        let state = LogState { rotations, last, time };
+        (state.to_string() == text).then_some(state)
+    }
+}
+
+/// The file.
+impl fmt::Display for LogState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{HEADER}\ntime {}", self.time)?;
+        for Rotation { size, old, new } in &self.rotations {
+            writeln!(f, "rotated {size} {old} {new}")?;
+        }
+        writeln!(f)?;
+        self.last.as_ref().map_or(Ok(()), |last| write!(f, "{last}"))
+    }
+}
