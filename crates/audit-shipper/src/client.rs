@@ -118,9 +118,7 @@ impl Client {
     }
 }
 
-fn read(
-    mut response: ureq::http::Response<ureq::Body>,
-) -> Result<(u16, String, Vec<u8>), Failure> {
+fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<(u16, String, Vec<u8>), Failure> {
     let status = response.status().as_u16();
     let kind = response.headers().get("content-type").and_then(|value| value.to_str().ok());
     let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_owned();

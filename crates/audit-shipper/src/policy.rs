@@ -214,12 +214,7 @@ impl Reader {
         }
     }
 
-    fn group(
-        &mut self,
-        name: &[u8],
-        threshold: &[u8],
-        names: &[&[u8]],
-    ) -> Result<(), PolicyFault> {
+    fn group(&mut self, name: &[u8], threshold: &[u8], names: &[&[u8]]) -> Result<(), PolicyFault> {
         check_count(self.groups.len())?;
         let mut members = Vec::with_capacity(names.len());
         for name in names {
@@ -271,4 +266,3 @@ fn parse_url(word: &[u8]) -> Result<String, PolicyFault> {
     let text = text.filter(|t| t.starts_with("http://") || t.starts_with("https://"));
     Ok(text.ok_or(PolicyFault::Url)?.trim_end_matches('/').to_owned())
 }
-

@@ -215,8 +215,8 @@ impl Submission<'_> {
             _ => 0,
         };
         known = known.min(self.tree.size());
-        let found = rotations(self.source, origin, known.saturating_sub(1))
-            .map_err(TreeReadError::Read)?;
+        let found =
+            rotations(self.source, origin, known.saturating_sub(1)).map_err(TreeReadError::Read)?;
         for rotation in found {
             let at = rotation.checkpoint.unverified();
             // What the trail holds of itself is believed only if it is a prefix of what was signed.

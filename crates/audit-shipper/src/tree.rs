@@ -41,7 +41,9 @@ pub enum TreeReadError {
         found: u64,
     },
     /// The entries do not have the root that was signed.
-    #[error("the entries do not have the root that was signed for size {size}; run `auditlog verify`")]
+    #[error(
+        "the entries do not have the root that was signed for size {size}; run `auditlog verify`"
+    )]
     Contradiction {
         /// The size of the tree.
         size: u64,

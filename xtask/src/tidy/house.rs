@@ -17,9 +17,21 @@ const HOUSE: &[Allowed] = &[
     Allowed { name: "audit-core", normal: &["audit-derive"], dev: &[] },
     Allowed { name: "audit-logging", normal: &["audit-core"], dev: &["audit-testkit"] },
     Allowed { name: "audit-reader", normal: &["audit-core"], dev: &["audit-testkit"] },
+    Allowed { name: "audit-shipper", normal: &["audit-core", "audit-reader"], dev: &[] },
+    Allowed {
+        name: "audit-collector",
+        normal: &["audit-core", "audit-logging", "audit-reader", "audit-shipper"],
+        dev: &["audit-testkit"],
+    },
     Allowed {
         name: "auditlog",
-        normal: &["audit-core", "audit-logging", "audit-reader"],
+        normal: &[
+            "audit-collector",
+            "audit-core",
+            "audit-logging",
+            "audit-reader",
+            "audit-shipper",
+        ],
         dev: &["audit-testkit"],
     },
     Allowed { name: "audit-testkit", normal: &["audit-core", "audit-logging"], dev: &[] },
@@ -27,11 +39,12 @@ const HOUSE: &[Allowed] = &[
 ];
 
 /// What must never be in a service's build because it audits itself.
-const HEAVY: [&str; 11] = [
+const HEAVY: [&str; 12] = [
     "tokio",
     "hyper",
     "axum",
     "reqwest",
+    "ureq",
     "async-std",
     "smol",
     "arrow",

@@ -85,7 +85,10 @@ fn refuse(no: No) -> Response {
         }
         No::Fault(error) => {
             eprintln!("witness: {error}");
-            plain(StatusCode::INTERNAL_SERVER_ERROR, "this witness cannot store; its operator must look")
+            plain(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "this witness cannot store; its operator must look",
+            )
         }
     }
 }

@@ -66,7 +66,8 @@ fn hash(text: &str) -> Option<Hash> {
 mod tests {
     use super::*;
 
-    const NOTE: &str = "o\n3\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n\u{2014} o AAAAAAE=\n";
+    const NOTE: &str =
+        "o\n3\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n\u{2014} o AAAAAAE=\n";
     const HASH: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
 
     #[test]

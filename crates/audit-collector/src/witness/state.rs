@@ -3,14 +3,17 @@
 //! What must stay true here: a file says one thing only and is written back bit for bit; one that
 //! is not understood is an error and never taken for "nothing seen yet", which would be a rollback.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
+use audit_core::chain::Hash;
 use audit_core::checkpoint::SignedCheckpoint;
 use audit_core::note::VerifierKey;
+use sha2::{Digest, Sha256};
 
 use super::request::decimal;
 
-const HEADER: &str = "audit-witness-state/1";
+/// The digest of everything after the line follows.
+const HEADER: &str = "audit-witness-state/1 ";
 
 /// A rotation that was proven: the old key signs trees up to this size, the new one larger ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,9 +65,8 @@ impl LogState {
         let text = std::str::from_utf8(bytes).ok()?;
         let (head, note) = text.split_once("\n\n")?;
         let mut lines = head.lines();
-        if lines.next()? != HEADER {
-            return None;
-        }
+        // Its digest is compared below, with everything else.
+        lines.next()?.strip_prefix(HEADER)?;
         let time = decimal(lines.next()?.strip_prefix("time ")?)?;
         let mut rotations = Vec::new();
         for line in lines {
@@ -77,23 +79,24 @@ impl LogState {
             }
             rotations.push(Rotation { size, old, new });
         }
-        let last = match note {
-            "" => None,
-            note => Some(SignedCheckpoint::parse(note.as_bytes()).ok()?),
-        };
+        // A file is made with the first cosignature: one without is cut.
+        let last = Some(SignedCheckpoint::parse(note.as_bytes()).ok()?);
         let state = LogState { rotations, last, time };
         (state.to_string() == text).then_some(state)
     }
 }
 
-/// The file.
+/// The file. The digest tells a cut or altered one; it is no defence against who may write it.
 impl fmt::Display for LogState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{HEADER}\ntime {}", self.time)?;
+        let mut rest = format!("time {}\n", self.time);
         for Rotation { size, old, new } in &self.rotations {
-            writeln!(f, "rotated {size} {old} {new}")?;
+            writeln!(rest, "rotated {size} {old} {new}")?;
         }
-        writeln!(f)?;
-        self.last.as_ref().map_or(Ok(()), |last| write!(f, "{last}"))
+        rest.push('\n');
+        if let Some(last) = &self.last {
+            write!(rest, "{last}")?;
+        }
+        write!(f, "{HEADER}{}\n{rest}", Hash(Sha256::digest(&rest).into()))
     }
 }

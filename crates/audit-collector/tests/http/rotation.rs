@@ -1,0 +1,42 @@
+//! A witness that was given the first key follows the log through its rotations.
+
+use audit_shipper::Outcome;
+
+use super::*;
+
+#[test]
+fn rotations_are_followed_from_the_first_key() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("trail");
+    let log = write_rotating(&dir, "alice", 500);
+    let state = temp.path().join("w");
+    let (server, key) = witness(&state, std::slice::from_ref(&log));
+    let report = sync(&dir, policy(1, &[(&*server.url, &key)]));
+    assert!(report.written, "{report:?}");
+    let rotated = |state: &Path| -> usize {
+        let files = std::fs::read_dir(state).unwrap().map(|item| item.unwrap().path());
+        let file = files.filter(|path| path.extension().is_some_and(|e| e == "log")).next();
+        let text = std::fs::read_to_string(file.unwrap()).unwrap();
+        text.lines().filter(|line| line.starts_with("rotated ")).count()
+    };
+    assert!(rotated(&state) >= 2, "{}", rotated(&state));
+    // It remembers them, and follows further ones.
+    drop(server);
+    let known = rotated(&state);
+    write_rotating(&dir, "alice", 500);
+    let (server, key) = witness(&state, std::slice::from_ref(&log));
+    let report = sync(&dir, policy(1, &[(&*server.url, &key)]));
+    assert!(report.written, "{report:?}");
+    assert!(rotated(&state) > known);
+    // One that trusts somebody else's key does not know the log; nor its key, by the same name.
+    let other = VerifierKey::new(log.kind(), log.name(), &stranger_key()).unwrap();
+    let (server, key) = witness(&temp.path().join("v"), &[other]);
+    let report = sync(&dir, policy(1, &[(&*server.url, &key)]));
+    assert_eq!(report.witnesses[0].outcome, Outcome::UnknownKey);
+}
+
+fn stranger_key() -> [u8; 32] {
+    use audit_core::note::{SignatureType, Signer, SigningKey};
+    let key = SigningKey::from_seed(SignatureType::Ed25519, "x", &[9; 32]).unwrap();
+    *key.verifier_key().public_key()
+}
