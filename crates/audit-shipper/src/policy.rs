@@ -266,3 +266,6 @@ fn parse_url(word: &[u8]) -> Result<String, PolicyFault> {
     let text = text.filter(|t| t.starts_with("http://") || t.starts_with("https://"));
     Ok(text.ok_or(PolicyFault::Url)?.trim_end_matches('/').to_owned())
 }
+
+#[cfg(test)]
+mod tests;

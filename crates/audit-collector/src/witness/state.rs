@@ -100,3 +100,30 @@ impl fmt::Display for LogState {
         write!(f, "{HEADER}{}\n{rest}", Hash(Sha256::digest(&rest).into()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use audit_core::note::{SignatureType, Signer, SigningKey};
+
+    use super::*;
+
+    fn key(n: u8) -> VerifierKey {
+        let key = SigningKey::from_seed(SignatureType::Ed25519, "log.example", &[n; 32]);
+        key.unwrap().verifier_key().clone()
+    }
+
+    #[test]
+    fn a_retired_key_signs_nothing_more() {
+        let step = |size, old, new| Rotation { size, old: key(old), new: key(new) };
+        let rotations = vec![step(10, 1, 2), step(20, 2, 3)];
+        let state = LogState { rotations, ..LogState::EMPTY };
+        for (size, expected) in [(0, 1), (10, 1), (11, 2), (20, 2), (21, 3), (u64::MAX, 3)] {
+            assert_eq!(state.keys_at(&[key(1)], size), [key(expected)], "{size}");
+        }
+        // Pinned in the middle, and beside a key that replaced a lost one.
+        assert_eq!(state.keys_at(&[key(2)], 5), [key(2)]);
+        assert_eq!(state.keys_at(&[key(1), key(3)], 30), [key(3)]);
+        assert_eq!(state.keys_at(&[key(1), key(9)], 30), [key(3), key(9)]);
+        assert_eq!(state.keys_at(&[], 5), []);
+    }
+}

@@ -178,3 +178,25 @@ fn without_stored_hashes_the_entries_give_the_proof() {
     std::fs::remove_file(&tree).unwrap();
     assert!(sync(&dir, policy()).written);
 }
+
+#[test]
+fn a_follower_keeps_up_with_a_writer_and_stops_at_once() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("trail");
+    let log = write(&dir, "alice", 5);
+    let (server, key) = witness(&temp.path().join("w"), &[log]);
+    let options = SyncOptions { timeout: Duration::from_secs(5) };
+    let sync = WitnessSync::new(&dir, policy(1, &[(&*server.url, &key)]), &options);
+    let (tell, told) = std::sync::mpsc::channel();
+    let follower = audit_shipper::Follower::start(sync, Duration::from_millis(1), move |report| {
+        drop(tell.send(report.as_ref().map(|report| report.size).unwrap_or_default()));
+    });
+    let follower = follower.unwrap();
+    let first = told.recv().unwrap();
+    write(&dir, "alice", 500);
+    let last = std::fs::read(dir.join("checkpoint")).unwrap();
+    let last = SignedCheckpoint::parse(&last).unwrap().unverified().size;
+    assert!(last > first && told.iter().any(|size| size == last));
+    follower.stop();
+    assert_eq!(witnessed(&dir).unwrap().unverified().size, last);
+}
