@@ -110,6 +110,9 @@ impl SyncReport {
     }
 }
 
+/// What asking one witness gave: an outcome and its signatures.
+type Answer = Result<(Outcome, Vec<NoteSignature>), TreeReadError>;
+
 /// Gets a trail's checkpoints cosigned.
 #[derive(Debug)]
 pub struct WitnessSync {
@@ -236,7 +239,7 @@ impl WitnessSync {
         &self,
         submission: &Submission<'_>,
         old: Option<&SignedCheckpoint>,
-    ) -> Vec<(Witness, Result<(Outcome, Vec<NoteSignature>), TreeReadError>)> {
+    ) -> Vec<(Witness, Answer)> {
         std::thread::scope(|scope| {
             let asked: Vec<_> = self
                 .policy

@@ -159,7 +159,7 @@ impl TrailTree {
             holds(&made, &mut note);
         }
         // What `holds` may ask for in addition.
-        let _ignored = root_at(self.size, |index| note(index));
+        drop(root_at(self.size, note));
         self.collect(&mut wanted)?;
         let mut read = |index: u64| wanted.get(&index).copied().ok_or(Absent);
         match make(&mut read) {

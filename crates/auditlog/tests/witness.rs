@@ -120,7 +120,7 @@ fn killed_at_any_moment_a_witness_never_goes_back() {
         std::fs::File::open("/dev/urandom").unwrap().read_exact(&mut random).unwrap();
         let pause = std::time::Duration::from_micros(u64::from(u16::from_be_bytes(random)));
         let killer = std::thread::spawn(move || {
-            std::thread::sleep(pause);
+            std::thread::park_timeout(pause);
             kill_process(pid, Signal::KILL).unwrap();
         });
         loop {

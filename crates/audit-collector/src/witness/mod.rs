@@ -134,7 +134,7 @@ impl Witness {
         let step = decide::add_rotation(state, &log.pinned, request).map_err(No::Refused)?;
         let Some(step) = step else { return Ok(()) };
         let mut next = state.clone();
-        next.rotations.push(step);
+        next.follow(step, &log.pinned);
         self.store(log, &mut held, next)
     }
 

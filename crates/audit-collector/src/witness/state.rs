@@ -15,6 +15,9 @@ use super::request::decimal;
 /// The digest of everything after the line follows.
 const HEADER: &str = "audit-witness-state/1 ";
 
+/// As many steps are kept apart.
+const MAX_ROTATIONS: usize = 64;
+
 /// A rotation that was proven: the old key signs trees up to this size, the new one larger ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rotation {
@@ -58,6 +61,22 @@ impl LogState {
             }
         }
         keys
+    }
+
+    /// Adds a rotation. Of long chains the oldest steps become one, so the file stays small: for
+    /// sizes as old as that nothing is cosigned any more, whoever signs.
+    pub(super) fn follow(&mut self, step: Rotation, pinned: &[VerifierKey]) {
+        self.rotations.push(step);
+        while self.rotations.len() > MAX_ROTATIONS {
+            let steps = &self.rotations;
+            let joint = |i: usize| {
+                let middle = steps.get(i).map(|step| &step.new).filter(|k| !pinned.contains(k))?;
+                steps.iter().position(|step| step.old == *middle).map(|j| (i, j))
+            };
+            let Some((first, second)) = (0..steps.len()).find_map(joint) else { return };
+            self.rotations[second].old = self.rotations[first].old.clone();
+            self.rotations.remove(first);
+        }
     }
 
     /// Reads a file.
@@ -125,5 +144,21 @@ mod tests {
         assert_eq!(state.keys_at(&[key(1), key(3)], 30), [key(3)]);
         assert_eq!(state.keys_at(&[key(1), key(9)], 30), [key(3), key(9)]);
         assert_eq!(state.keys_at(&[], 5), []);
+    }
+
+    #[test]
+    fn however_often_a_key_rotates_the_file_stays_small() {
+        let mut state = LogState::EMPTY;
+        let pinned = [key(0), key(30)];
+        for n in 0..200u8 {
+            let size = 10 * (u64::from(n) + 1);
+            state.follow(Rotation { size, old: key(n), new: key(n + 1) }, &pinned);
+            for trusted in &pinned[..1 + usize::from(n >= 30)] {
+                let trusted = std::slice::from_ref(trusted);
+                assert_eq!(state.keys_at(trusted, size + 1), [key(n + 1)]);
+                assert_eq!(state.keys_at(trusted, size), [key(n)]);
+            }
+            assert!(state.rotations.len() <= MAX_ROTATIONS);
+        }
     }
 }

@@ -146,8 +146,8 @@ fn what_does_not_lead_to_the_root_is_not_served() {
     assert_eq!(get(&server.url, "tile/0/001").0, 503);
     std::fs::write(&tree, &whole).unwrap();
     // An entry on disk, altered.
-    let files = std::fs::read_dir(&dir).unwrap().map(|item| item.unwrap().path());
-    let segment = files.filter(|p| p.extension().is_some_and(|e| e == "audit")).next().unwrap();
+    let mut files = std::fs::read_dir(&dir).unwrap().map(|item| item.unwrap().path());
+    let segment = files.find(|p| p.extension().is_some_and(|e| e == "audit")).unwrap();
     let text = std::fs::read_to_string(&segment).unwrap().replacen("\"alice\"", "\"malle\"", 1);
     std::fs::write(&segment, text).unwrap();
     assert_eq!(get(&server.url, "tile/entries/000").0, 500);

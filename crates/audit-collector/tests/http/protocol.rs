@@ -109,8 +109,8 @@ fn every_status() {
     let fork = Checkpoint::new(ORIGIN, 7, Hash([9; 32])).sign(&log.key).unwrap();
     assert_eq!(status(&body(7, &[], &fork)), 422);
     // Signed twice: kept as evidence.
-    let kept = std::fs::read_dir(temp.path()).unwrap().map(|i| i.unwrap().path());
-    let kept = kept.filter(|path| path.extension().is_some_and(|e| e == "fork")).next().unwrap();
+    let mut kept = std::fs::read_dir(temp.path()).unwrap().map(|i| i.unwrap().path());
+    let kept = kept.find(|path| path.extension().is_some_and(|e| e == "fork")).unwrap();
     assert_eq!(std::fs::read_to_string(kept).unwrap(), fork.to_string());
 
     // The same again is cosigned again; then on, with signatures of strangers, which are dropped.
@@ -185,8 +185,8 @@ fn a_state_is_not_shared_and_not_made_up() {
     std::fs::set_permissions(path("witness.key"), owner).unwrap();
     drop(Witness::open(config()).unwrap());
 
-    let files = std::fs::read_dir(path("")).unwrap().map(|item| item.unwrap().path());
-    let file = files.filter(|p| p.extension().is_some_and(|e| e == "log")).next().unwrap();
+    let mut files = std::fs::read_dir(path("")).unwrap().map(|item| item.unwrap().path());
+    let file = files.find(|p| p.extension().is_some_and(|e| e == "log")).unwrap();
     let whole = std::fs::read(&file).unwrap();
     for cut in 0..whole.len() {
         std::fs::write(&file, &whole[..cut]).unwrap();

@@ -189,7 +189,7 @@ fn a_follower_keeps_up_with_a_writer_and_stops_at_once() {
     let sync = WitnessSync::new(&dir, policy(1, &[(&*server.url, &key)]), &options);
     let (tell, told) = std::sync::mpsc::channel();
     let follower = audit_shipper::Follower::start(sync, Duration::from_millis(1), move |report| {
-        drop(tell.send(report.as_ref().map(|report| report.size).unwrap_or_default()));
+        tell.send(report.as_ref().map(|report| report.size).unwrap_or_default()).unwrap_or(());
     });
     let follower = follower.unwrap();
     let first = told.recv().unwrap();

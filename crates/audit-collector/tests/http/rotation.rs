@@ -14,8 +14,8 @@ fn rotations_are_followed_from_the_first_key() {
     let report = sync(&dir, policy(1, &[(&*server.url, &key)]));
     assert!(report.written, "{report:?}");
     let rotated = |state: &Path| -> usize {
-        let files = std::fs::read_dir(state).unwrap().map(|item| item.unwrap().path());
-        let file = files.filter(|path| path.extension().is_some_and(|e| e == "log")).next();
+        let mut files = std::fs::read_dir(state).unwrap().map(|item| item.unwrap().path());
+        let file = files.find(|path| path.extension().is_some_and(|e| e == "log"));
         let text = std::fs::read_to_string(file.unwrap()).unwrap();
         text.lines().filter(|line| line.starts_with("rotated ")).count()
     };
