@@ -32,6 +32,10 @@ struct Server {
 
 impl Server {
     fn start(router: Router) -> Server {
+        Server::limited(router, Limits::default())
+    }
+
+    fn limited(router: Router, limits: Limits) -> Server {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -41,7 +45,7 @@ impl Server {
             runtime.unwrap().block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
                 let stop = async { drop(stopped.await) };
-                let limits = Limits { stop: Duration::from_millis(200), ..Limits::default() };
+                let limits = Limits { stop: Duration::from_millis(200), ..limits };
                 serve(listener, router, limits, stop).await;
             });
         });

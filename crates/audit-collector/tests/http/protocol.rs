@@ -194,3 +194,30 @@ fn a_state_is_not_shared_and_not_made_up() {
         assert!(matches!(opened, Err(WitnessError::DamagedState(_))), "{cut}: {opened:?}");
     }
 }
+
+#[test]
+fn nobody_can_hold_a_connection_by_sending_slowly() {
+    use std::io::{Read, Write};
+    let temp = tempfile::tempdir().unwrap();
+    let log = Log::new();
+    let config = WitnessConfig {
+        state: temp.path().to_owned(),
+        name: None,
+        logs: vec![log.key.verifier_key().clone()],
+    };
+    let short = Duration::from_millis(50);
+    let limits = Limits { connections: 1, header: short, request: short, ..Limits::default() };
+    let router = witness::router(Arc::new(Witness::open(config).unwrap()));
+    let server = Server::limited(router, limits);
+    let address = server.url.trim_start_matches("http://");
+    let whole = "POST /add-checkpoint HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nold";
+    for part in ["", "POST /add", whole] {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.write_all(part.as_bytes()).unwrap();
+        // Ends, and the one place is free again.
+        let mut answer = String::new();
+        drop(stream.read_to_string(&mut answer));
+        assert!(part != whole || answer.starts_with("HTTP/1.1 408"), "{answer}");
+    }
+    assert_eq!(post(&server, "add-checkpoint", &log.request(0, 3)).0, 200);
+}
