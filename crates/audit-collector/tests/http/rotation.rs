@@ -40,3 +40,26 @@ fn stranger_key() -> [u8; 32] {
     let key = SigningKey::from_seed(SignatureType::Ed25519, "x", &[9; 32]).unwrap();
     *key.verifier_key().public_key()
 }
+
+/// Written by an independent implementation of FORMAT, without `tree.hashes`.
+#[test]
+fn the_vectors_are_witnessed_and_a_retired_key_is_not_heard_again() {
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/vectors");
+    let temp = tempfile::tempdir().unwrap();
+    let info = std::fs::read(vectors.join("healthy/trail.json")).unwrap();
+    let info: audit_core::meta::TrailInfo = serde_json::from_slice(&info).unwrap();
+    let log = VerifierKey::parse(&info.initial_key).unwrap();
+    let (server, key) = witness(&temp.path().join("w"), &[log]);
+    let report = |name: &str| {
+        let dir = temp.path().join(name);
+        copy(&vectors.join(name), &dir);
+        sync(&dir, policy(1, &[(&*server.url, &key)]))
+    };
+    let healthy = report("healthy");
+    assert!(healthy.written, "{healthy:?}");
+    for name in ["tampered-signed-by-retired-key", "tampered-signed-by-stranger"] {
+        let report = report(name);
+        assert_eq!(report.witnesses[0].outcome, Outcome::UnknownKey, "{name}");
+        assert!(!report.written);
+    }
+}
