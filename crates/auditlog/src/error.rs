@@ -49,6 +49,23 @@ pub(crate) enum CliError {
         /// The operating system's answer.
         source: io::Error,
     },
+    /// A witness could not be started.
+    #[error("{0}")]
+    Witness(#[from] audit_collector::WitnessError),
+    /// Witnesses could not be asked.
+    #[error("{0}")]
+    Sync(#[from] audit_shipper::SyncError),
+    /// The policy is none.
+    #[error("{0}; correct the file")]
+    Policy(#[from] audit_shipper::PolicyError),
+    /// A server or a file it needs could not be had.
+    #[error("cannot {what}: {source}; correct the arguments")]
+    Network {
+        /// What was tried.
+        what: &'static str,
+        /// The operating system's answer.
+        source: io::Error,
+    },
     /// The demonstration did not go as told.
     #[error("{0}")]
     Demo(DemoError),
@@ -69,6 +86,12 @@ pub(crate) enum CliError {
     /// The output could not be written.
     #[error("cannot write the output: {0}; check where standard output goes")]
     Output(io::Error),
+}
+
+impl CliError {
+    pub(crate) fn network(what: &'static str) -> impl FnOnce(io::Error) -> CliError {
+        move |source| CliError::Network { what, source }
+    }
 }
 
 impl From<io::Error> for CliError {

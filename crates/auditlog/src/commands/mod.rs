@@ -6,9 +6,12 @@
 mod emit;
 mod init;
 mod schema;
+mod serve_tiles;
 mod show;
 mod tail;
 mod verify;
+mod witness;
+mod witness_sync;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -44,6 +47,9 @@ enum Command {
     Tail(tail::Args),
     Show(show::Args),
     Schema(schema::Args),
+    Witness(witness::Args),
+    WitnessSync(witness_sync::Args),
+    ServeTiles(serve_tiles::Args),
     Bench(crate::bench::Args),
     Demo(crate::demo::DemoArgs),
 }
@@ -79,6 +85,9 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Tail(args) => tail::run(&args, &mut out),
         Command::Show(args) => show::run(&args, &mut out),
         Command::Schema(args) => schema::run(&args, &mut out),
+        Command::Witness(args) => witness::run(&args, &mut out),
+        Command::WitnessSync(args) => witness_sync::run(&args, &mut out),
+        Command::ServeTiles(args) => serve_tiles::run(&args, &mut out),
         Command::Bench(args) => crate::bench::run(&args, &mut out),
         Command::Demo(args) => {
             crate::demo::run(&args, &mut out).map(|()| Exit::Done).map_err(CliError::from)

@@ -1,0 +1,21 @@
+//! Followers of an audit trail that talk to the network. So far: the client of C2SP witnesses.
+//!
+//! What must stay true here: nothing here can hold up or disturb the writer. Of a trail everything
+//! is read and one file written, `witnessed`, atomically, and never by something worse. Nothing a
+//! witness says is believed without its signature, and nothing it sends is read without limit.
+#![forbid(unsafe_code)]
+
+mod client;
+mod follow;
+pub mod policy;
+mod rotation;
+mod submit;
+mod sync;
+pub mod tree;
+mod witnessed;
+
+pub use follow::Follower;
+pub use policy::{Policy, PolicyError, Witness};
+pub use rotation::{RotationProof, RotationProofError, rotated_key};
+pub use submit::{Evidence, Outcome};
+pub use sync::{SyncError, SyncOptions, SyncReport, WitnessReport, WitnessSync};
