@@ -19,7 +19,9 @@ pub mod seals;
 pub mod sim;
 pub mod sim_disk;
 mod sim_file;
+mod sim_history;
 mod sim_names;
+mod sim_segment;
 
 pub use block::block_on;
 pub use clock::TestClock;

@@ -8,16 +8,17 @@ use std::collections::BTreeMap;
 use std::io::{self, Cursor, ErrorKind, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use audit_logging::storage::{Identity, SegmentFile, Space, Storage};
+use audit_logging::storage::{SegmentFile, Space, Storage};
 
 use crate::rng::Rng;
 use crate::sim_file::SimFile;
 use crate::sim_names::{NameOp, directory_of};
+use crate::sim_segment::SimSegment;
 
 #[derive(Debug, Clone)]
-struct State {
-    files: Vec<SimFile>,
-    names: BTreeMap<String, usize>,
+pub(crate) struct State {
+    pub(crate) files: Vec<SimFile>,
+    pub(crate) names: BTreeMap<String, usize>,
     durable_names: BTreeMap<String, usize>,
     pending: Vec<NameOp>,
     rng: Rng,
@@ -52,7 +53,7 @@ impl SimDisk {
         })))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -137,7 +138,7 @@ impl State {
         self.failed = 0;
     }
 
-    fn step(&mut self) -> io::Result<()> {
+    pub(crate) fn step(&mut self) -> io::Result<()> {
         self.steps += 1;
         if self.is_dead || self.steps >= self.dies_at {
             self.is_dead = true;
@@ -167,7 +168,7 @@ impl State {
         Ok(())
     }
 
-    fn sync_file(&mut self, file: usize) -> io::Result<()> {
+    pub(crate) fn sync_file(&mut self, file: usize) -> io::Result<()> {
         let broken = if self.is_broken { Err(io::Error::other("broken")) } else { Ok(()) };
         if let Err(error) = self.step().and(broken) {
             if !self.is_dead {
@@ -179,7 +180,7 @@ impl State {
         Ok(())
     }
 
-    fn write(&mut self, file: usize, bytes: &[u8]) -> io::Result<usize> {
+    pub(crate) fn write(&mut self, file: usize, bytes: &[u8]) -> io::Result<usize> {
         if let Err(error) = self.step() {
             // The power may go in the middle of a write.
             let most = self.rng.between(0, bytes.len());
@@ -203,7 +204,7 @@ impl State {
         self.names.get(name).copied().ok_or_else(|| ErrorKind::NotFound.into())
     }
 
-    fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.step()?;
         let temporary = format!("{name}.tmp");
         let file = self.new_file();
@@ -306,71 +307,5 @@ impl Storage for SimDisk {
 
     fn space(&self) -> io::Result<Space> {
         Ok(Space { total: 1 << 40, free: 1 << 39 })
-    }
-}
-
-struct SimSegment {
-    disk: SimDisk,
-    name: String,
-    file: usize,
-    len: u64,
-}
-
-impl SegmentFile for SimSegment {
-    fn len(&self) -> u64 {
-        self.len
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = self.disk.lock().write(self.file, bytes)?;
-        self.len += taken as u64;
-        Ok(taken)
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        self.disk.lock().sync_file(self.file)
-    }
-
-    fn truncate(&mut self, len: u64) -> io::Result<()> {
-        let mut state = self.disk.lock();
-        state.step()?;
-        let file = &mut state.files[self.file];
-        file.cut(usize::try_from(len).unwrap_or(usize::MAX));
-        state.sync_file(self.file)?;
-        self.len = len;
-        Ok(())
-    }
-
-    fn write_again(&mut self, from: u64) -> io::Result<()> {
-        let mut state = self.disk.lock();
-        state.step()?;
-        state.files[self.file].write_again(usize::try_from(from).unwrap_or(usize::MAX));
-        state.sync_file(self.file)
-    }
-
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        let state = self.disk.lock();
-        let from = usize::try_from(offset).unwrap_or(usize::MAX);
-        let content = state.files[self.file].cache.get(from..).and_then(|c| c.get(..buf.len()));
-        buf.copy_from_slice(content.ok_or(ErrorKind::UnexpectedEof)?);
-        Ok(())
-    }
-
-    fn identity(&self) -> io::Result<Identity> {
-        let mut state = self.disk.lock();
-        state.step()?;
-        Ok(match state.names.get(&self.name) {
-            Some(file) if *file == self.file => {
-                let len = state.files[self.file].cache.len() as u64;
-                if len == self.len { Identity::Intact } else { Identity::Resized }
-            }
-            _ => Identity::Unlinked,
-        })
-    }
-
-    fn relink(&mut self) -> io::Result<()> {
-        let mut state = self.disk.lock();
-        let content = state.files[self.file].cache.clone();
-        state.replace(&self.name, &content)
     }
 }

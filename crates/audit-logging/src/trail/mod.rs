@@ -4,10 +4,13 @@
 //! opening once; bytes are moved aside, never deleted; nothing is taken from derived files that the
 //! segments could contradict.
 
+mod create;
+mod entries;
 mod finish;
 mod host;
 mod mend;
 mod open;
+mod rows;
 mod scan;
 mod segment;
 
@@ -19,11 +22,10 @@ use jiff::Timestamp;
 use crate::seal::Rotation;
 use crate::storage::SegmentFile;
 
+pub(crate) use entries::{read_hashes, read_rotation};
 pub(crate) use finish::{finish_segment, set_tail_aside, write_manifest};
 pub(crate) use host::{boot_id, boot_of, lock_text};
-pub(crate) use open::{
-    OpenContext, io_error, key_error, open, peek, read_hashes, read_rotation, refuse_foreign,
-};
+pub(crate) use open::{OpenContext, io_error, key_error, open, peek, refuse_foreign};
 pub(crate) use segment::SegmentState;
 
 /// A segment being written.

@@ -3,30 +3,22 @@
 //! What must stay true here: idempotent, and safe to crash in anywhere. The order is quarantine
 //! first (durable), then cut; checksum first, then the next segment.
 
-use std::collections::BTreeMap;
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::path::Path;
 
-use audit_core::chain::{Hash, Head};
-use audit_core::entry::Entry;
-use audit_core::meta::{FORMAT, Manifest, ManifestFile, TrailInfo};
-use audit_core::note::Signer;
+use audit_core::chain::Head;
+use audit_core::meta::{FORMAT, TrailInfo};
 use audit_core::segment::SegmentName;
 use jiff::Timestamp;
-use uuid::Uuid;
 
-use super::scan::{Limits, Scan, note_hash, scan};
+use super::scan::{Limits, Scan, scan};
 use super::segment::checksum_name;
 use super::{Recovered, Trail};
 use crate::builder::MakeSigner;
-use crate::clock::rfc3339;
 use crate::config::AuditConfig;
 use crate::error::OpenError;
 use crate::seal::{self, Rotation};
 use crate::storage::{KEYS, QUARANTINE, Storage, TEMPORARY, read_to_vec};
-
-/// Longer derived files are not ours.
-const MAX_META: u64 = 64 << 20;
 
 /// What opening needs to know besides the files.
 pub(crate) struct OpenContext<'a> {
@@ -116,7 +108,7 @@ pub(crate) fn open(context: &OpenContext<'_>, config: &AuditConfig) -> Result<Tr
     context.resume(info, &names, &segments)
 }
 
-fn segments_in(names: &[String]) -> Vec<SegmentName> {
+pub(super) fn segments_in(names: &[String]) -> Vec<SegmentName> {
     let mut segments: Vec<SegmentName> =
         names.iter().filter_map(|name| SegmentName::parse(name)).collect();
     segments.sort_unstable();
@@ -131,45 +123,6 @@ pub(crate) fn key_error(path: &Path, epoch: u64, error: seal::KeyError) -> OpenE
         seal::KeyError::Wrong(problem) => OpenError::Damaged { path, problem: problem.to_owned() },
         seal::KeyError::Randomness(error) => OpenError::Randomness(error),
     }
-}
-
-/// Numbers and hashes of all entries from `seq` on, read from the segments.
-pub(crate) fn read_hashes(
-    storage: &dyn Storage,
-    seq: u64,
-    each: &mut dyn FnMut(u64, Hash),
-) -> io::Result<()> {
-    // Only the last one is kept, for the link to one that is damaged.
-    let mut hashes = Vec::new();
-    read_entries(storage, |entry| {
-        let known = hashes.len();
-        note_hash(&mut hashes, entry);
-        for &(number, hash) in hashes[known..].iter().filter(|(number, _)| *number >= seq) {
-            each(number, hash);
-        }
-        hashes.drain(..hashes.len() - 1);
-    })
-}
-
-/// What all entries say of the signing keys.
-pub(crate) fn read_rotation(storage: &dyn Storage) -> io::Result<Rotation> {
-    let mut rotation = Rotation::default();
-    read_entries(storage, |entry| rotation.see(entry))?;
-    Ok(rotation)
-}
-
-/// Every whole entry of the trail, in order.
-fn read_entries(storage: &dyn Storage, mut each: impl FnMut(&Entry<'_>)) -> io::Result<()> {
-    for name in segments_in(&storage.list("")?) {
-        let content = BufReader::with_capacity(1 << 20, storage.read(&name.to_string())?);
-        for line in content.split(b'\n') {
-            let line = line?;
-            if let Some(entry) = Entry::parse(&line).ok().filter(Entry::hash_matches) {
-                each(&entry);
-            }
-        }
-    }
-    Ok(())
 }
 
 pub(crate) fn io_error(path: &Path, operation: &'static str, source: io::Error) -> OpenError {
@@ -193,7 +146,7 @@ impl OpenContext<'_> {
         OpenError::Damaged { path: self.path.join(name), problem: problem.to_owned() }
     }
 
-    fn list(&self) -> Result<Vec<String>, OpenError> {
+    pub(super) fn list(&self) -> Result<Vec<String>, OpenError> {
         self.io("", "list", self.storage.list(""))
     }
 
@@ -208,45 +161,6 @@ impl OpenContext<'_> {
             self.io(name, "remove", self.storage.remove_temporary(name))?;
         }
         Ok(())
-    }
-
-    fn create(&self, config: &AuditConfig) -> Result<Trail, OpenError> {
-        let mut id = [0; 16];
-        getrandom::fill(&mut id)?;
-        let trail_id = uuid::Builder::from_random_bytes(id).into_uuid();
-        let origin = origin(config, trail_id);
-        let initial_key = match self.signer {
-            Some(make) => make(&origin).verifier_key().to_string(),
-            None => seal::generate(self.storage, &origin, 0)
-                .map_err(|error| key_error(self.path, 0, error))?
-                .verifier_key()
-                .to_string(),
-        };
-        let info = TrailInfo {
-            format: FORMAT.to_owned(),
-            trail_id,
-            origin,
-            service_id: config.service_id.clone(),
-            created_at: rfc3339(self.now),
-            hash: "sha256".to_owned(),
-            initial_key,
-        };
-        let text = serde_json::to_vec_pretty(&info).map_err(io::Error::from);
-        let mut text = self.io("trail.json", "write", text)?;
-        text.push(b'\n');
-        self.io("trail.json", "write", self.storage.replace("trail.json", &mut text.as_slice()))?;
-        Ok(Trail {
-            info,
-            head: Head::EMPTY,
-            active: None,
-            newest: None,
-            closed: Vec::new(),
-            recovered: None,
-            last_control: None,
-            key_since: None,
-            newest_hashes: Vec::new(),
-            rotation: Rotation::default(),
-        })
     }
 
     fn resume(
@@ -365,54 +279,10 @@ impl OpenContext<'_> {
         })
     }
 
-    /// Rows of the manifest by file name; none when it is missing or unreadable, as it is derived.
-    fn manifest_rows(&self) -> Result<BTreeMap<String, ManifestFile>, OpenError> {
-        let bytes = match read_to_vec(self.storage, "manifest.json", MAX_META) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-            Err(error) => return Err(io_error(&self.path.join("manifest.json"), "read", error)),
-        };
-        match serde_json::from_slice::<Manifest>(&bytes) {
-            Ok(manifest) => {
-                Ok(manifest.files.into_iter().map(|row| (row.filename.clone(), row)).collect())
-            }
-            Err(error) => {
-                tracing::warn!(%error, "manifest.json is unreadable and will be rebuilt");
-                Ok(BTreeMap::new())
-            }
-        }
-    }
-
-    /// True when the manifest's row agrees with the segment's checksum file, its length and the
-    /// segment after it. A row that does not is made anew from the segment.
-    fn is_true(&self, row: &ManifestFile, next: Option<&ManifestFile>) -> Result<bool, OpenError> {
-        let name = &row.filename;
-        let file = checksum_name(name);
-        let checksum = read_to_vec(self.storage, &file, 4_096);
-        let checksum = self.io(&file, "read", checksum)?;
-        let expected = format!("{}  {name}\n", row.sha256.as_deref().unwrap_or_default());
-        let len = self.io(name, "look at", self.storage.len(name))?;
-        let fits = |next: &ManifestFile| {
-            row.event_count == 0
-                || (row.first_seq + row.event_count == next.first_seq
-                    && row.last_hash == next.first_prev_hash)
-        };
-        Ok(checksum == expected.as_bytes() && len == row.size_bytes && next.is_none_or(fits))
-    }
-
     fn scan(&self, segment: SegmentName, until_seq: u64) -> Result<Scan, OpenError> {
         let name = segment.to_string();
         let content = self.io(&name, "read", self.storage.read(&name))?;
         let limits = Limits { until_seq, signed: self.signed, holes_are_torn: !self.same_boot };
         self.io(&name, "read", scan(segment, content, limits, self.now))
-    }
-}
-
-/// The configured origin, with the trail id in it so that it is never shared by two histories.
-fn origin(config: &AuditConfig, trail_id: Uuid) -> String {
-    match &config.origin {
-        Some(origin) if origin.contains(&trail_id.to_string()) => origin.clone(),
-        Some(origin) => format!("{}/{trail_id}", origin.trim_end_matches('/')),
-        None => format!("{}/{trail_id}", config.service_id),
     }
 }

@@ -1,0 +1,217 @@
+//! A trail's life over several processes on the simulated disk, and what it owes.
+//!
+//! What must stay true here: what was acknowledged is remembered here and nowhere else; a check asks
+//! the recovered trail for all of it, in order, chained and sealed.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use audit_logging::{AuditConfig, AuditLogger, FlushMode, Receipt, RotationPolicy, WaitError};
+
+use crate::read::{labels, read_trail};
+use crate::{Rng, SimDisk, TestClock, TestEvent};
+
+/// Longer than any healthy wait on a disk in memory.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A trail's life over several processes, and what it owes.
+#[derive(Debug)]
+pub(crate) struct History {
+    pub(crate) disk: SimDisk,
+    pub(crate) clock: TestClock,
+    pub(crate) emitted: Vec<String>,
+    pub(crate) acknowledged: BTreeSet<String>,
+}
+
+impl History {
+    pub(crate) fn new(disk: SimDisk) -> History {
+        let clock = TestClock::at("2026-11-23T23:00:00Z");
+        History { disk, clock, emitted: Vec::new(), acknowledged: BTreeSet::new() }
+    }
+
+    pub(crate) fn fork(&self, kill: bool, seed: u64) -> History {
+        let disk = if kill { self.disk.after_kill() } else { self.disk.crash_image(seed) };
+        History {
+            disk,
+            clock: TestClock::at("2026-11-25T00:30:00Z"),
+            emitted: self.emitted.clone(),
+            acknowledged: self.acknowledged.clone(),
+        }
+    }
+
+    pub(crate) fn crash(&mut self, kill: bool, seed: u64) {
+        self.disk = if kill { self.disk.after_kill() } else { self.disk.crash_image(seed) };
+        self.clock.advance(Duration::from_secs(7));
+    }
+
+    pub(crate) fn open(
+        &self,
+        flush_mode: FlushMode,
+    ) -> Result<AuditLogger, audit_logging::OpenError> {
+        let config = AuditConfig {
+            flush_mode,
+            rotation: RotationPolicy::Both { bytes: 64 << 10 },
+            ..AuditConfig::new("sim")
+        };
+        AuditLogger::builder(config)
+            .clock(self.clock.shared())
+            .storage(Arc::new(self.disk.clone()))
+            .open()
+    }
+
+    /// Opening may fail only for a reason.
+    pub(crate) fn open_if_possible(
+        &self,
+        flush_mode: FlushMode,
+    ) -> Result<Option<AuditLogger>, String> {
+        match self.open(flush_mode) {
+            Ok(logger) => Ok(Some(logger)),
+            Err(_) if self.disk.is_dead() || self.disk.failed() > 0 => Ok(None),
+            Err(error) => Err(format!("does not open: {error}")),
+        }
+    }
+
+    pub(crate) fn open_and_leave(&mut self) -> Result<(), String> {
+        drop(self.open_if_possible(FlushMode::Immediate)?);
+        Ok(())
+    }
+
+    pub(crate) fn emit(
+        &mut self,
+        logger: &AuditLogger,
+        padding: usize,
+        critical: bool,
+    ) -> Option<(String, Receipt)> {
+        let label = format!("e{}", self.emitted.len());
+        let event = if critical { TestEvent::critical(&label) } else { TestEvent::routine(&label) };
+        let receipt = logger.emit(event.padded(padding)).ok()?;
+        self.emitted.push(label.clone());
+        Some((label, receipt))
+    }
+
+    /// One random life.
+    pub(crate) fn live(&mut self, rng: &mut Rng) -> Result<(), String> {
+        let mode = match rng.below(3) {
+            0 => FlushMode::Batched { size: 4, interval_secs: 3600 },
+            1 => FlushMode::hybrid(),
+            _ => FlushMode::Immediate,
+        };
+        let Some(logger) = self.open_if_possible(mode)? else { return Ok(()) };
+        let mut receipts = Vec::new();
+        for _ in 0..rng.between(0, 12) {
+            match rng.below(8) {
+                0 => self.clock.advance(DAY),
+                1 => wait(logger.flush_blocking_within(PATIENCE))?,
+                2 => {
+                    for _ in 0..rng.between(2, 6) {
+                        let padding = if rng.one_in(4) { 20_000 } else { 0 };
+                        let critical = rng.one_in(4);
+                        receipts.extend(self.emit(&logger, padding, critical));
+                    }
+                }
+                _ => {
+                    receipts.extend(self.emit(&logger, rng.between(0, 900), true));
+                    if let Some((_, receipt)) = receipts.last()
+                        && mode == FlushMode::Immediate
+                    {
+                        wait(receipt.wait_durable_timeout(PATIENCE))?;
+                    }
+                }
+            }
+        }
+        if rng.one_in(2) {
+            wait(logger.shutdown_timeout(PATIENCE))?;
+        }
+        drop(logger);
+        self.take_receipts(receipts);
+        Ok(())
+    }
+
+    /// One fixed life with both kinds of rotation, a restart and a full batch.
+    pub(crate) fn scripted(&mut self) -> Result<(), String> {
+        for life in 0..2 {
+            let Some(logger) = self.open_if_possible(FlushMode::Immediate)? else { return Ok(()) };
+            let mut receipts = Vec::new();
+            for padding in [0, 700, 40_000, 40_000, 0] {
+                receipts.extend(self.emit(&logger, padding, false));
+                if let Some((_, receipt)) = receipts.last() {
+                    wait(receipt.wait_durable_timeout(PATIENCE))?;
+                }
+            }
+            self.clock.advance(DAY);
+            for _ in 0..3 {
+                receipts.extend(self.emit(&logger, 100, true));
+            }
+            wait(logger.flush_blocking_within(PATIENCE))?;
+            if life == 0 {
+                wait(logger.shutdown_timeout(PATIENCE))?;
+            }
+            drop(logger);
+            self.take_receipts(receipts);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn take_receipts(&mut self, receipts: Vec<(String, Receipt)>) {
+        let durable = receipts.into_iter().filter(|(_, receipt)| receipt.is_durable());
+        self.acknowledged.extend(durable.map(|(label, _)| label));
+    }
+
+    /// Opens the trail a last time, adds to it, closes it, and holds it against what is owed.
+    pub(crate) fn check(&mut self) -> Result<u64, String> {
+        let logger = self.open(FlushMode::Immediate).map_err(|e| format!("does not open: {e}"))?;
+        for _ in 0..2 {
+            let (label, receipt) = self.emit(&logger, 0, false).ok_or("accepts no more")?;
+            receipt.wait_durable_timeout(PATIENCE).map_err(|e| e.to_string())?;
+            self.acknowledged.insert(label);
+        }
+        logger.shutdown_timeout(PATIENCE).map_err(|e| e.to_string())?;
+        let lines = read_trail(&self.disk)?;
+        let found = labels(&lines);
+        let set: BTreeSet<&str> = found.iter().copied().collect();
+        if set.len() != found.len() {
+            return Err(format!("an event stands twice: {found:?}"));
+        }
+        if let Some(lost) = self.acknowledged.iter().find(|label| !set.contains(label.as_str())) {
+            return Err(format!("{lost} was durable and is gone; there are {found:?}"));
+        }
+        let order: Vec<&str> =
+            self.emitted.iter().map(String::as_str).filter(|label| set.contains(label)).collect();
+        if order != found {
+            return Err(format!("out of order: {found:?}"));
+        }
+        let ids: BTreeSet<_> = lines.iter().map(|line| line.audit_id).collect();
+        if ids.len() != lines.len() {
+            return Err("an audit_id stands twice".to_owned());
+        }
+        let sealed = crate::seals::check(&self.disk, &lines)?;
+        if sealed.size != lines.len() as u64 {
+            return Err(format!("closed, and only {} of {} sealed", sealed.size, lines.len()));
+        }
+        Ok(self.acknowledged.len() as u64)
+    }
+}
+
+/// A poisoned trail is an answer; no answer is a failure.
+pub(crate) fn wait(outcome: Result<(), WaitError>) -> Result<(), String> {
+    match outcome {
+        Err(WaitError::TimedOut) => Err("hangs".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+/// `flush` with a limit, as a test needs it.
+trait FlushWithin {
+    fn flush_blocking_within(&self, limit: Duration) -> Result<(), WaitError>;
+}
+
+impl FlushWithin for AuditLogger {
+    fn flush_blocking_within(&self, limit: Duration) -> Result<(), WaitError> {
+        let (send, receive) = std::sync::mpsc::channel();
+        let flush = self.flush();
+        std::thread::spawn(move || send.send(crate::block_on(flush)));
+        receive.recv_timeout(limit).unwrap_or(Err(WaitError::TimedOut))
+    }
+}
