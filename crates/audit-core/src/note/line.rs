@@ -102,7 +102,7 @@ fn split_id(encoded: &str) -> Option<(KeyId, Vec<u8>)> {
 }
 
 /// Decodes canonical, padded base64 of bounded length.
-pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
+fn base64(text: &str) -> Option<Vec<u8>> {
     (text.len() <= MAX_NOTE).then(|| Base64::decode_vec(text).ok()).flatten()
 }
 

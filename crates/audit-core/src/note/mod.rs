@@ -24,7 +24,7 @@ pub use line::NoteSignature;
 pub use signing::{Signer, SigningKey};
 pub use verify::Verified;
 
-pub(crate) use line::{base64, base64_hash};
+pub(crate) use line::base64_hash;
 
 /// The largest note that is read: Go's limit.
 pub const MAX_NOTE: usize = 1_000_000;

@@ -151,10 +151,9 @@ fn every_root_and_frontier_up_to_260() {
     for size in 0..=ALL {
         let expected = mth(&leaves[..usize::try_from(size).unwrap()]);
         assert_eq!(root_at(size, reader(&stored)).unwrap(), expected);
-        assert_eq!(
-            oracle::tree_hash(size, &Stored(&stored)).map_or(expected.0, |h| h.0),
-            expected.0
-        );
+        if size > 0 {
+            assert_eq!(oracle::tree_hash(size, &Stored(&stored)).unwrap().0, expected.0);
+        }
         let read = Frontier::from_stored(size, reader(&stored)).unwrap();
         assert_eq!(read, grown);
         assert_eq!(Frontier::from_subtrees(size, grown.subtrees()).unwrap(), grown);
