@@ -11,7 +11,7 @@
 //! # let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/vectors/healthy");
 //! let report = verify_dir(dir.as_ref(), VerifyOptions::default())?;
 //! assert_eq!(report.entries, 300);
-//! assert_eq!(report.verdict, Verdict::Unproven);
+//! assert_eq!(report.verdict, Verdict::Proven);
 //! # Ok(()) }
 //! ```
 #![forbid(unsafe_code)]
