@@ -334,7 +334,7 @@ proptest! {
     ) {
         let proof = vec![Hash(leaf); length];
         prop_assert!(verify_inclusion(&Hash(leaf), index, size, &Hash(root), &proof).is_err());
-        let _ = verify_consistency(index, &Hash(leaf), size, &Hash(root), &proof);
+        prop_assert!(verify_consistency(index, &Hash(leaf), size, &Hash(root), &proof).is_err());
     }
 
     #[test]
