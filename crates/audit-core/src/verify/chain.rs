@@ -202,8 +202,7 @@ impl Chain {
             return;
         }
         // A second entry in a row agrees that the trail goes on elsewhere.
-        if aside.is_some_and(|aside| aside.next_seq == seq && aside.last_hash == prev_hash)
-        {
+        if aside.is_some_and(|aside| aside.next_seq == seq && aside.last_hash == prev_hash) {
             self.link = here;
             return;
         }

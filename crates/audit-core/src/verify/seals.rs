@@ -158,7 +158,8 @@ impl Judged {
         };
         let root = at.and_then(|at| at.root)?;
         if root != checkpoint.root {
-            let expected = format!("root {} of the first {size} entries, as signed", checkpoint.root);
+            let expected =
+                format!("root {} of the first {size} entries, as signed", checkpoint.root);
             self.find(Kind::RootMismatch, file, &expected, &root);
             return None;
         }

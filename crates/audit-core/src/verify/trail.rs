@@ -198,13 +198,14 @@ impl TrailVerifier {
         match control {
             None => {}
             Some((ControlKind::Notice(kind), details)) => self.chain.notice(kind, run, details),
-            Some((ControlKind::TrailCreated, details)) => {
-                if run.seq == 0 && self.keys.first().is_none() {
-                    let said = serde_json::from_str::<TrailCreated>(details).ok();
-                    let key = said.and_then(|said| VerifierKey::parse(&said.initial_key).ok());
-                    self.keys = KeyWalk::from(key.map(|key| EpochKey { epoch: Some(0), key }));
-                }
+            Some((ControlKind::TrailCreated, details))
+                if run.seq == 0 && self.keys.first().is_none() =>
+            {
+                let said = serde_json::from_str::<TrailCreated>(details).ok();
+                let key = said.and_then(|said| VerifierKey::parse(&said.initial_key).ok());
+                self.keys = KeyWalk::from(key.map(|key| EpochKey { epoch: Some(0), key }));
             }
+            Some((ControlKind::TrailCreated, _)) => {}
             Some((ControlKind::KeyRotated, details)) => {
                 let outcome = self.keys.rotated(run.seq, details, root);
                 self.key_finding(run, outcome);
@@ -262,8 +263,11 @@ impl TrailVerifier {
             .then(|| self.keys.current().cloned().zip(self.tree.subtrees()))
             .flatten()
             .filter(|_| !self.keys.is_rotating())
-            .map(|(key, subtrees)| {
-                Verified { head, first_seq: self.chain.first_seq(), subtrees, key }
+            .map(|(key, subtrees)| Verified {
+                head,
+                first_seq: self.chain.first_seq(),
+                subtrees,
+                key,
             });
         let (first_seq, last_seq) = (self.chain.first_seq(), self.chain.last_seq());
         let first_key = self.keys.first().cloned();

@@ -38,7 +38,15 @@ pub(super) struct EntryZero {
 
 impl SegmentFacts {
     pub(super) const fn new(name: SegmentName) -> SegmentFacts {
-        SegmentFacts { name, entries: 0, first: None, last: None, bytes: 0, sha256: None, zero: None }
+        SegmentFacts {
+            name,
+            entries: 0,
+            first: None,
+            last: None,
+            bytes: 0,
+            sha256: None,
+            zero: None,
+        }
     }
 
     pub(super) fn add(&mut self, entry: &Entry<'_>) {

@@ -19,9 +19,7 @@ use std::time::Instant;
 
 use audit_core::segment::SegmentName;
 use audit_core::tree::stored_hash_count;
-use audit_core::verify::{
-    Finding, FindingKind, FirstKey, Seals, TrailVerifier,
-};
+use audit_core::verify::{Finding, FindingKind, FirstKey, Seals, TrailVerifier};
 use base64ct::{Base64, Encoding};
 
 use crate::{DirSource, ReadError, Step, TrailReader};

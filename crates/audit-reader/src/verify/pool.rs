@@ -51,9 +51,10 @@ impl Job<'_> {
             for _ in 0..jobs {
                 scope.spawn(|| while self.work(&next) {});
             }
-            let outcome = announced.iter().take(self.segments.len()).try_for_each(|(name, told)| {
-                told.iter().try_for_each(|told| told.map(|message| take(name, message)))
-            });
+            let outcome =
+                announced.iter().take(self.segments.len()).try_for_each(|(name, told)| {
+                    told.iter().try_for_each(|told| told.map(|message| take(name, message)))
+                });
             // After an error nobody listens, and the scans stop.
             drop(announced);
             outcome
@@ -91,5 +92,4 @@ impl Job<'_> {
     }
 }
 
-type Next<'a> =
-    (std::slice::Iter<'a, SegmentName>, SyncSender<(SegmentName, Receiver<Told>)>);
+type Next<'a> = (std::slice::Iter<'a, SegmentName>, SyncSender<(SegmentName, Receiver<Told>)>);

@@ -47,7 +47,6 @@ impl Trail {
     pub(crate) fn of(count: u64) -> Trail {
         let mut trail = Trail::new();
         trail.write("2026-11-23.audit", count);
-        trail.seal();
         trail
     }
 
@@ -64,8 +63,9 @@ impl Trail {
 
     /// Publishes the checkpoint, and the stored hashes.
     pub(crate) fn seal(&self) {
-        fs::write(self.file("checkpoint"), self.checkpoint().to_string()).unwrap();
         fs::write(self.file("tree.hashes"), &self.hashes).unwrap();
+        fs::write(self.file("new"), self.checkpoint().to_string()).unwrap();
+        fs::rename(self.file("new"), self.file("checkpoint")).unwrap();
     }
 
     /// The two entries of a key rotation, not written.
@@ -124,10 +124,11 @@ impl Trail {
         self.frontier.push_with(self.head.last_hash, |hash| hashes.extend_from_slice(&hash.0));
     }
 
-    /// Appends `count` entries to a segment.
+    /// Appends `count` entries to a segment, and seals.
     pub(crate) fn write(&mut self, segment: &str, count: u64) {
         let lines = self.lines(count);
         self.append(segment, &lines);
+        self.seal();
     }
 
     pub(crate) fn append(&self, segment: &str, bytes: &[u8]) {

@@ -36,8 +36,11 @@ fn every_vector_gives_what_it_must() {
             let healthy = name.starts_with("healthy");
             let expected = if healthy { Verdict::Proven } else { Verdict::Violated };
             assert_eq!(report.verdict, expected, "{name}: {:?}", report.findings.kept());
-            assert_eq!(found.contains("self_asserted_key"), !pinned && report.key.is_some()
-                && name != "tampered-seal-stripped", "{name}");
+            assert_eq!(
+                found.contains("self_asserted_key"),
+                !pinned && report.key.is_some() && name != "tampered-seal-stripped",
+                "{name}"
+            );
             assert_eq!(report.seal.is_some(), report.root.is_some());
         }
     }

@@ -10,9 +10,13 @@ mod show;
 mod tail;
 mod verify;
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
+use audit_core::checkpoint::SignedCheckpoint;
+use audit_core::note::{MAX_NOTE, VerifierKey};
 use clap::{Parser, Subcommand};
 
 use crate::error::CliError;
@@ -89,4 +93,32 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(exit),
         flushed => Ok(flushed.map(|()| exit)?),
     }
+}
+
+/// A public key that was given as an argument.
+pub(crate) fn key(option: &str, vkey: &str) -> Result<VerifierKey, CliError> {
+    VerifierKey::parse(vkey.trim()).map_err(|error| CliError::Usage {
+        what: format!("{option}: {error}"),
+        next: "give the whole vkey, as `auditlog init` printed it",
+    })
+}
+
+/// A checkpoint in a file that was given as an argument.
+pub(crate) fn checkpoint(file: &Path) -> Result<SignedCheckpoint, CliError> {
+    let bytes = input(file, MAX_NOTE as u64)?;
+    SignedCheckpoint::parse(&bytes).map_err(|error| CliError::Usage {
+        what: format!("{}: {error}", file.display()),
+        next: "give a copy of a trail's `checkpoint` file",
+    })
+}
+
+/// A small file that was given as an argument; what is beyond `limit` bytes is left out.
+pub(crate) fn input(file: &Path, limit: u64) -> Result<Vec<u8>, CliError> {
+    let mut bytes = Vec::new();
+    let read = File::open(file).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes));
+    read.map_err(|error| CliError::Usage {
+        what: format!("cannot read {}: {error}", file.display()),
+        next: "check the path and that you may read it",
+    })?;
+    Ok(bytes)
 }
