@@ -96,6 +96,20 @@ pub enum ControlEvent<'a> {
         /// Entries that were written again at the front of this segment.
         entries_rewritten: u64,
     },
+    /// The next signing key; the old one signs up to and including this entry.
+    KeyRotated {
+        /// The epoch that begins.
+        epoch: u64,
+        /// Its public key, as a C2SP vkey.
+        new_key: &'a str,
+    },
+    /// The old key's checkpoint over everything up to the entry before, which names the new key.
+    EpochSealed {
+        /// The epoch that ends.
+        epoch: u64,
+        /// The signed note, line by line, without the LFs.
+        checkpoint: &'a [&'a str],
+    },
     /// The wall clock jumped against the monotonic one.
     ClockStepped {
         /// What the clock should have shown, RFC 3339.
@@ -115,6 +129,8 @@ impl Event for ControlEvent<'_> {
             ControlEvent::EventsDropped { .. } => "audit.events_dropped",
             ControlEvent::Heartbeat => "audit.heartbeat",
             ControlEvent::StorageFailed { .. } => "audit.storage_failed",
+            ControlEvent::KeyRotated { .. } => "audit.key_rotated",
+            ControlEvent::EpochSealed { .. } => "audit.epoch_sealed",
             ControlEvent::ClockStepped { .. } => "audit.clock_stepped",
         }
     }
@@ -181,6 +197,14 @@ impl Event for ControlEvent<'_> {
                 d.field("segment", segment);
                 d.field("durable_bytes", durable_bytes);
                 d.field("entries_rewritten", entries_rewritten);
+            }
+            ControlEvent::KeyRotated { epoch, new_key } => {
+                d.field("epoch", epoch);
+                d.field("new_key", new_key);
+            }
+            ControlEvent::EpochSealed { epoch, checkpoint } => {
+                d.field("epoch", epoch);
+                d.field("checkpoint", checkpoint);
             }
             ControlEvent::ClockStepped { from, to } => {
                 d.field("from", from);

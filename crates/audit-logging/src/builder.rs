@@ -5,20 +5,23 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use audit_core::chain::Head;
 use audit_core::encode::EncodePolicy;
 use audit_core::meta::TrailInfo;
+use audit_core::note::Signer;
 use audit_core::text::redact::RedactionRule;
 
 use crate::clock::{Clock, SystemClock, rfc3339};
 use crate::config::{AuditConfig, AuditMode};
-use crate::error::OpenError;
+use crate::error::{Fault, OpenError};
 use crate::logger::{AuditLogger, Open};
 use crate::queue::Queue;
+use crate::seal::{self, ResumeError, Sealer};
 use crate::shared::Shared;
 use crate::storage::{DirStorage, Storage, TrailLock};
-use crate::trail::{self, OpenContext};
+use crate::trail::{self, OpenContext, Trail};
 use crate::writer::{Parts, Writer};
 
 /// Opens a logger with a clock or storage other than the operating system's.
@@ -27,7 +30,11 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     storage: Option<Arc<dyn Storage>>,
     policy: EncodePolicy,
+    signer: Option<Box<MakeSigner>>,
 }
+
+/// Gives the signer for a trail by its origin, which is the name the key must have.
+pub(crate) type MakeSigner = dyn Fn(&str) -> Arc<dyn Signer> + Send + Sync;
 
 /// What is held while the trail is open.
 struct Place {
@@ -42,7 +49,7 @@ impl Builder {
     pub(crate) fn new(config: impl Into<Arc<AuditConfig>>) -> Builder {
         let config = config.into();
         let policy = config.encode_policy();
-        Builder { config, clock: Arc::new(SystemClock), storage: None, policy }
+        Builder { config, clock: Arc::new(SystemClock), storage: None, policy, signer: None }
     }
 
     /// Takes the time from `clock`.
@@ -57,6 +64,18 @@ impl Builder {
     #[must_use]
     pub fn storage(mut self, storage: Arc<dyn Storage>) -> Builder {
         self.storage = Some(storage);
+        self
+    }
+
+    /// Signs checkpoints with an HSM, a key management service or the like instead of key files.
+    /// `make` is given the trail's origin, which the key's name must be. Such a key is not rotated
+    /// in the trail: its guardian rotates it by starting a new trail.
+    #[must_use]
+    pub fn signer(
+        mut self,
+        make: impl Fn(&str) -> Arc<dyn Signer> + Send + Sync + 'static,
+    ) -> Builder {
+        self.signer = Some(Box::new(make));
         self
     }
 
@@ -86,6 +105,7 @@ impl Builder {
             },
             None => {
                 let dir = DirStorage::open(base_dir, true)?;
+                trail::refuse_foreign(&dir, base_dir)?;
                 let lock = dir.lock(&trail::lock_text(&started))?;
                 let same_boot = trail::boot_of(lock.previous())
                     .is_some_and(|previous| previous == trail::boot_id());
@@ -102,6 +122,7 @@ impl Builder {
             path: &place.path,
             now: self.clock.now(),
             same_boot: place.same_boot,
+            signer: self.signer.as_deref(),
         };
         let trail = trail::open(&context, &self.config)?;
         if let Some((dir, _)) = &place.owned
@@ -116,20 +137,30 @@ impl Builder {
         let info = trail.info.clone();
         let reserve = self.config.critical_reserve_percent;
         let shared = Arc::new(Shared::new(Queue::new(self.config.queue_bytes, reserve)));
+        let (sealer, finish_rotation) = self.sealer(&place, &trail, &shared)?;
         let policy = Arc::new(self.policy);
         let parts = Parts {
             shared: Arc::clone(&shared),
+            sealer: Arc::clone(&sealer),
+            finish_rotation,
             storage: place.storage,
             clock: Arc::clone(&self.clock),
             config: Arc::clone(&self.config),
         };
         let writer = Writer::start(parts, trail)?;
+        let sealing = sealer.start().map_err(OpenError::Thread)?;
         let lock = place.owned.map(|(_, lock)| lock);
         let ending = Arc::clone(&shared);
+        let closing = Arc::clone(&sealer);
         let thread = std::thread::Builder::new()
             .name("audit-writer".to_owned())
             .spawn(move || {
                 writer.run();
+                closing.stop();
+                if sealing.join().is_err() {
+                    let error = std::io::Error::other("the sealer panicked (a bug: report it)");
+                    ending.progress.fail_seal(Fault::new("seal", "checkpoint", &error));
+                }
                 // The lock goes before those who wait for the end are told, so that they may open
                 // the trail again at once.
                 drop(lock);
@@ -141,10 +172,54 @@ impl Builder {
             clock: self.clock,
             config: self.config,
             policy,
+            sealer,
             origin: info.origin,
             initial_key: info.initial_key,
             _writer: thread,
         }))))
+    }
+}
+
+impl Builder {
+    /// Takes the signing key and the tree over.
+    fn sealer(
+        &self,
+        place: &Place,
+        trail: &Trail,
+        shared: &Arc<Shared>,
+    ) -> Result<(Arc<Sealer>, bool), OpenError> {
+        let storage = &*place.storage;
+        let origin = &trail.info.origin;
+        let refuse = |error| resume_error(&place.path, error);
+        let (keyring, finish_rotation) =
+            seal::choose_key(storage, &trail.info, &trail.rotation, self.signer.as_deref(), || {
+                trail::read_rotation(storage)
+            })
+            .map_err(refuse)?;
+        let tree =
+            seal::resume_tree(storage, origin, trail.head, &trail.newest_hashes, |seq, each| {
+                trail::read_hashes(storage, seq, each)
+            })
+            .map_err(refuse)?;
+        let sealer = Sealer::new(
+            Arc::clone(shared),
+            Arc::clone(&place.storage),
+            origin.clone(),
+            Duration::from_millis(self.config.seal_interval_ms),
+            tree,
+            keyring,
+        );
+        Ok((Arc::new(sealer), finish_rotation))
+    }
+}
+
+fn resume_error(path: &std::path::Path, error: ResumeError) -> OpenError {
+    match error {
+        ResumeError::Io(file, source) => trail::io_error(&path.join(file), "use", source),
+        ResumeError::Key(epoch, error) => trail::key_error(path, epoch, error),
+        ResumeError::Refused(file, problem) => {
+            OpenError::NotAnExtension { path: path.join(file), problem }
+        }
     }
 }
 
@@ -165,7 +240,10 @@ pub fn create_trail(config: AuditConfig) -> Result<TrailInfo, OpenError> {
         return Err(OpenError::AlreadyExists { path: base_dir, service_id: info.service_id });
     }
     let logger = AuditLogger::new(config)?;
-    if let Err(crate::error::WaitError::Poisoned(fault)) = logger.shutdown_blocking() {
+    if let Err(
+        crate::error::WaitError::Poisoned(fault) | crate::error::WaitError::NotSealed(fault),
+    ) = logger.shutdown_blocking()
+    {
         return Err(fault.into());
     }
     existing_trail(&base_dir)?.ok_or(OpenError::NoTrail { path: base_dir })

@@ -126,6 +126,17 @@ pub enum OpenError {
         /// What this version can.
         supported: &'static str,
     },
+    /// The trail is not the one that was signed last: cut, rolled back or rewritten. The writer
+    /// signs no second history.
+    #[error(
+        "{path}: {problem}; keep this directory as evidence, run `auditlog verify`, and start a new trail elsewhere"
+    )]
+    NotAnExtension {
+        /// Which file shows it.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// `trail.json` or the segments contradict themselves so that no head can be found.
     #[error("{path}: {problem}; nothing was changed: run `auditlog verify`")]
     Damaged {
@@ -243,6 +254,10 @@ pub enum WaitError {
     /// The trail cannot be written any more; what was waited for is not known to be on disk.
     #[error("not durable: audit trail is poisoned: {0}")]
     Poisoned(Fault),
+    /// Durable, but no checkpoint over it could be published before the logger closed. The next
+    /// opening of the trail seals it.
+    #[error("durable, but not sealed: {0}")]
+    NotSealed(Fault),
     /// The time limit passed; the logger goes on trying.
     #[error("not durable yet: the disk did not answer within the limit")]
     TimedOut,

@@ -25,6 +25,7 @@ mod logger;
 mod progress;
 mod queue;
 mod receipt;
+mod seal;
 mod shared;
 mod signals;
 pub mod storage;
@@ -37,6 +38,7 @@ pub use audit_core::event::{
     ActorInfo, AuditEvent, AuditResult, AuthMethod, CRITICAL_EVENT_TYPES, ContextInfo, Event,
     InContext, ResourceInfo, Severity,
 };
+pub use audit_core::note::Signer;
 pub use audit_core::text::fingerprint::{Fingerprint, KeyTooShort};
 pub use audit_core::text::redact::{RedactionConfig, RedactionRule};
 pub use audit_core::text::sanitize;
@@ -49,7 +51,7 @@ pub use config::{
 pub use error::{ConfigError, EmitError, Fault, OpenError, WaitError};
 pub use ledger::DropCause;
 pub use logger::{AuditLogger, Wait};
-pub use receipt::{Durable, Receipt};
+pub use receipt::{Receipt, Until};
 pub use shared::SpaceLevel;
 pub use signals::SignalGuard;
 

@@ -22,8 +22,10 @@ use crate::clock::Clock;
 use crate::config::{AuditConfig, OverflowPolicy};
 use crate::error::{EmitError, OpenError, WaitError};
 use crate::ledger::{DropCause, UNREADABLE};
+use crate::progress::Goal;
 use crate::queue::{Position, Refusal};
 use crate::receipt::Receipt;
+use crate::seal::Sealer;
 use crate::shared::{Shared, SpaceLevel};
 
 thread_local! {
@@ -45,6 +47,7 @@ pub(crate) struct Open {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: Arc<AuditConfig>,
     pub(crate) policy: Arc<EncodePolicy>,
+    pub(crate) sealer: Arc<Sealer>,
     pub(crate) origin: String,
     pub(crate) initial_key: String,
     /// Kept so that the thread is this handle's, never joined: its end is told by `progress`.
@@ -97,7 +100,7 @@ impl AuditLogger {
     /// # Errors
     /// [`WaitError::Poisoned`] or [`WaitError::Forked`].
     pub fn flush(&self) -> Wait {
-        Wait::new(self.open.as_deref(), Goal::Durable)
+        Wait::new(self.open.as_deref(), |tail| Goal::Durable(tail))
     }
 
     /// As [`AuditLogger::flush`], blocking the thread.
@@ -108,13 +111,29 @@ impl AuditLogger {
         self.flush().block(None)
     }
 
+    /// As [`AuditLogger::flush`], and resolves when a checkpoint over it is published.
+    ///
+    /// # Errors
+    /// As [`AuditLogger::flush`], and [`WaitError::NotSealed`].
+    pub fn seal(&self) -> Wait {
+        Wait::new(self.open.as_deref(), |tail| Goal::Sealed(tail))
+    }
+
+    /// As [`AuditLogger::seal`], blocking the thread.
+    ///
+    /// # Errors
+    /// As [`AuditLogger::seal`].
+    pub fn seal_blocking(&self) -> Result<(), WaitError> {
+        self.seal().block(None)
+    }
+
     /// Refuses new events, makes everything accepted durable, writes `audit.closed` and releases
     /// the trail; resolves when all that is done. Other handles' `emit` fails from now on.
     ///
     /// # Errors
     /// [`WaitError::Poisoned`] when something accepted could not be made durable.
     pub fn shutdown(&self) -> Wait {
-        Wait::new(self.open.as_deref(), Goal::Closed)
+        Wait::new(self.open.as_deref(), |_| Goal::Finished)
     }
 
     /// As [`AuditLogger::shutdown`], blocking the thread.
@@ -253,17 +272,10 @@ impl Drop for Open {
         }
         self.shared.queue.close();
         let limit = Duration::from_millis(self.config.drop_limit_ms);
-        if let Err(error) = self.shared.progress.wait_finished(Some(limit)) {
+        if let Err(error) = self.shared.progress.wait(Goal::Finished, Some(limit)) {
             tracing::error!(%error, "audit logger dropped before everything was durable");
         }
     }
-}
-
-/// What a [`Wait`] waits for.
-#[derive(Debug, Clone, Copy)]
-enum Goal {
-    Durable,
-    Closed,
 }
 
 /// Future of [`AuditLogger::flush`] and [`AuditLogger::shutdown`]. The work is asked for when it is
@@ -273,22 +285,26 @@ enum Goal {
 pub struct Wait {
     shared: Option<Arc<Shared>>,
     goal: Goal,
-    position: Position,
     registered: Option<Waker>,
 }
 
 impl Wait {
-    fn new(open: Option<&Open>, goal: Goal) -> Wait {
-        let shared = open.map(|open| Arc::clone(&open.shared));
-        let mut position = 0;
-        if let Some(shared) = shared.as_ref().filter(|shared| !shared.is_forked()) {
-            position = shared.queue.tail();
-            match goal {
-                Goal::Durable => shared.queue.request_flush(position),
-                Goal::Closed => shared.queue.close(),
+    fn new(open: Option<&Open>, goal: impl FnOnce(Position) -> Goal) -> Wait {
+        let Some(open) = open.filter(|open| !open.shared.is_forked()) else {
+            let shared = open.map(|open| Arc::clone(&open.shared));
+            return Wait { shared, goal: Goal::Finished, registered: None };
+        };
+        let goal = goal(open.shared.queue.tail());
+        match goal {
+            Goal::Durable(position) => open.shared.queue.request_flush(position),
+            Goal::Sealed(position) => {
+                open.shared.queue.request_flush(position);
+                open.shared.seal_to.fetch_max(position, std::sync::atomic::Ordering::AcqRel);
+                open.sealer.hurry();
             }
+            Goal::Finished => open.shared.queue.close(),
         }
-        Wait { shared, goal, position, registered: None }
+        Wait { shared: Some(Arc::clone(&open.shared)), goal, registered: None }
     }
 
     fn block(self, limit: Option<Duration>) -> Result<(), WaitError> {
@@ -296,10 +312,7 @@ impl Wait {
         if shared.is_forked() {
             return Err(WaitError::Forked);
         }
-        match self.goal {
-            Goal::Durable => shared.progress.wait(self.position, limit),
-            Goal::Closed => shared.progress.wait_finished(limit),
-        }
+        shared.progress.wait(self.goal, limit)
     }
 }
 
@@ -308,15 +321,10 @@ impl Future for Wait {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        match (&this.shared, this.goal) {
-            (None, _) => Poll::Ready(Ok(())),
-            (Some(shared), _) if shared.is_forked() => Poll::Ready(Err(WaitError::Forked)),
-            (Some(shared), Goal::Durable) => {
-                shared.progress.poll(this.position, cx.waker(), &mut this.registered)
-            }
-            (Some(shared), Goal::Closed) => {
-                shared.progress.poll_finished(cx.waker(), &mut this.registered)
-            }
+        match &this.shared {
+            None => Poll::Ready(Ok(())),
+            Some(shared) if shared.is_forked() => Poll::Ready(Err(WaitError::Forked)),
+            Some(shared) => shared.progress.poll(this.goal, cx.waker(), &mut this.registered),
         }
     }
 }

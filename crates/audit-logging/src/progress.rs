@@ -1,7 +1,8 @@
-//! How far the trail is durable, and who waits for it.
+//! How far the trail is durable and sealed, and who waits for it.
 //!
-//! What must stay true here: the mark only moves after a sync returned; a waiter is woken when the
-//! mark passes its position or when it never will. One notification per batch, not per event.
+//! What must stay true here: the durable mark only moves after a sync returned, the sealed mark
+//! only after a checkpoint was published; a waiter is woken when its goal is reached or when it
+//! never will be. One notification per batch, not per event.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,18 +12,31 @@ use std::time::{Duration, Instant};
 use crate::error::{Fault, WaitError};
 use crate::queue::Position;
 
+/// What may be waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// Everything up to here survives a power failure.
+    Durable(Position),
+    /// Everything up to here is covered by a signed checkpoint.
+    Sealed(Position),
+    /// The writer has left, everything durable and sealed.
+    Finished,
+}
+
 #[derive(Debug, Default)]
 struct Waiters {
-    wakers: Vec<(Position, Waker)>,
+    wakers: Vec<(Goal, Waker)>,
     blocked: usize,
     fault: Option<Fault>,
+    seal_fault: Option<Fault>,
     finished: bool,
 }
 
-/// The durable mark.
+/// The marks.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     durable: AtomicU64,
+    sealed: AtomicU64,
     waiters: Mutex<Waiters>,
     changed: Condvar,
 }
@@ -38,38 +52,56 @@ impl Progress {
         self.durable.load(Ordering::Acquire)
     }
 
+    /// Everything up to here is covered by a published checkpoint.
+    pub(crate) fn sealed(&self) -> Position {
+        self.sealed.load(Ordering::Acquire)
+    }
+
     /// Writer only: everything up to `position` is durable now. Returns how many were waiting.
     pub(crate) fn advance(&self, position: Position) -> usize {
         let waiters = self.lock();
         self.durable.store(position, Ordering::Release);
-        self.notify(waiters, |at| at <= position)
+        self.notify(waiters)
     }
 
-    /// Writer only: the mark will never move again. `announce` runs when the cause is known and
-    /// before anybody is woken, so whoever sees its effect finds the cause.
+    /// Sealer only: everything up to `position` is in a published checkpoint now.
+    pub(crate) fn seal(&self, position: Position) {
+        let waiters = self.lock();
+        self.sealed.store(position, Ordering::Release);
+        self.notify(waiters);
+    }
+
+    /// Writer only: the durable mark will never move again. `announce` runs when the cause is
+    /// known and before anybody is woken, so whoever sees its effect finds the cause.
     pub(crate) fn fail(&self, fault: Fault, announce: impl FnOnce()) {
         let mut waiters = self.lock();
         waiters.fault.get_or_insert(fault);
         announce();
-        // Those who wait for the end go on waiting: `finish` is still to come.
-        self.notify(waiters, |at| at != Position::MAX);
+        self.notify(waiters);
+    }
+
+    /// Sealer only: the last checkpoint could not be published.
+    pub(crate) fn fail_seal(&self, fault: Fault) {
+        let mut waiters = self.lock();
+        waiters.seal_fault.get_or_insert(fault);
+        self.notify(waiters);
     }
 
     /// Writer only: the thread is leaving; the lock on the trail is released.
     pub(crate) fn finish(&self) {
         let mut waiters = self.lock();
         waiters.finished = true;
-        self.notify(waiters, |_| true);
+        self.notify(waiters);
     }
 
-    /// Wakes those whose position passed, outside the lock: a waker may run anything.
-    fn notify(
-        &self,
-        mut waiters: MutexGuard<'_, Waiters>,
-        mut passed: impl FnMut(Position) -> bool,
-    ) -> usize {
-        let woken: Vec<Waker> =
-            waiters.wakers.extract_if(.., |(at, _)| passed(*at)).map(|(_, waker)| waker).collect();
+    /// Wakes those whose goal is decided, outside the lock: a waker may run anything.
+    fn notify(&self, mut waiters: MutexGuard<'_, Waiters>) -> usize {
+        let mut wakers = std::mem::take(&mut waiters.wakers);
+        let woken: Vec<Waker> = wakers
+            .extract_if(.., |(goal, _)| self.outcome(&waiters, *goal).is_some())
+            .map(|(_, waker)| waker)
+            .collect();
+        waiters.wakers = wakers;
         let blocked = waiters.blocked;
         drop(waiters);
         if blocked > 0 {
@@ -85,32 +117,15 @@ impl Progress {
         self.lock().fault.clone()
     }
 
-    /// Blocks until everything up to `position` is durable.
-    pub(crate) fn wait(
-        &self,
-        position: Position,
-        limit: Option<Duration>,
-    ) -> Result<(), WaitError> {
-        if self.durable() >= position {
+    /// Blocks until the goal is reached.
+    pub(crate) fn wait(&self, goal: Goal, limit: Option<Duration>) -> Result<(), WaitError> {
+        if self.is_reached(goal) {
             return Ok(());
         }
-        self.block(limit, |waiters| self.outcome(waiters, position))
-    }
-
-    /// Blocks until the writer has left.
-    pub(crate) fn wait_finished(&self, limit: Option<Duration>) -> Result<(), WaitError> {
-        self.block(limit, finished)
-    }
-
-    fn block(
-        &self,
-        limit: Option<Duration>,
-        outcome: impl Fn(&Waiters) -> Option<Result<(), WaitError>>,
-    ) -> Result<(), WaitError> {
         let deadline = limit.map(|limit| Instant::now() + limit);
         let mut waiters = self.lock();
         loop {
-            if let Some(outcome) = outcome(&waiters) {
+            if let Some(outcome) = self.outcome(&waiters, goal) {
                 return outcome;
             }
             let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
@@ -133,55 +148,48 @@ impl Progress {
     /// it stays registered until it is woken, so polling again costs nothing.
     pub(crate) fn poll(
         &self,
-        position: Position,
+        goal: Goal,
         waker: &Waker,
         known: &mut Option<Waker>,
     ) -> Poll<Result<(), WaitError>> {
-        if self.durable() >= position {
+        if self.is_reached(goal) {
             return Poll::Ready(Ok(()));
         }
-        self.register(position, waker, known, |waiters| self.outcome(waiters, position))
-    }
-
-    /// As [`Progress::wait_finished`], for a task.
-    pub(crate) fn poll_finished(
-        &self,
-        waker: &Waker,
-        known: &mut Option<Waker>,
-    ) -> Poll<Result<(), WaitError>> {
-        self.register(Position::MAX, waker, known, finished)
-    }
-
-    fn register(
-        &self,
-        position: Position,
-        waker: &Waker,
-        known: &mut Option<Waker>,
-        outcome: impl Fn(&Waiters) -> Option<Result<(), WaitError>>,
-    ) -> Poll<Result<(), WaitError>> {
         let mut waiters = self.lock();
-        if let Some(outcome) = outcome(&waiters) {
+        if let Some(outcome) = self.outcome(&waiters, goal) {
             return Poll::Ready(outcome);
         }
         if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            waiters.wakers.push((position, waker.clone()));
+            waiters.wakers.push((goal, waker.clone()));
             *known = Some(waker.clone());
         }
         Poll::Pending
     }
 
-    fn outcome(&self, waiters: &Waiters, position: Position) -> Option<Result<(), WaitError>> {
-        if self.durable() >= position {
+    /// Without the lock.
+    fn is_reached(&self, goal: Goal) -> bool {
+        match goal {
+            Goal::Durable(position) => self.durable() >= position,
+            Goal::Sealed(position) => self.sealed() >= position,
+            Goal::Finished => false,
+        }
+    }
+
+    /// How a goal ended; `None` while it is open.
+    fn outcome(&self, waiters: &Waiters, goal: Goal) -> Option<Result<(), WaitError>> {
+        if self.is_reached(goal) {
             return Some(Ok(()));
         }
-        waiters.fault.as_ref().map(|fault| Err(WaitError::Poisoned(fault.clone())))
-    }
-}
-
-fn finished(waiters: &Waiters) -> Option<Result<(), WaitError>> {
-    match (&waiters.fault, waiters.finished) {
-        (Some(fault), true) => Some(Err(WaitError::Poisoned(fault.clone()))),
-        (None, true) => Some(Ok(())),
-        (_, false) => None,
+        let poisoned = || waiters.fault.clone().map(|fault| Err(WaitError::Poisoned(fault)));
+        let not_sealed =
+            || waiters.seal_fault.clone().map(|fault| Err(WaitError::NotSealed(fault)));
+        match goal {
+            Goal::Durable(_) => poisoned(),
+            // What is durable may still be sealed after the writer failed.
+            Goal::Sealed(position) if self.durable() < position => poisoned().or_else(not_sealed),
+            Goal::Sealed(_) => not_sealed(),
+            Goal::Finished if !waiters.finished => None,
+            Goal::Finished => poisoned().or_else(not_sealed).or(Some(Ok(()))),
+        }
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::error::WaitError;
+use crate::progress::Goal;
 use crate::queue::Position;
 use crate::shared::Shared;
 
@@ -50,8 +51,31 @@ impl Receipt {
     ///
     /// # Errors
     /// The trail was poisoned before the event was durable.
-    pub fn durable(&self) -> Durable<'_> {
-        Durable { receipt: self, registered: None }
+    pub fn durable(&self) -> Until<'_> {
+        Until { receipt: self, goal: Goal::Durable(self.position), registered: None }
+    }
+
+    /// True when a published checkpoint covers the event: whoever has the public key can prove it.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.shared.as_ref().is_none_or(|shared| shared.progress.sealed() >= self.position)
+    }
+
+    /// Resolves when a published checkpoint covers the event, within the seal interval after it is
+    /// durable. Waiting does not hurry it, `AuditLogger::seal` does.
+    ///
+    /// # Errors
+    /// As [`Receipt::durable`], and [`WaitError::NotSealed`] when the logger closed without.
+    pub fn sealed(&self) -> Until<'_> {
+        Until { receipt: self, goal: Goal::Sealed(self.position), registered: None }
+    }
+
+    /// As [`Receipt::sealed`], blocking the thread.
+    ///
+    /// # Errors
+    /// As [`Receipt::sealed`].
+    pub fn wait_sealed(&self) -> Result<(), WaitError> {
+        self.wait(Goal::Sealed(self.position), None)
     }
 
     /// As [`Receipt::durable`], blocking the thread.
@@ -59,7 +83,7 @@ impl Receipt {
     /// # Errors
     /// As [`Receipt::durable`].
     pub fn wait_durable(&self) -> Result<(), WaitError> {
-        self.wait(None)
+        self.wait(Goal::Durable(self.position), None)
     }
 
     /// As [`Receipt::wait_durable`], at most for `limit`.
@@ -67,27 +91,28 @@ impl Receipt {
     /// # Errors
     /// As [`Receipt::durable`], and [`WaitError::TimedOut`].
     pub fn wait_durable_timeout(&self, limit: Duration) -> Result<(), WaitError> {
-        self.wait(Some(limit))
+        self.wait(Goal::Durable(self.position), Some(limit))
     }
 
-    fn wait(&self, limit: Option<Duration>) -> Result<(), WaitError> {
+    fn wait(&self, goal: Goal, limit: Option<Duration>) -> Result<(), WaitError> {
         let Some(shared) = &self.shared else { return Ok(()) };
         if shared.is_forked() {
             return Err(WaitError::Forked);
         }
-        shared.progress.wait(self.position, limit)
+        shared.progress.wait(goal, limit)
     }
 }
 
-/// Future of [`Receipt::durable`].
+/// Future of [`Receipt::durable`] and [`Receipt::sealed`].
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
-pub struct Durable<'a> {
+pub struct Until<'a> {
     receipt: &'a Receipt,
+    goal: Goal,
     registered: Option<Waker>,
 }
 
-impl Future for Durable<'_> {
+impl Future for Until<'_> {
     type Output = Result<(), WaitError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -95,9 +120,7 @@ impl Future for Durable<'_> {
         match &this.receipt.shared {
             None => Poll::Ready(Ok(())),
             Some(shared) if shared.is_forked() => Poll::Ready(Err(WaitError::Forked)),
-            Some(shared) => {
-                shared.progress.poll(this.receipt.position, cx.waker(), &mut this.registered)
-            }
+            Some(shared) => shared.progress.poll(this.goal, cx.waker(), &mut this.registered),
         }
     }
 }

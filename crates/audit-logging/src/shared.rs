@@ -33,6 +33,8 @@ pub(crate) struct Shared {
     pid: i32,
     space: AtomicU8,
     poisoned: AtomicU8,
+    /// A checkpoint over this position was asked for.
+    pub(crate) seal_to: AtomicU64,
     /// Events written, control entries not counted.
     pub(crate) recorded: AtomicU64,
 }
@@ -46,6 +48,7 @@ impl Shared {
             pid: current_pid(),
             space: AtomicU8::new(SpaceLevel::Normal as u8),
             poisoned: AtomicU8::new(0),
+            seal_to: AtomicU64::new(0),
             recorded: AtomicU64::new(0),
         }
     }

@@ -4,12 +4,26 @@ use audit_testkit::sim;
 
 #[test]
 fn power_cut_at_every_step_of_a_fixed_history() {
-    let summary = sim::sweep(3, 7, 1).unwrap_or_else(|error| panic!("{error}"));
+    let summary = sim::sweep(2, 7, 1).unwrap_or_else(|error| panic!("{error}"));
     assert!(summary.rounds > 100 && summary.acknowledged > 0, "{summary:?}");
 }
 
 #[test]
 fn random_histories_with_faults_kills_and_power_cuts() {
-    let summary = sim::run(400, 20_261_123).unwrap_or_else(|error| panic!("{error}"));
-    assert!(summary.crashes > 400 && summary.acknowledged > 400, "{summary:?}");
+    let summary = sim::run(150, 20_261_123).unwrap_or_else(|error| panic!("{error}"));
+    assert!(summary.crashes > 150 && summary.acknowledged > 150, "{summary:?}");
+}
+
+#[test]
+fn a_first_start_that_fails_and_a_second_that_loses_the_power() {
+    let summary = sim::first_starts(2, 11).unwrap_or_else(|error| panic!("{error}"));
+    assert!(summary.rounds > 10 && summary.crashes > 200, "{summary:?}");
+}
+
+#[test]
+fn a_poisoned_service_that_restarts_builds_on_nothing_that_is_not_on_disk() {
+    for seed in 0..10 {
+        let summary = sim::poisoned_then_restarted(3, seed).unwrap_or_else(|e| panic!("{e}"));
+        assert!(summary.acknowledged >= 3 * 12, "{summary:?}");
+    }
 }

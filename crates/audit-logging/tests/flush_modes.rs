@@ -6,6 +6,7 @@ mod common;
 
 use std::sync::Arc;
 
+use audit_core::event::{CRITICAL_EVENT_TYPES, GenericEvent, catalogue};
 use audit_logging::{AuditLogger, FlushMode};
 use audit_testkit::read::labels;
 use audit_testkit::{CountingStorage, Op, TestEvent, read_dir};
@@ -137,6 +138,33 @@ fn hybrid_syncs_a_critical_event_at_once_with_everything_before_it() {
     f.logger.emit(TestEvent::critical("c")).unwrap().wait_durable_timeout(PATIENCE).unwrap();
     assert!(routine.iter().all(audit_logging::Receipt::is_durable));
     assert_eq!(f.syncs(), before + 1);
+}
+
+#[test]
+fn hybrid_makes_each_of_the_ten_critical_types_durable_at_once_and_no_other() {
+    let f = fixture(FlushMode::Hybrid {
+        batch_size: 1_000,
+        batch_interval_secs: 3_600,
+        critical_immediate: true,
+    });
+    let (mut critical, mut routine) = (0, 0);
+    for description in catalogue() {
+        let event_type = description.event_type;
+        let event = GenericEvent::new(event_type).unwrap().detail("label", event_type);
+        let before = f.syncs();
+        let receipt = f.logger.emit(event).unwrap();
+        if CRITICAL_EVENT_TYPES.contains(&event_type) {
+            receipt.wait_durable_timeout(PATIENCE).unwrap();
+            assert_eq!(f.syncs(), before + 1, "{event_type}");
+            critical += 1;
+        } else {
+            f.wait_written(event_type);
+            assert!(!receipt.is_durable(), "{event_type}");
+            assert_eq!(f.syncs(), before, "{event_type}");
+            routine += 1;
+        }
+    }
+    assert_eq!((critical, routine), (10, 25));
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub enum Op {
     Replace,
     SetReadOnly,
     RemoveTemporary,
+    Destroy,
+    ReadAt,
     Append,
     Sync,
     Truncate,
@@ -90,8 +92,8 @@ impl<H: Hook> HookStorage<H> {
 }
 
 impl<H: Hook> Storage for HookStorage<H> {
-    fn list(&self) -> io::Result<Vec<String>> {
-        run(&*self.hook, Op::List, "", || self.inner.list())
+    fn list(&self, dir: &str) -> io::Result<Vec<String>> {
+        run(&*self.hook, Op::List, dir, || self.inner.list(dir))
     }
 
     fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
@@ -118,6 +120,10 @@ impl<H: Hook> Storage for HookStorage<H> {
 
     fn remove_temporary(&self, name: &str) -> io::Result<()> {
         run(&*self.hook, Op::RemoveTemporary, name, || self.inner.remove_temporary(name))
+    }
+
+    fn destroy(&self, name: &str) -> io::Result<()> {
+        run(&*self.hook, Op::Destroy, name, || self.inner.destroy(name))
     }
 
     fn space(&self) -> io::Result<Space> {
@@ -153,6 +159,10 @@ impl<H: Hook> SegmentFile for HookFile<H> {
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {
         run(&*self.hook, Op::Truncate, &self.name, || self.inner.truncate(len))
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        run(&*self.hook, Op::ReadAt, &self.name, || self.inner.read_at(offset, buf))
     }
 
     fn identity(&self) -> io::Result<Identity> {

@@ -18,6 +18,7 @@ pub mod rng;
 pub mod sim;
 pub mod sim_disk;
 mod sim_file;
+mod sim_names;
 
 pub use block::block_on;
 pub use clock::TestClock;

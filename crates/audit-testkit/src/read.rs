@@ -53,12 +53,18 @@ pub fn bytes_of(storage: &dyn Storage, name: &str) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
+/// SHA-256 in hex, as `sha256sum` prints it.
+#[must_use]
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
+
 /// The segments' names in order.
 ///
 /// # Errors
 /// The storage's.
 pub fn segments(storage: &dyn Storage) -> Result<Vec<String>, String> {
-    let names = storage.list().map_err(|e| format!("list: {e}"))?;
+    let names = storage.list("").map_err(|e| format!("list: {e}"))?;
     let mut segments: Vec<_> = names.iter().filter_map(|n| SegmentName::parse(n)).collect();
     segments.sort_unstable();
     Ok(segments.iter().map(ToString::to_string).collect())
@@ -78,8 +84,7 @@ pub fn read_trail(storage: &dyn Storage) -> Result<Vec<Line>, String> {
         let checksum = bytes_of(storage, &format!("{name}.sha256"));
         match checksum {
             Ok(text) => {
-                let sum: String =
-                    Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+                let sum = sha256_hex(&bytes);
                 let expected = format!("{sum}  {name}\n");
                 if text != expected.as_bytes() {
                     return Err(format!("{name}.sha256 does not match"));

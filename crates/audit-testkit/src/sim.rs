@@ -64,6 +64,47 @@ fn random_round(seed: u64, summary: &mut Summary) -> Result<(), String> {
     Ok(())
 }
 
+/// The disk fails and poisons the writer, the service restarts on the same boot, goes on, and then
+/// the power goes.
+///
+/// # Errors
+/// The first thing that was wrong, with the seed.
+pub fn poisoned_then_restarted(images: u64, seed: u64) -> Result<Summary, String> {
+    let mut history = History::new(SimDisk::new(seed));
+    let mut lives = |broken: bool, crash: bool| -> Result<(), String> {
+        let logger = history.open(FlushMode::Immediate).map_err(|e| e.to_string())?;
+        let mut receipts = Vec::new();
+        for n in 0..8 {
+            if broken && n == 4 {
+                history.disk.break_down();
+            }
+            receipts.extend(history.emit(&logger, 900, false));
+            if let Some((_, receipt)) = receipts.last() {
+                wait(receipt.wait_durable_timeout(PATIENCE))?;
+            }
+        }
+        if crash {
+            history.disk.die_after(1);
+        }
+        drop(logger);
+        history.take_receipts(receipts);
+        if broken {
+            history.crash(true, seed);
+        }
+        Ok(())
+    };
+    lives(true, false)?;
+    lives(false, true)?;
+    let mut summary = Summary { rounds: 1, ..Summary::default() };
+    for image in 0..images {
+        let mut after = history.fork(false, seed ^ (image << 32));
+        summary.crashes += 1;
+        let context = |e| format!("sim::poisoned_then_restarted, seed {seed}, image {image}: {e}");
+        summary.acknowledged += after.check().map_err(context)?;
+    }
+    Ok(summary)
+}
+
 /// A fixed history in which the power goes at the `n`-th step, for every `n` until the history ends
 /// before; every time `images` crash images are opened, with a second crash at each step of the
 /// first recovery for one of them.
@@ -105,6 +146,41 @@ pub fn sweep(images: u64, seed: u64, stride: u64) -> Result<Summary, String> {
             }
             n += stride;
         }
+    }
+    Ok(summary)
+}
+
+/// A trail's first start fails at each step, the second one loses the power at each step: what is
+/// left must open.
+///
+/// # Errors
+/// The first thing that was wrong, with both steps and the seed.
+pub fn first_starts(images: u64, seed: u64) -> Result<Summary, String> {
+    let mut summary = Summary::default();
+    for first in 1.. {
+        let mut history = History::new(SimDisk::new(seed));
+        history.disk.fail_after(first, ErrorKind::Other);
+        history.open_and_leave()?;
+        if history.disk.failed() == 0 {
+            break;
+        }
+        history.crash(true, seed);
+        for second in 1.. {
+            let mut again = history.fork(true, seed);
+            again.disk.die_after(second);
+            again.open_and_leave()?;
+            for image in 0..images {
+                let mut after = again.fork(false, seed ^ second ^ (image << 32));
+                summary.crashes += 1;
+                summary.acknowledged += after.check().map_err(|error| {
+                    format!("sim::first_starts, seed {seed}, steps {first} and {second}, image {image}: {error}")
+                })?;
+            }
+            if !again.disk.is_dead() {
+                break;
+            }
+        }
+        summary.rounds += 1;
     }
     Ok(summary)
 }

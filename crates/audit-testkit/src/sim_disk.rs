@@ -12,41 +12,7 @@ use audit_logging::storage::{Identity, SegmentFile, Space, Storage};
 
 use crate::rng::Rng;
 use crate::sim_file::SimFile;
-
-#[derive(Debug, Clone)]
-enum NameOp {
-    Link(String, usize),
-    Unlink(String),
-    Rename(String, String, usize),
-}
-
-impl NameOp {
-    fn apply(&self, names: &mut BTreeMap<String, usize>) {
-        match self {
-            NameOp::Link(name, file) => {
-                names.insert(name.clone(), *file);
-            }
-            NameOp::Unlink(name) => {
-                names.remove(name);
-            }
-            NameOp::Rename(from, to, file) => {
-                if names.get(from) == Some(file) {
-                    names.remove(from);
-                }
-                names.insert(to.clone(), *file);
-            }
-        }
-    }
-
-    fn directory(&self) -> &str {
-        let (NameOp::Link(name, _) | NameOp::Unlink(name) | NameOp::Rename(_, name, _)) = self;
-        directory_of(name)
-    }
-}
-
-fn directory_of(name: &str) -> &str {
-    name.split_once('/').map_or("", |(directory, _)| directory)
-}
+use crate::sim_names::{NameOp, directory_of};
 
 #[derive(Debug, Clone)]
 struct State {
@@ -59,6 +25,7 @@ struct State {
     dies_at: u64,
     fails_at: Vec<(u64, ErrorKind)>,
     is_dead: bool,
+    is_broken: bool,
     failed: u64,
 }
 
@@ -80,6 +47,7 @@ impl SimDisk {
             dies_at: u64::MAX,
             fails_at: Vec::new(),
             is_dead: false,
+            is_broken: false,
             failed: 0,
         })))
     }
@@ -99,6 +67,11 @@ impl SimDisk {
         let mut state = self.lock();
         let at = state.steps + n;
         state.fails_at.push((at, kind));
+    }
+
+    /// From now on every sync fails and every new file, until [`SimDisk::after_kill`] or a crash.
+    pub fn break_down(&self) {
+        self.lock().is_broken = true;
     }
 
     /// True when the power went.
@@ -158,6 +131,7 @@ impl SimDisk {
 impl State {
     fn revive(&mut self) {
         self.is_dead = false;
+        self.is_broken = false;
         self.dies_at = u64::MAX;
         self.fails_at.clear();
         self.failed = 0;
@@ -194,7 +168,8 @@ impl State {
     }
 
     fn sync_file(&mut self, file: usize) -> io::Result<()> {
-        if let Err(error) = self.step() {
+        let broken = if self.is_broken { Err(io::Error::other("broken")) } else { Ok(()) };
+        if let Err(error) = self.step().and(broken) {
             if !self.is_dead {
                 self.files[file].sync_failed(&mut self.rng);
             }
@@ -245,13 +220,17 @@ impl State {
 }
 
 impl Storage for SimDisk {
-    fn list(&self) -> io::Result<Vec<String>> {
+    fn list(&self, dir: &str) -> io::Result<Vec<String>> {
         let mut state = self.lock();
         state.step()?;
         let mut names: Vec<String> = state
             .names
             .keys()
-            .map(|name| name.split('/').next().unwrap_or(name).to_owned())
+            .filter_map(|name| match dir {
+                "" => name.split('/').next(),
+                dir => name.strip_prefix(dir)?.strip_prefix('/'),
+            })
+            .map(str::to_owned)
             .collect();
         names.dedup();
         Ok(names)
@@ -267,6 +246,9 @@ impl Storage for SimDisk {
     fn create_segment(&self, name: &str) -> io::Result<Box<dyn SegmentFile>> {
         let mut state = self.lock();
         state.step()?;
+        if state.is_broken {
+            return Err(io::Error::other("broken"));
+        }
         if state.names.contains_key(name) {
             return Err(ErrorKind::AlreadyExists.into());
         }
@@ -305,6 +287,16 @@ impl Storage for SimDisk {
         Ok(())
     }
 
+    fn destroy(&self, name: &str) -> io::Result<()> {
+        let mut state = self.lock();
+        state.step()?;
+        let Ok(file) = state.find(name) else { return Ok(()) };
+        state.sync_file(file)?;
+        state.step()?;
+        state.change(NameOp::Unlink(name.to_owned()));
+        state.sync_directory(directory_of(name))
+    }
+
     fn space(&self) -> io::Result<Space> {
         Ok(Space { total: 1 << 40, free: 1 << 39 })
     }
@@ -339,6 +331,14 @@ impl SegmentFile for SimSegment {
         file.cut(usize::try_from(len).unwrap_or(usize::MAX));
         state.sync_file(self.file)?;
         self.len = len;
+        Ok(())
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        let state = self.disk.lock();
+        let from = usize::try_from(offset).unwrap_or(usize::MAX);
+        let content = state.files[self.file].cache.get(from..).and_then(|c| c.get(..buf.len()));
+        buf.copy_from_slice(content.ok_or(ErrorKind::UnexpectedEof)?);
         Ok(())
     }
 

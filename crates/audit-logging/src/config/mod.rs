@@ -83,6 +83,12 @@ pub struct AuditConfig {
     /// Seconds without an entry after which a heartbeat is written; 0 turns it off.
     #[serde(default = "default_heartbeat_secs")]
     pub heartbeat_secs: u64,
+    /// Milliseconds after which a new entry is covered by a signed checkpoint. 1 to 60,000.
+    #[serde(default = "default_seal_interval_ms")]
+    pub seal_interval_ms: u64,
+    /// Hours after which the signing key is replaced at the latest; it also is at each rotation.
+    #[serde(default = "default_key_hours")]
+    pub key_max_age_hours: u64,
     /// Milliseconds that dropping the last handle may wait for the disk.
     #[serde(default = "default_drop_limit_ms")]
     pub drop_limit_ms: u64,
@@ -105,6 +111,14 @@ const fn default_max_string_chars() -> usize {
 
 const fn default_heartbeat_secs() -> u64 {
     300
+}
+
+const fn default_seal_interval_ms() -> u64 {
+    500
+}
+
+const fn default_key_hours() -> u64 {
+    24
 }
 
 const fn default_drop_limit_ms() -> u64 {
@@ -134,6 +148,8 @@ impl AuditConfig {
             max_string_chars: default_max_string_chars(),
             redaction: RedactionConfig::default(),
             heartbeat_secs: default_heartbeat_secs(),
+            seal_interval_ms: default_seal_interval_ms(),
+            key_max_age_hours: default_key_hours(),
             drop_limit_ms: default_drop_limit_ms(),
             accepted_event_types: Vec::new(),
         }
@@ -196,6 +212,12 @@ impl AuditConfig {
             "must be at most 90".into()
         })?;
         check(self.max_string_chars >= 64, "max_string_chars", || "must be at least 64".into())?;
+        check((1..=60_000).contains(&self.seal_interval_ms), "seal_interval_ms", || {
+            "must be 1 to 60000".into()
+        })?;
+        check((1..=8_760).contains(&self.key_max_age_hours), "key_max_age_hours", || {
+            "must be 1 to 8760".into()
+        })?;
         let space = self.space;
         check(
             space.warn_below >= space.refuse_routine_below

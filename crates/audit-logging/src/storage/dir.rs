@@ -147,9 +147,13 @@ pub(super) fn replace_in(dir: &Arc<OwnedFd>, name: &str, content: &mut dyn Read)
 }
 
 impl Storage for DirStorage {
-    fn list(&self) -> io::Result<Vec<String>> {
+    fn list(&self, dir: &str) -> io::Result<Vec<String>> {
+        let dir = match dir {
+            "" => Arc::clone(&self.dir),
+            sub => locate(&self.dir, &format!("{sub}/."), false)?.0,
+        };
         let mut names = Vec::new();
-        for entry in Dir::read_from(&*self.dir)? {
+        for entry in Dir::read_from(&*dir)? {
             let name = entry?.file_name().to_bytes().to_vec();
             // A name that is not UTF-8 is none of ours.
             if let Ok(name) = String::from_utf8(name)
@@ -199,6 +203,22 @@ impl Storage for DirStorage {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// `openat`, `pwrite`, `fsync`, `unlinkat`, `fsync` of the directory.
+    fn destroy(&self, name: &str) -> io::Result<()> {
+        let (dir, name) = locate(&self.dir, name, false)?;
+        let file = match open_checked(&dir, name, OFlags::WRONLY) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            opened => opened?,
+        };
+        let len = rustix::fs::fstat(&file)?.st_size.unsigned_abs();
+        let mut file = std::fs::File::from(file);
+        io::copy(&mut io::repeat(0).take(len), &mut file)?;
+        file.sync_all()?;
+        unlinkat(&*dir, name, AtFlags::empty())?;
+        fsync(&*dir)?;
+        Ok(())
     }
 
     fn space(&self) -> io::Result<Space> {

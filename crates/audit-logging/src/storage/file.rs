@@ -55,6 +55,12 @@ impl SegmentFile for DirSegment {
         Ok(())
     }
 
+    /// `pread64`.
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        let end = offset + buf.len() as u64;
+        FromStart { file: self.file.as_fd(), at: offset, end }.read_exact(buf)
+    }
+
     /// `newfstatat`, `fstat`.
     fn identity(&self) -> io::Result<Identity> {
         let ours = fstat(&self.file)?;

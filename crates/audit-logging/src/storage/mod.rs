@@ -47,11 +47,12 @@ pub enum Identity {
 
 /// One trail's directory.
 pub trait Storage: Send + Sync + 'static {
-    /// File names in the trail's directory, unordered, subdirectories not entered.
+    /// File names in the trail's directory (`""`) or a directory in it, unordered,
+    /// subdirectories not entered.
     ///
     /// # Errors
-    /// The operating system's.
-    fn list(&self) -> io::Result<Vec<String>>;
+    /// `NotFound` when the directory is not there, or the operating system's.
+    fn list(&self, dir: &str) -> io::Result<Vec<String>>;
 
     /// Opens a file for reading, following no symlink.
     ///
@@ -90,6 +91,13 @@ pub trait Storage: Send + Sync + 'static {
     /// The operating system's; a file that is not there is no error.
     fn remove_temporary(&self, name: &str) -> io::Result<()>;
 
+    /// Overwrites a file with zeros, durably, and removes it, durably: for keys that must not
+    /// come back. On flash and on file systems that copy on write the old blocks may outlive this.
+    ///
+    /// # Errors
+    /// The operating system's; a file that is not there is no error.
+    fn destroy(&self, name: &str) -> io::Result<()>;
+
     /// Room on the file system.
     ///
     /// # Errors
@@ -124,6 +132,12 @@ pub trait SegmentFile: Send {
     /// # Errors
     /// The operating system's.
     fn truncate(&mut self, len: u64) -> io::Result<()>;
+
+    /// Fills `buf` from `offset`.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` when the file ends before, or the operating system's.
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
 
     /// Looks whether the file is still the one under its name, and as long as it was left.
     ///

@@ -6,21 +6,24 @@
 
 mod finish;
 mod host;
-mod keys;
+mod mend;
 mod open;
 mod scan;
 mod segment;
 
-use audit_core::chain::Head;
+use audit_core::chain::{Hash, Head};
 use audit_core::meta::{ManifestFile, TrailInfo};
 use audit_core::segment::SegmentName;
 use jiff::Timestamp;
 
+use crate::seal::Rotation;
 use crate::storage::SegmentFile;
 
 pub(crate) use finish::{finish_segment, set_tail_aside, write_manifest};
 pub(crate) use host::{boot_id, boot_of, lock_text};
-pub(crate) use open::{OpenContext, open, peek};
+pub(crate) use open::{
+    OpenContext, io_error, key_error, open, peek, read_hashes, read_rotation, refuse_foreign,
+};
 pub(crate) use segment::SegmentState;
 
 /// A segment being written.
@@ -53,4 +56,10 @@ pub(crate) struct Trail {
     pub(crate) recovered: Option<Recovered>,
     /// Time of the last control entry found.
     pub(crate) last_control: Option<Timestamp>,
+    /// Since when the signing key is in force, as far as the newest segment shows.
+    pub(crate) key_since: Option<Timestamp>,
+    /// Numbers and hashes of the newest entries.
+    pub(crate) newest_hashes: Vec<(u64, Hash)>,
+    /// What the newest entries say of the signing keys.
+    pub(crate) rotation: Rotation,
 }

@@ -4,22 +4,25 @@
 //! first (durable), then cut; checksum first, then the next segment.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
-use audit_core::chain::Head;
+use audit_core::chain::{Hash, Head};
+use audit_core::entry::Entry;
 use audit_core::meta::{FORMAT, Manifest, ManifestFile, TrailInfo};
+use audit_core::note::Signer;
 use audit_core::segment::SegmentName;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::finish::{finish_segment, quarantine};
-use super::scan::{Limits, Scan, scan};
+use super::scan::{Limits, Scan, note_hash, scan};
 use super::segment::checksum_name;
-use super::{Active, Recovered, Trail, keys};
+use super::{Recovered, Trail};
+use crate::builder::MakeSigner;
 use crate::clock::rfc3339;
 use crate::config::AuditConfig;
 use crate::error::OpenError;
+use crate::seal::{self, Rotation};
 use crate::storage::{KEYS, QUARANTINE, Storage, TEMPORARY, read_to_vec};
 
 /// Longer derived files are not ours.
@@ -32,6 +35,8 @@ pub(crate) struct OpenContext<'a> {
     pub(crate) now: Timestamp,
     /// The writer before ran in this boot of the machine.
     pub(crate) same_boot: bool,
+    /// What signs instead of key files, if anything does.
+    pub(crate) signer: Option<&'a MakeSigner>,
 }
 
 /// Where the segment after the one that is looked at begins.
@@ -66,6 +71,25 @@ pub(crate) fn peek(storage: &dyn Storage, path: &Path) -> Result<Option<TrailInf
     serde_json::from_value(value).map(Some).map_err(damaged)
 }
 
+/// Looks at a directory before the lock file is put into it: nothing is written where other
+/// things are.
+pub(crate) fn refuse_foreign(storage: &dyn Storage, path: &Path) -> Result<(), OpenError> {
+    let names = storage.list("").map_err(|error| io_error(path, "list", error))?;
+    let is_ours = |name: &String| name == "lock" || name == "trail.json";
+    if names.iter().any(is_ours)
+        || names.iter().all(|name| is_of_an_unfinished_trail(name))
+        || !segments_in(&names).is_empty()
+    {
+        return Ok(());
+    }
+    Err(OpenError::NotATrail { path: path.to_owned() })
+}
+
+/// What may be there when a trail was begun and `trail.json` not yet written.
+fn is_of_an_unfinished_trail(name: &str) -> bool {
+    name == "lock" || name == KEYS || name == QUARANTINE || name.ends_with(TEMPORARY)
+}
+
 /// Opens the trail, making it if there is none.
 pub(crate) fn open(context: &OpenContext<'_>, config: &AuditConfig) -> Result<Trail, OpenError> {
     let names = context.list()?;
@@ -74,8 +98,7 @@ pub(crate) fn open(context: &OpenContext<'_>, config: &AuditConfig) -> Result<Tr
         if let Some(segment) = segments.first() {
             return Err(context.damaged("trail.json", &format!("missing, but {segment} is there")));
         }
-        let known = |n: &str| n == "lock" || n == KEYS || n == QUARANTINE || n.ends_with(TEMPORARY);
-        if !names.iter().all(|name| known(name)) {
+        if !names.iter().all(|name| is_of_an_unfinished_trail(name)) {
             return Err(OpenError::NotATrail { path: context.path.to_owned() });
         }
         return context.create(config);
@@ -100,7 +123,56 @@ fn segments_in(names: &[String]) -> Vec<SegmentName> {
     segments
 }
 
-fn io_error(path: &Path, operation: &'static str, source: io::Error) -> OpenError {
+/// A key's error as the one opening reports.
+pub(crate) fn key_error(path: &Path, epoch: u64, error: seal::KeyError) -> OpenError {
+    let path = path.join(KEYS).join(format!("{epoch}.key"));
+    match error {
+        seal::KeyError::Io(source) => io_error(&path, "use the signing key in", source),
+        seal::KeyError::Wrong(problem) => OpenError::Damaged { path, problem: problem.to_owned() },
+        seal::KeyError::Randomness(error) => OpenError::Randomness(error),
+    }
+}
+
+/// Numbers and hashes of all entries from `seq` on, read from the segments.
+pub(crate) fn read_hashes(
+    storage: &dyn Storage,
+    seq: u64,
+    each: &mut dyn FnMut(u64, Hash),
+) -> io::Result<()> {
+    // Only the last one is kept, for the link to one that is damaged.
+    let mut hashes = Vec::new();
+    read_entries(storage, |entry| {
+        let known = hashes.len();
+        note_hash(&mut hashes, entry);
+        for &(number, hash) in hashes[known..].iter().filter(|(number, _)| *number >= seq) {
+            each(number, hash);
+        }
+        hashes.drain(..hashes.len() - 1);
+    })
+}
+
+/// What all entries say of the signing keys.
+pub(crate) fn read_rotation(storage: &dyn Storage) -> io::Result<Rotation> {
+    let mut rotation = Rotation::default();
+    read_entries(storage, |entry| rotation.see(entry))?;
+    Ok(rotation)
+}
+
+/// Every whole entry of the trail, in order.
+fn read_entries(storage: &dyn Storage, mut each: impl FnMut(&Entry<'_>)) -> io::Result<()> {
+    for name in segments_in(&storage.list("")?) {
+        let content = BufReader::with_capacity(1 << 20, storage.read(&name.to_string())?);
+        for line in content.split(b'\n') {
+            let line = line?;
+            if let Some(entry) = Entry::parse(&line).ok().filter(Entry::hash_matches) {
+                each(&entry);
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn io_error(path: &Path, operation: &'static str, source: io::Error) -> OpenError {
     if source.kind() == crate::storage::INSECURE {
         return OpenError::Insecure { path: path.to_owned(), problem: source.to_string() };
     }
@@ -108,7 +180,7 @@ fn io_error(path: &Path, operation: &'static str, source: io::Error) -> OpenErro
 }
 
 impl OpenContext<'_> {
-    fn io<T>(
+    pub(super) fn io<T>(
         &self,
         name: &str,
         operation: &'static str,
@@ -122,7 +194,7 @@ impl OpenContext<'_> {
     }
 
     fn list(&self) -> Result<Vec<String>, OpenError> {
-        self.io("", "list", self.storage.list())
+        self.io("", "list", self.storage.list(""))
     }
 
     fn create(&self, config: &AuditConfig) -> Result<Trail, OpenError> {
@@ -130,9 +202,13 @@ impl OpenContext<'_> {
         getrandom::fill(&mut id)?;
         let trail_id = uuid::Builder::from_random_bytes(id).into_uuid();
         let origin = origin(config, trail_id);
-        let initial_key = keys::generate(self.storage, &origin, 0, |source| {
-            io_error(&self.path.join(KEYS), "write the first key in", source)
-        })?;
+        let initial_key = match self.signer {
+            Some(make) => make(&origin).verifier_key().to_string(),
+            None => seal::generate(self.storage, &origin, 0)
+                .map_err(|error| key_error(self.path, 0, error))?
+                .verifier_key()
+                .to_string(),
+        };
         let info = TrailInfo {
             format: FORMAT.to_owned(),
             trail_id,
@@ -154,6 +230,9 @@ impl OpenContext<'_> {
             closed: Vec::new(),
             recovered: None,
             last_control: None,
+            key_since: None,
+            newest_hashes: Vec::new(),
+            rotation: Rotation::default(),
         })
     }
 
@@ -168,6 +247,12 @@ impl OpenContext<'_> {
             if !rows.is_empty() {
                 return Err(self.damaged("manifest.json", "lists segments, but none is there"));
             }
+            // The process before may have died between the rename and the directory's sync. The
+            // first segment must not be on disk before the description is.
+            let text =
+                self.io("trail.json", "read", read_to_vec(self.storage, "trail.json", 1 << 20))?;
+            let again = self.storage.replace("trail.json", &mut text.as_slice());
+            self.io("trail.json", "write", again)?;
             return Ok(Trail {
                 info,
                 head: Head::EMPTY,
@@ -176,6 +261,9 @@ impl OpenContext<'_> {
                 closed: Vec::new(),
                 recovered: None,
                 last_control: None,
+                key_since: None,
+                newest_hashes: Vec::new(),
+                rotation: Rotation::default(),
             });
         };
         let is_closed = |segment: SegmentName| {
@@ -211,6 +299,8 @@ impl OpenContext<'_> {
                     head = Some(scan.kept.end);
                     last.closed_in_order = scan.closed_in_order;
                     last.last_control = scan.last_control;
+                    last.hashes = scan.hashes.clone();
+                    last.rotation = scan.rotation.clone();
                 }
             }
             closed.push(if is_closed(segment) {
@@ -220,6 +310,9 @@ impl OpenContext<'_> {
             });
         }
         closed.reverse();
+        if head.is_none() && rows.values().any(|row| row.event_count > 0) {
+            return Err(self.damaged("manifest.json", "lists entries, but every segment is empty"));
+        }
         let name = newest.to_string();
         recovered.entries_kept = last.kept.entries();
         recovered.damaged_at = last.damaged_at.map(|offset| format!("{name}:{offset}"));
@@ -244,6 +337,9 @@ impl OpenContext<'_> {
             closed,
             recovered: (!left_in_order && !nothing_yet).then_some(recovered),
             last_control: last.last_control,
+            key_since: last.rotation.at.or_else(|| last.kept.created_at.parse().ok()),
+            newest_hashes: last.hashes,
+            rotation: last.rotation,
         })
     }
 
@@ -270,55 +366,6 @@ impl OpenContext<'_> {
         let content = self.io(&name, "read", self.storage.read(&name))?;
         let limits = Limits { until_seq, holes_are_torn: !self.same_boot };
         self.io(&name, "read", scan(segment, content, limits, self.now))
-    }
-
-    /// Puts the newest segment in order and opens it for appending.
-    fn reopen(
-        &self,
-        last: &Scan,
-        head: Head,
-        recovered: &mut Recovered,
-    ) -> Result<Active, OpenError> {
-        let name = last.kept.name.to_string();
-        let keep = last.kept.bytes;
-        if last.torn > 0 {
-            let moved = quarantine(self.storage, &name, keep, self.now, recovered);
-            self.io(&name, "quarantine the torn tail of", moved)?;
-        }
-        if last.torn > 0 || !last.closed_in_order {
-            // The process before may have left after a failed sync: the kernel then shows lines
-            // that are not on disk and calls their pages clean, so a sync would not write them.
-            self.rewrite(&name, keep)?;
-        }
-        let file = self.io(&name, "open", self.storage.open_segment(&name))?;
-        let mut state = last.kept.clone();
-        if state.bytes == 0 {
-            state = super::SegmentState::new(state.name, head, self.now);
-        }
-        Ok(Active { file, state })
-    }
-
-    /// Puts the first `keep` bytes of a segment into a new file of the same name, durably.
-    fn rewrite(&self, name: &str, keep: u64) -> Result<(), OpenError> {
-        let content = self.io(name, "read", self.storage.read(name))?;
-        let mut kept = io::Read::take(content, keep);
-        self.io(name, "rewrite", self.storage.replace(name, &mut kept))
-    }
-
-    /// Closes a segment that was given up after a storage failure, when the process died before
-    /// it could. Its pages cannot be trusted to be on disk, so the kept part is written anew.
-    fn finish_abandoned(
-        &self,
-        scan: &Scan,
-        recovered: &mut Recovered,
-    ) -> Result<ManifestFile, OpenError> {
-        let name = scan.kept.name.to_string();
-        if scan.torn > 0 {
-            let moved = quarantine(self.storage, &name, scan.kept.bytes, self.now, recovered);
-            self.io(&name, "quarantine the abandoned tail of", moved)?;
-        }
-        self.rewrite(&name, scan.kept.bytes)?;
-        self.io(&name, "close", finish_segment(self.storage, &scan.kept, self.now))
     }
 }
 

@@ -7,13 +7,14 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use audit_core::chain::{Head, MAX_LINE};
+use audit_core::chain::{Hash, Head, MAX_LINE};
 use audit_core::control::CONTROL_PREFIX;
 use audit_core::entry::Entry;
 use audit_core::segment::SegmentName;
 use jiff::Timestamp;
 
 use super::segment::SegmentState;
+use crate::seal::Rotation;
 
 /// What a scan found.
 #[derive(Debug)]
@@ -28,6 +29,10 @@ pub(crate) struct Scan {
     pub(crate) last_control: Option<Timestamp>,
     /// The last entry is `audit.closed`.
     pub(crate) closed_in_order: bool,
+    /// Numbers and hashes of the entries kept, in order.
+    pub(crate) hashes: Vec<(u64, Hash)>,
+    /// What its entries say of the signing keys.
+    pub(crate) rotation: Rotation,
 }
 
 /// What ends a scan early.
@@ -59,6 +64,8 @@ pub(crate) fn scan(
         damaged_at: None,
         last_control: None,
         closed_in_order: false,
+        hashes: Vec::new(),
+        rotation: Rotation::default(),
     };
     let mut suspect: Option<Suspect> = None;
     let mut line = Vec::with_capacity(4096);
@@ -111,11 +118,23 @@ pub(crate) fn scan(
 impl Scan {
     fn keep(&mut self, entry: &Entry<'_>) {
         self.kept.add_entry(entry);
+        note_hash(&mut self.hashes, entry);
         self.closed_in_order = entry.event_type() == "audit.closed";
+        self.rotation.see(entry);
         if entry.event_type().starts_with(CONTROL_PREFIX) {
             self.last_control = entry.timestamp().parse().ok().or(self.last_control);
         }
     }
+}
+
+/// Notes an entry's number and hash, and those of the one before if that one alone is damaged: the
+/// link to it says what its hash was.
+pub(super) fn note_hash(hashes: &mut Vec<(u64, Hash)>, entry: &Entry<'_>) {
+    let seq = entry.seq();
+    if hashes.last().is_some_and(|(last, _)| last + 2 == seq) {
+        hashes.push((seq - 1, entry.prev_hash()));
+    }
+    hashes.push((seq, entry.hash()));
 }
 
 /// Bytes that are no entry, not yet known to be the end or the middle.

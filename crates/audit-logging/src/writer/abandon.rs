@@ -51,14 +51,25 @@ impl Writer {
         self.write_manifest()
     }
 
+    /// A stranger made the segment longer or shorter.
+    pub(super) fn abandon_resized(&mut self) -> Result<(), Fault> {
+        let error = io::Error::other("another process changed the segment's length");
+        self.abandon("keep", &error)
+    }
+
     /// The segment's name was taken away while it was written: its content, which we still hold,
     /// goes back under its name, and writing goes on in a new segment.
     pub(super) fn restore_unlinked(&mut self) -> Result<(), Fault> {
         let name = self.segment_name();
         let error = io::Error::other("the segment was deleted or replaced by another process");
         tracing::error!(segment = %name, "segment was deleted or replaced; restoring it");
-        if let Err(error) = self.active.file.relink() {
-            return self.abandon("restore", &error);
+        loop {
+            match self.active.file.relink() {
+                Ok(()) => break,
+                // What was deleted exists in our descriptor only: letting go would lose it.
+                Err(error) if is_no_space(&error) => self.wait_for_space("restore", &error)?,
+                Err(error) => return self.abandon("restore", &error),
+            }
         }
         let durable_bytes = self.active.state.bytes;
         self.acknowledge();

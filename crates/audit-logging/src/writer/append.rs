@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{Batch, Writer};
 use crate::error::Fault;
 use crate::queue::weight_of;
-use crate::storage::is_no_space;
+use crate::storage::{Identity, is_no_space};
 
 /// Where the `audit_id` stands in a body: after `"audit_id":"`.
 const ID_IN_BODY: std::ops::Range<usize> = 12..48;
@@ -54,6 +54,7 @@ impl Writer {
         debug_assert_eq!(self.head, Head { next_seq: self.head.next_seq, last_hash: hash });
         let id = body.get(ID_IN_BODY).and_then(|text| Uuid::try_parse_ascii(text).ok());
         self.active.state.add(&self.unsynced.lines[start..], self.head, id);
+        self.unsynced.hashes.push(hash);
         self.unsynced.entries += 1;
         let now = self.clock.monotonic();
         self.unsynced.since.get_or_insert(now);
@@ -63,6 +64,14 @@ impl Writer {
 
     /// Hands every planned line to the segment. Not durable.
     pub(super) fn write_out(&mut self) -> Result<(), Fault> {
+        // Looked at before the first write too: writing would fill what a stranger cut off, or
+        // cover what a stranger added.
+        if self.unsynced.written == 0
+            && !self.unsynced.lines.is_empty()
+            && matches!(self.active.file.identity(), Ok(Identity::Resized))
+        {
+            return self.abandon_resized();
+        }
         while self.unsynced.written < self.unsynced.lines.len() {
             match self.active.file.append(&self.unsynced.lines[self.unsynced.written..]) {
                 Ok(taken) => self.unsynced.written += taken,

@@ -16,16 +16,23 @@ impl Writer {
         if let Err(error) = self.active.file.sync() {
             return self.abandon("sync", &error);
         }
+        self.confirm()
+    }
+
+    /// As [`Writer::sync`], and looks at the segment also when there is nothing to sync.
+    pub(super) fn settle(&mut self) -> Result<(), Fault> {
+        if self.unsynced.entries == 0 { self.confirm() } else { self.sync() }
+    }
+
+    /// Acknowledges what was synced, if the segment is still in its place and as long as it was.
+    fn confirm(&mut self) -> Result<(), Fault> {
         match self.active.file.identity() {
             Ok(Identity::Intact) => {
                 self.acknowledge();
                 Ok(())
             }
             Ok(Identity::Unlinked) => self.restore_unlinked(),
-            Ok(Identity::Resized) => {
-                let error = std::io::Error::other("another process changed the segment's length");
-                self.abandon("keep", &error)
-            }
+            Ok(Identity::Resized) => self.abandon_resized(),
             Err(error) => self.abandon("look at", &error),
         }
     }
@@ -35,10 +42,18 @@ impl Writer {
         self.durable_head = self.head;
         self.durable_state.clone_from(&self.active.state);
         let mut lines = std::mem::take(&mut self.unsynced.lines);
+        let mut hashes = std::mem::take(&mut self.unsynced.hashes);
+        self.sealer.extend(&hashes, self.position);
         lines.clear();
-        let done = std::mem::replace(&mut self.unsynced, Unsynced { lines, ..Unsynced::default() });
+        hashes.clear();
+        let fresh = Unsynced { lines, hashes, ..Unsynced::default() };
+        let done = std::mem::replace(&mut self.unsynced, fresh);
         self.shared.recorded.fetch_add(done.events, std::sync::atomic::Ordering::Relaxed);
         self.shared.queue.release(done.weight);
         self.woken = self.shared.progress.advance(self.position);
+        let wanted = self.shared.seal_to.load(std::sync::atomic::Ordering::Acquire);
+        if wanted > self.shared.progress.sealed() && wanted <= self.position {
+            self.sealer.hurry();
+        }
     }
 }

@@ -8,6 +8,7 @@ mod abandon;
 mod append;
 mod commit;
 mod control;
+mod keys;
 mod rotate;
 mod space;
 
@@ -15,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit_core::chain::Head;
+use audit_core::chain::{Hash, Head};
 use audit_core::encode::{EncodePolicy, Encoder};
 use audit_core::meta::{ManifestFile, TrailInfo};
 use audit_core::text::redact::RedactionConfig;
@@ -25,6 +26,7 @@ use crate::clock::Clock;
 use crate::config::{AuditConfig, FailurePolicy};
 use crate::error::Fault;
 use crate::queue::{Batch, Position};
+use crate::seal::Sealer;
 use crate::shared::{Shared, SpaceLevel};
 use crate::storage::Storage;
 use crate::trail::{Active, SegmentState, Trail};
@@ -44,6 +46,8 @@ struct Unsynced {
     lines: Vec<u8>,
     /// How many bytes of them the segment has taken.
     written: usize,
+    /// Their hashes, for the tree.
+    hashes: Vec<Hash>,
     /// Entries in them that came through the queue.
     events: u64,
     entries: u64,
@@ -57,6 +61,7 @@ struct Unsynced {
 /// The writer's own state; no other thread sees it.
 pub(crate) struct Writer {
     shared: Arc<Shared>,
+    sealer: Arc<Sealer>,
     storage: Arc<dyn Storage>,
     clock: Arc<dyn Clock>,
     config: Arc<AuditConfig>,
@@ -81,7 +86,12 @@ pub(crate) struct Writer {
     last_entry: Duration,
     /// Waiters that the last sync woke.
     woken: usize,
+    /// Monotonic time since which the signing key is in force.
+    key_since: Duration,
+    is_rotating_key: bool,
     last_drop_report: Option<Duration>,
+    /// `AuditLogger::new` has not returned: its caller gets an error, not a wait without end.
+    opening: bool,
     /// When the end was first asked for while the disk was full.
     closing_since: Option<Duration>,
 }
@@ -89,6 +99,9 @@ pub(crate) struct Writer {
 /// What a writer is made from.
 pub(crate) struct Parts {
     pub(crate) shared: Arc<Shared>,
+    pub(crate) sealer: Arc<Sealer>,
+    /// The first entry to write is the `audit.epoch_sealed` that the writer before did not.
+    pub(crate) finish_rotation: bool,
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: Arc<AuditConfig>,
@@ -98,16 +111,20 @@ impl Writer {
     /// Takes a trail over: finds or makes the active segment, writes the first control entries and
     /// makes them durable, so that a trail that cannot be written is known before `new` returns.
     pub(crate) fn start(parts: Parts, trail: Trail) -> Result<Writer, Fault> {
-        let Parts { shared, storage, clock, config } = parts;
+        let Parts { shared, sealer, finish_rotation, storage, clock, config } = parts;
         let now = clock.now();
         let clocks = (now, clock.monotonic());
         let closed = trail.closed;
+        let key_age = trail.key_since.map_or(Duration::ZERO, |since| {
+            now.duration_since(since).try_into().unwrap_or(Duration::ZERO)
+        });
         let active = match trail.active {
             Some(active) => active,
             None => rotate::begin_segment(&*storage, trail.newest, trail.head, now)?,
         };
         let mut writer = Writer {
             shared,
+            sealer,
             storage,
             clock,
             config,
@@ -125,13 +142,20 @@ impl Writer {
             clocks,
             last_entry: clocks.1,
             woken: 0,
+            key_since: clocks.1.saturating_sub(key_age),
+            is_rotating_key: false,
             last_drop_report: None,
+            opening: true,
             closing_since: None,
         };
         writer.refresh_space();
+        if finish_rotation {
+            writer.finish_rotation()?;
+        }
         writer.write_opening(trail.recovered.as_ref(), trail.last_control)?;
         writer.sync()?;
         writer.write_manifest()?;
+        writer.opening = false;
         Ok(writer)
     }
 
@@ -173,6 +197,7 @@ impl Writer {
             self.shared.queue.recycle(batch);
             self.report_drops(closing)?;
             self.beat_if_idle()?;
+            self.rotate_key_if_old()?;
             if closing {
                 self.write_closing()?;
             }

@@ -20,7 +20,7 @@ impl Writer {
     /// Rotates before a line of `line_len` bytes if the policy says so.
     pub(super) fn rotate_if_due(&mut self, line_len: usize) -> Result<(), Fault> {
         let state = &self.active.state;
-        if state.bytes == 0 {
+        if state.bytes == 0 || self.is_rotating_key {
             return Ok(());
         }
         let policy = self.config.rotation;
@@ -30,10 +30,13 @@ impl Writer {
             && self.unsynced.entries == 0
             && date_of(self.clock.now()) > state.name.date();
         if full || new_date {
+            let name = self.active.state.name;
             self.write_out()?;
-            self.sync()?;
-            // A failed sync has begun a new segment already.
-            if self.active.state.bytes > 0 {
+            self.settle()?;
+            // A failure has begun a new segment already; what was written again may fill it.
+            let limit = policy.size_limit().unwrap_or(u64::MAX);
+            let is_full = self.active.state.bytes + line_len as u64 > limit;
+            if self.active.state.name == name || is_full {
                 self.rotate()?;
             }
         }
@@ -53,7 +56,8 @@ impl Writer {
         self.closed.push(row);
         self.begin_next(self.head)?;
         self.durable_state.clone_from(&self.active.state);
-        self.write_manifest()
+        self.write_manifest()?;
+        self.rotate_key()
     }
 
     /// Replaces the manifest. It is derived: a failure is reported, not fatal.

@@ -39,12 +39,16 @@ impl Writer {
     }
 
     /// The disk refused for want of space: accept nothing, and come back when it is worth another
-    /// try. Gives up only when the logger is being shut down and the drop limit is over.
+    /// try. Gives up when the logger is being shut down and the drop limit is over, and at once while
+    /// it is being opened.
     pub(super) fn wait_for_space(
         &mut self,
         operation: &'static str,
         error: &io::Error,
     ) -> Result<(), Fault> {
+        if self.opening {
+            return Err(self.fault(operation, error));
+        }
         self.enter(SpaceLevel::Full);
         self.shared.queue.pause(POLL);
         if self.shared.queue.is_closed() {

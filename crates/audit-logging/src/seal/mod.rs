@@ -1,0 +1,237 @@
+//! Sealing: signed checkpoints over what is durable (FORMAT section 6).
+//!
+//! What must stay true here: a checkpoint covers durable entries only, extends every one signed
+//! before, and is signed by the key in force at its size. None of it is on the way of an
+//! acknowledgement: the writer hands over hashes and goes on.
+
+mod keyring;
+mod resume;
+mod tree_file;
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use audit_core::chain::Hash;
+use audit_core::checkpoint::Checkpoint;
+
+use crate::error::Fault;
+use crate::queue::Position;
+use crate::shared::Shared;
+use crate::storage::Storage;
+
+pub(crate) use keyring::{KeyError, Keyring, Prepared, generate};
+pub(crate) use resume::{ResumeError, Rotation, choose_key, resume_tree};
+pub(crate) use tree_file::TreeFile;
+
+/// File of the newest signed tree head.
+pub(crate) const CHECKPOINT: &str = "checkpoint";
+/// Hashes that may wait before the tree takes them, checkpoint due or not.
+const MANY: usize = 1 << 14;
+
+/// What the writer handed over and the tree has not taken yet.
+#[derive(Default)]
+struct Pending {
+    leaves: Vec<Hash>,
+    position: Position,
+    /// When the first of them came; entries are signed within the interval from then.
+    since: Option<Instant>,
+    urgent: bool,
+    stop: bool,
+}
+
+/// The tree, the key and where they are kept.
+pub(crate) struct Signing {
+    tree: TreeFile,
+    keyring: Keyring,
+    /// Size of the last checkpoint signed.
+    signed: u64,
+    /// Position that the tree covers.
+    position: Position,
+}
+
+/// Signs checkpoints from a thread of its own.
+pub(crate) struct Sealer {
+    shared: Arc<Shared>,
+    storage: Arc<dyn Storage>,
+    origin: String,
+    interval: Duration,
+    pending: Mutex<Pending>,
+    changed: Condvar,
+    signing: Mutex<Signing>,
+}
+
+impl Sealer {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        storage: Arc<dyn Storage>,
+        origin: String,
+        interval: Duration,
+        tree: TreeFile,
+        keyring: Keyring,
+    ) -> Sealer {
+        // What is in the tree already is signed with the first checkpoint to come.
+        Sealer {
+            shared,
+            storage,
+            origin,
+            interval,
+            pending: Mutex::default(),
+            changed: Condvar::new(),
+            signing: Mutex::new(Signing { tree, keyring, signed: 0, position: 0 }),
+        }
+    }
+
+    /// Starts the thread.
+    pub(crate) fn start(self: &Arc<Self>) -> io::Result<JoinHandle<()>> {
+        let sealer = Arc::clone(self);
+        std::thread::Builder::new().name("audit-sealer".to_owned()).spawn(move || sealer.work())
+    }
+
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Held while a key rotation is written, so that no checkpoint is signed in the middle of it.
+    pub(crate) fn signing(&self) -> MutexGuard<'_, Signing> {
+        self.signing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writer only: these entries are durable. Costs a copy.
+    pub(crate) fn extend(&self, leaves: &[Hash], position: Position) {
+        let mut pending = self.pending();
+        pending.leaves.extend_from_slice(leaves);
+        pending.position = position;
+        let first = pending.since.is_none();
+        pending.since.get_or_insert_with(Instant::now);
+        let wake = first || pending.leaves.len() >= MANY;
+        drop(pending);
+        if wake {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Asks for a checkpoint at once.
+    pub(crate) fn hurry(&self) {
+        self.pending().urgent = true;
+        self.changed.notify_one();
+    }
+
+    /// Signs everything and ends the thread.
+    pub(crate) fn stop(&self) {
+        self.pending().stop = true;
+        self.changed.notify_one();
+    }
+
+    fn work(&self) {
+        let mut stop = false;
+        while !stop {
+            let (is_due, stopping) = self.wait();
+            stop = stopping;
+            let mut signing = self.signing();
+            self.absorb(&mut signing);
+            let written = signing.tree.write();
+            let outcome =
+                if is_due { written.and_then(|()| self.publish(&mut signing)) } else { written };
+            drop(signing);
+            if let Err(error) = outcome {
+                tracing::error!(%error, "the trail could not be sealed; it will be tried again");
+                if stop {
+                    self.shared.progress.fail_seal(Fault::new("seal", CHECKPOINT, &error));
+                } else {
+                    // Tried again after the interval, as if the entries came now.
+                    self.pending().since.get_or_insert_with(Instant::now);
+                }
+            }
+        }
+    }
+
+    /// Sleeps until there is something to do: (a checkpoint is due, this is the end).
+    fn wait(&self) -> (bool, bool) {
+        let mut pending = self.pending();
+        loop {
+            let left = pending
+                .since
+                .map(|since| (since + self.interval).saturating_duration_since(Instant::now()));
+            let is_due = pending.stop || pending.urgent || left.is_some_and(|left| left.is_zero());
+            if is_due || pending.leaves.len() >= MANY {
+                if is_due {
+                    pending.since = None;
+                    pending.urgent = false;
+                }
+                return (is_due, pending.stop);
+            }
+            pending = match left {
+                None => self.changed.wait(pending).unwrap_or_else(PoisonError::into_inner),
+                Some(left) => self
+                    .changed
+                    .wait_timeout(pending, left)
+                    .map_or_else(|e| e.into_inner().0, |(guard, _)| guard),
+            };
+        }
+    }
+
+    /// Takes what the writer handed over into the tree.
+    fn absorb(&self, signing: &mut Signing) {
+        let (leaves, position) = {
+            let mut pending = self.pending();
+            (std::mem::take(&mut pending.leaves), pending.position)
+        };
+        for &leaf in &leaves {
+            signing.tree.push(leaf);
+        }
+        signing.position = position;
+    }
+
+    fn publish(&self, signing: &mut Signing) -> io::Result<()> {
+        let size = signing.tree.size();
+        if size > signing.signed {
+            let note = self.sign(signing, size, signing.tree.frontier().root())?;
+            self.storage.replace(CHECKPOINT, &mut note.as_bytes())?;
+            signing.signed = size;
+        }
+        self.shared.progress.seal(signing.position);
+        Ok(())
+    }
+
+    fn sign(&self, signing: &Signing, size: u64, root: Hash) -> io::Result<String> {
+        let checkpoint = Checkpoint::new(&self.origin, size, root);
+        let signed = checkpoint.sign(signing.keyring.signer()).map_err(io::Error::other)?;
+        Ok(signed.to_string())
+    }
+
+    /// First step of a key rotation: the next key, durable. None when the keys are not ours.
+    pub(crate) fn prepare_key(&self, signing: &Signing) -> Result<Option<Prepared>, KeyError> {
+        signing.keyring.prepare_next(&*self.storage, &self.origin)
+    }
+
+    /// Second step: the old key vouches for everything up to and including the entry `rotated`
+    /// that names the new one (none when the tree holds it already). Returns the size and the
+    /// note; nothing is published.
+    pub(crate) fn vouch(
+        &self,
+        signing: &mut Signing,
+        rotated: Option<Hash>,
+    ) -> io::Result<(u64, String)> {
+        self.absorb(signing);
+        let mut frontier = signing.tree.frontier().clone();
+        if let Some(rotated) = rotated {
+            frontier.push(rotated);
+        }
+        let note = self.sign(signing, frontier.size(), frontier.root())?;
+        Ok((frontier.size(), note))
+    }
+
+    /// The next key, when a crash left it made and named but not in force.
+    pub(crate) fn reload_key(&self, signing: &Signing) -> Result<Option<Prepared>, KeyError> {
+        signing.keyring.existing_next(&*self.storage, &self.origin)
+    }
+
+    /// Last step: the trail durably holds both entries; the new key signs, the old one is gone.
+    pub(crate) fn switch_key(&self, signing: &mut Signing, next: Prepared) -> io::Result<()> {
+        signing.keyring.switch(&*self.storage, next)?;
+        self.hurry();
+        Ok(())
+    }
+}

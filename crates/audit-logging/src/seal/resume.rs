@@ -1,0 +1,220 @@
+//! Taking the tree and the key over from the writer before.
+//!
+//! What must stay true here: the writer signs nothing that does not extend what was signed last. A
+//! trail that is shorter than its checkpoint, or another one, is refused and left as it is.
+
+use std::io;
+
+use audit_core::chain::{Hash, Head};
+use audit_core::checkpoint::{Checkpoint, SignedCheckpoint};
+use audit_core::entry::Entry;
+use audit_core::meta::TrailInfo;
+use jiff::Timestamp;
+
+use super::keyring::{self, KeyError, Keyring};
+use super::{CHECKPOINT, TreeFile};
+use crate::builder::MakeSigner;
+use crate::storage::{Storage, read_to_vec};
+
+/// Longer checkpoints are not ours.
+const MAX_CHECKPOINT: u64 = 1 << 16;
+
+/// What the newest entries say of the keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Rotation {
+    /// The last `audit.key_rotated`: epoch and key that follow.
+    pub(crate) announced: Option<(u64, String)>,
+    /// The last `audit.epoch_sealed`: the epoch that ended.
+    pub(crate) sealed: Option<u64>,
+    /// When that was.
+    pub(crate) at: Option<Timestamp>,
+    /// The last entry of all is an `audit.key_rotated`.
+    pub(crate) is_last: bool,
+}
+
+impl Rotation {
+    /// Takes notice of the next entry. Malformed details count as none: verification names them.
+    pub(crate) fn see(&mut self, entry: &Entry<'_>) {
+        self.is_last = false;
+        let details =
+            || -> Option<serde_json::Value> { serde_json::from_str(entry.details()?).ok() };
+        match entry.event_type() {
+            "audit.key_rotated" => {
+                let details = details();
+                let epoch = details.as_ref().and_then(|d| d["epoch"].as_u64());
+                let vkey = details.as_ref().and_then(|d| d["new_key"].as_str());
+                self.announced = epoch.zip(vkey.map(str::to_owned));
+                self.at = entry.timestamp().parse().ok();
+                self.is_last = true;
+            }
+            "audit.epoch_sealed" => self.sealed = details().and_then(|d| d["epoch"].as_u64()),
+            _ => {}
+        }
+    }
+}
+
+/// Why the trail cannot be signed on.
+#[derive(Debug)]
+pub(crate) enum ResumeError {
+    Io(&'static str, io::Error),
+    Key(u64, KeyError),
+    /// What is wrong, in words, and in which file.
+    Refused(&'static str, String),
+}
+
+/// Finds the key in force, and puts a rotation in order that a crash interrupted. The second value
+/// tells that the first entry to write is the `audit.epoch_sealed` that is missing. `read_all` looks
+/// for rotations in all entries, when the newest ones do not tell.
+pub(crate) fn choose_key(
+    storage: &dyn Storage,
+    info: &TrailInfo,
+    newest: &Rotation,
+    make_signer: Option<&MakeSigner>,
+    read_all: impl FnOnce() -> io::Result<Rotation>,
+) -> Result<(Keyring, bool), ResumeError> {
+    if let Some(make) = make_signer {
+        let signer = make(&info.origin);
+        if signer.verifier_key().to_string() != info.initial_key {
+            return Err(refused("the signer given is not the one that the trail names"));
+        }
+        return Ok((Keyring::external(signer), false));
+    }
+    let mut epochs = keyring::epochs(storage).map_err(|e| ResumeError::Io("keys", e))?;
+    let rotation = match newest.sealed {
+        None if epochs.len() > 1 => read_all().map_err(|e| ResumeError::Io("segments", e))?,
+        _ => newest.clone(),
+    };
+    // Whatever a crash or a failed disk left of ended epochs.
+    for retired in epochs.extract_if(.., |epoch| Some(*epoch) <= rotation.sealed) {
+        destroy(storage, retired)?;
+    }
+    let key = |epoch| {
+        let loaded = keyring::vkey_of(storage, &info.origin, epoch);
+        loaded.map_err(|error| ResumeError::Key(epoch, error))
+    };
+    let announced = |epoch| {
+        rotation.announced.as_ref().filter(|(known, _)| *known == epoch).map(|(_, vkey)| vkey)
+    };
+    let (current, is_unfinished) = match epochs[..] {
+        [] => return Err(refused("there is no signing key: put the newest one back")),
+        [only] => (only, false),
+        [old, new] if new == old + 1 => {
+            let is_unfinished = rotation.is_last && announced(new).is_some();
+            if !is_unfinished {
+                // Made and never named in the trail: it has signed nothing.
+                destroy(storage, new)?;
+            }
+            (old, is_unfinished)
+        }
+        _ => return Err(refused("there are keys of several epochs: keep the newest one only")),
+    };
+    let expected = match current {
+        0 => Some(&info.initial_key),
+        epoch => announced(epoch),
+    };
+    if expected.is_some_and(|vkey| key(current).is_ok_and(|found| found != *vkey)) {
+        return Err(refused("the signing key is not the one that the trail names"));
+    }
+    let keyring = Keyring::load(storage, &info.origin, current);
+    Ok((keyring.map_err(|error| ResumeError::Key(current, error))?, is_unfinished))
+}
+
+fn refused(problem: &str) -> ResumeError {
+    ResumeError::Refused("keys", problem.to_owned())
+}
+
+fn destroy(storage: &dyn Storage, epoch: u64) -> Result<(), ResumeError> {
+    keyring::destroy(storage, epoch).map_err(|e| ResumeError::Io("keys", e))
+}
+
+/// The tree over all entries up to `head`: stored hashes where they agree with the segments and
+/// with the last signed root, made anew from the segments otherwise. `newest` are the newest
+/// entries' numbers and hashes; `read_all` gives those of every entry from a number on.
+pub(crate) fn resume_tree(
+    storage: &dyn Storage,
+    origin: &str,
+    head: Head,
+    newest: &[(u64, Hash)],
+    read_all: impl Fn(u64, &mut dyn FnMut(u64, Hash)) -> io::Result<()>,
+) -> Result<TreeFile, ResumeError> {
+    let failed = |error| ResumeError::Io(super::tree_file::NAME, error);
+    let signed = last_signed(storage, origin)?;
+    if let Some(checkpoint) = signed.as_ref().filter(|c| c.size > head.next_seq) {
+        return Err(ResumeError::Refused(
+            CHECKPOINT,
+            format!(
+                "{} entries were signed, and {} are here: the trail was cut or rolled back",
+                checkpoint.size, head.next_seq
+            ),
+        ));
+    }
+    let mut tree = TreeFile::open(storage, head.next_seq).map_err(failed)?;
+    if !complete(&mut tree, head, newest, &read_all).map_err(failed)?
+        || !agrees(&tree, signed.as_ref()).map_err(failed)?
+    {
+        tracing::warn!("tree.hashes does not agree with the segments and is made anew");
+        tree.reset().map_err(failed)?;
+        let whole = complete(&mut tree, head, &[], &read_all).map_err(failed)?;
+        if !whole || !agrees(&tree, signed.as_ref()).map_err(failed)? {
+            return Err(ResumeError::Refused(
+                CHECKPOINT,
+                "the entries are not those that were signed".to_owned(),
+            ));
+        }
+    }
+    Ok(tree)
+}
+
+/// Brings the tree up to the head. False when what it holds is not what the segments hold, or when
+/// entries are missing.
+fn complete(
+    tree: &mut TreeFile,
+    head: Head,
+    newest: &[(u64, Hash)],
+    read_all: impl Fn(u64, &mut dyn FnMut(u64, Hash)) -> io::Result<()>,
+) -> io::Result<bool> {
+    let stored = tree.size();
+    if let Some(&(first, _)) = newest.first().filter(|(seq, _)| *seq < stored) {
+        let last = newest.last().map_or(stored, |(seq, _)| stored.min(seq + 1));
+        let leaves = tree.leaves(first, last)?;
+        let differs = newest.iter().any(|(seq, hash)| {
+            let index = seq.checked_sub(first).and_then(|i| usize::try_from(i).ok());
+            index.and_then(|index| leaves.get(index)).is_some_and(|leaf| leaf != hash)
+        });
+        if differs {
+            return Ok(false);
+        }
+    }
+    if newest.first().is_some_and(|(seq, _)| *seq <= stored) {
+        newest.iter().for_each(|&(seq, hash)| push_if_next(tree, seq, hash));
+    } else if stored < head.next_seq {
+        read_all(stored, &mut |seq, hash| push_if_next(tree, seq, hash))?;
+    }
+    tree.write()?;
+    Ok(tree.size() == head.next_seq)
+}
+
+fn push_if_next(tree: &mut TreeFile, seq: u64, hash: Hash) {
+    if seq == tree.size() {
+        tree.push(hash);
+    }
+}
+
+fn agrees(tree: &TreeFile, signed: Option<&Checkpoint>) -> io::Result<bool> {
+    signed.map_or(Ok(true), |checkpoint| Ok(tree.root_at(checkpoint.size)? == checkpoint.root))
+}
+
+/// The checkpoint that was signed last; none before the first.
+fn last_signed(storage: &dyn Storage, origin: &str) -> Result<Option<Checkpoint>, ResumeError> {
+    let bytes = match read_to_vec(storage, CHECKPOINT, MAX_CHECKPOINT) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(|error| ResumeError::Io(CHECKPOINT, error))?,
+    };
+    let damaged = |error: String| ResumeError::Refused(CHECKPOINT, error);
+    let signed = SignedCheckpoint::parse(&bytes).map_err(|e| damaged(e.to_string()))?;
+    let checkpoint = signed.unverified();
+    if checkpoint.origin != origin {
+        return Err(damaged(format!("of another log: {:?}", checkpoint.origin)));
+    }
+    Ok(Some(checkpoint.clone()))
+}
