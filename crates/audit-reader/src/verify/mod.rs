@@ -11,7 +11,6 @@ mod pool;
 mod report;
 mod segment;
 mod sidecar;
-mod stored;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -22,6 +21,7 @@ use audit_core::tree::stored_hash_count;
 use audit_core::verify::{Finding, FindingKind, FirstKey, Seals, TrailVerifier};
 use base64ct::{Base64, Encoding};
 
+use crate::stored::StoredFile;
 use crate::{DirSource, ReadError, Step, TrailReader};
 use facts::SegmentFacts;
 pub use options::{Progress, VerifyOptions};
@@ -29,7 +29,6 @@ use pool::Job;
 pub use report::{Freshness, KeyTrust, Report, Verdict};
 use segment::{Message, SegmentScan};
 use sidecar::{Json, Sidecars};
-use stored::StoredFile;
 
 /// Verifies the trail in a directory.
 ///

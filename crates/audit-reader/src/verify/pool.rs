@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use audit_core::segment::SegmentName;
 
 use super::segment::{Message, scan_closed};
-use super::stored::StoredFile;
+use crate::stored::StoredFile;
 use crate::{DirSource, ReadError};
 
 /// Messages of one segment that may wait.

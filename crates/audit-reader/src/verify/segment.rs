@@ -9,8 +9,8 @@ use audit_core::segment::SegmentName;
 use audit_core::verify::{Item, Scanner};
 
 use super::facts::{EntryZero, SegmentFacts};
-use super::stored::StoredFile;
 use crate::line::LineReader;
+use crate::stored::StoredFile;
 use crate::{DirSource, Line, LineKind, ReadError, SegmentEnd};
 
 /// How many bytes go by between two messages.

@@ -3,8 +3,11 @@
 //! What must stay true here: a command takes its arguments and an [`Output`], and gives an
 //! [`Exit`] or an error. Nothing else decides exit codes.
 
+mod check;
+mod consistency;
 mod emit;
 mod init;
+mod prove;
 mod schema;
 mod show;
 mod tail;
@@ -45,6 +48,9 @@ enum Command {
     Init(init::Args),
     Emit(emit::Args),
     Verify(verify::Args),
+    Prove(prove::Args),
+    Check(check::Args),
+    Consistency(consistency::Args),
     Tail(tail::Args),
     Show(show::Args),
     Schema(schema::Args),
@@ -80,6 +86,9 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Init(args) => init::run(&args, &mut out),
         Command::Emit(args) => emit::run(&args, &mut out),
         Command::Verify(args) => verify::run(&args, &mut out),
+        Command::Prove(args) => prove::run(&args, &mut out),
+        Command::Check(args) => check::run(&args, &mut out),
+        Command::Consistency(args) => consistency::run(&args, &mut out),
         Command::Tail(args) => tail::run(&args, &mut out),
         Command::Show(args) => show::run(&args, &mut out),
         Command::Schema(args) => schema::run(&args, &mut out),
