@@ -137,12 +137,27 @@ impl Run<'_> {
         // never written again.
         source.segments()?;
         let mut segments = source.segments()?;
-        segments.pop();
-        let job = Job { source, segments: &segments, digested, watched: &watched, stored };
-        job.run(jobs, &mut |name, message| self.take(name, message))?;
-
-        let reader = TrailReader::new(source.clone()).after(segments.last().copied());
-        self.read_open(source, reader.digesting(digested.clone()), &watched)?;
+        let mut open = segments.last().copied();
+        let mut reader = TrailReader::new(source.clone());
+        if let Some(name) = open.take_if(|name| digested.contains(name)) {
+            // Its digest is taken from its first byte to its last, in one go.
+            segments.pop();
+            reader = reader.after(segments.last().copied()).digesting([name].into());
+        } else {
+            reader = reader.after(open);
+        }
+        let job = Job { source, segments: &segments, open, digested, watched: &watched, stored };
+        let mut begun = None;
+        job.run(jobs, &mut |name, mut message| {
+            begun = message.open.take().map(|open| (name, open));
+            self.take(name, message);
+        })?;
+        let mut scan = None;
+        if let Some((name, (open, scanned))) = begun {
+            reader = TrailReader::starting_at(source.clone(), name, scanned)?;
+            scan = Some(*open);
+        }
+        self.read_open(source, reader, scan, &watched)?;
         self.told();
         Ok(())
     }
@@ -163,15 +178,15 @@ impl Run<'_> {
     }
 
     /// Reads the newest segment, and those that are begun meanwhile.
-    fn read_open(
+    fn read_open<'w>(
         &mut self,
         source: &DirSource,
         mut reader: TrailReader,
-        watched: &BTreeSet<u64>,
+        mut scan: Option<SegmentScan<'w>>,
+        watched: &'w BTreeSet<u64>,
     ) -> Result<(), ReadError> {
         let mut looked_again = false;
         loop {
-            let mut scan = None;
             let end = loop {
                 match reader.step()? {
                     Step::Line(name, line) => {
@@ -206,7 +221,7 @@ impl Run<'_> {
             };
             if let Some(end) = end {
                 self.begin(&mut scan, end.name, watched)?;
-                if let Some(scan) = scan {
+                if let Some(scan) = scan.take() {
                     self.take(end.name, scan.end(&end));
                 }
             }
@@ -217,7 +232,7 @@ impl Run<'_> {
     }
 
     /// Takes what is told of a segment.
-    fn take(&mut self, name: SegmentName, message: Message) {
+    fn take(&mut self, name: SegmentName, message: Message<'_>) {
         if self.segment.replace(name) != Some(name) {
             self.verifier.begin_segment(&name.to_string());
         }

@@ -1,4 +1,4 @@
-//! Closed segments, several at a time.
+//! Segments, several at a time.
 //!
 //! What must stay true here: what the scans tell is taken in the order of the segments, whichever
 //! scan is faster. A scan that is ahead waits: memory does not grow with the number or the size of
@@ -10,30 +10,32 @@ use std::sync::{Mutex, PoisonError};
 
 use audit_core::segment::SegmentName;
 
-use super::segment::{Message, scan_closed};
+use super::segment::{Message, scan_segment};
 use crate::stored::StoredFile;
 use crate::{DirSource, ReadError};
 
 /// Messages of one segment that may wait.
 const WAITING: usize = 8;
 
-type Told = Result<Message, ReadError>;
+type Told<'a> = Result<Message<'a>, ReadError>;
 
 /// What a scan needs to know.
 pub(super) struct Job<'a> {
     pub(super) source: &'a DirSource,
     pub(super) segments: &'a [SegmentName],
+    /// The one that may be growing, if it is among them.
+    pub(super) open: Option<SegmentName>,
     pub(super) digested: &'a BTreeSet<SegmentName>,
     pub(super) watched: &'a BTreeSet<u64>,
     pub(super) stored: Option<&'a StoredFile>,
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
     /// Scans all segments and hands on what is told of them, in order.
     pub(super) fn run(
         &self,
         jobs: usize,
-        take: &mut dyn FnMut(SegmentName, Message),
+        take: &mut dyn FnMut(SegmentName, Message<'a>),
     ) -> Result<(), ReadError> {
         let jobs = jobs.min(self.segments.len());
         if jobs < 2 {
@@ -45,7 +47,7 @@ impl Job<'_> {
             }
             return Ok(());
         }
-        let (announce, announced) = sync_channel::<(SegmentName, Receiver<Told>)>(jobs);
+        let (announce, announced) = sync_channel::<(SegmentName, Receiver<Told<'a>>)>(jobs);
         let next = Mutex::new((self.segments.iter(), announce));
         std::thread::scope(|scope| {
             for _ in 0..jobs {
@@ -62,7 +64,7 @@ impl Job<'_> {
     }
 
     /// Takes the next segment and scans it; gives whether there was one.
-    fn work(&self, next: &Mutex<Next<'_>>) -> bool {
+    fn work(&self, next: &Mutex<Next<'a>>) -> bool {
         let (tell, told) = sync_channel(WAITING);
         let name = {
             // Announced under the lock: segments are listened to in their order.
@@ -83,13 +85,14 @@ impl Job<'_> {
     fn scan(
         &self,
         name: SegmentName,
-        tell: &mut dyn FnMut(Message) -> bool,
+        tell: &mut dyn FnMut(Message<'a>) -> bool,
     ) -> Result<(), ReadError> {
         let digested = self.digested.contains(&name);
         let again = self.stored.map(StoredFile::again).transpose();
         let stored = again.map_err(ReadError::io(&self.source.path().join("tree.hashes")))?;
-        scan_closed(self.source, name, digested, self.watched, stored, tell)
+        let kind = (digested, self.open == Some(name));
+        scan_segment(self.source, name, kind, self.watched, stored, tell)
     }
 }
 
-type Next<'a> = (std::slice::Iter<'a, SegmentName>, SyncSender<(SegmentName, Receiver<Told>)>);
+type Next<'a> = (std::slice::Iter<'a, SegmentName>, SyncSender<(SegmentName, Receiver<Told<'a>>)>);

@@ -20,20 +20,23 @@ const MESSAGE_WEIGHT: usize = 128 * 1024;
 
 /// What became known of a segment since the last message.
 #[derive(Debug, Default)]
-pub(super) struct Message {
+pub(super) struct Message<'a> {
     pub(super) items: Vec<Item>,
     pub(super) bytes: u64,
     pub(super) lines: u64,
     /// It is at its end.
     pub(super) end: Option<SegmentFacts>,
+    /// It is the newest one, and its whole lines up to this place were scanned.
+    pub(super) open: Option<(Box<SegmentScan<'a>>, u64)>,
     weight: usize,
 }
 
 /// A segment that is being scanned.
+#[derive(Debug)]
 pub(super) struct SegmentScan<'a> {
     scanner: Scanner<'a, Option<StoredFile>>,
     facts: SegmentFacts,
-    message: Message,
+    message: Message<'a>,
 }
 
 impl<'a> SegmentScan<'a> {
@@ -47,7 +50,7 @@ impl<'a> SegmentScan<'a> {
     }
 
     /// Takes a line; gives a message when there is enough to say.
-    pub(super) fn line(&mut self, line: &Line<'_>, in_flight: bool) -> Option<Message> {
+    pub(super) fn line(&mut self, line: &Line<'_>, in_flight: bool) -> Option<Message<'a>> {
         let items = &mut self.message.items;
         let before = items.len();
         match line.kind {
@@ -74,7 +77,7 @@ impl<'a> SegmentScan<'a> {
     }
 
     /// The last message.
-    pub(super) fn end(mut self, end: &SegmentEnd) -> Message {
+    pub(super) fn end(mut self, end: &SegmentEnd) -> Message<'a> {
         self.scanner.flush(&mut self.message.items);
         self.facts.end(end);
         self.message.end = Some(self.facts);
@@ -82,22 +85,28 @@ impl<'a> SegmentScan<'a> {
     }
 }
 
-/// Scans a segment that is not the newest one; `tell` gives whether to go on. If retention was
-/// faster, there is nothing to tell.
-pub(super) fn scan_closed(
+/// Scans a segment; `tell` gives whether to go on. If retention was faster, there is nothing to
+/// tell. The newest segment, which may be growing, is left `open` at its last whole line.
+pub(super) fn scan_segment<'a>(
     source: &DirSource,
     name: SegmentName,
-    digested: bool,
-    watched: &BTreeSet<u64>,
+    (digested, open): (bool, bool),
+    watched: &'a BTreeSet<u64>,
     stored: Option<StoredFile>,
-    tell: &mut dyn FnMut(Message) -> bool,
+    tell: &mut dyn FnMut(Message<'a>) -> bool,
 ) -> Result<(), ReadError> {
     let path = source.path().join(name.to_string());
     let Some(file) = source.open_segment(name)? else { return Ok(()) };
     let mut lines = LineReader::new(file, 0, digested).map_err(ReadError::io(&path))?;
     let mut scan = SegmentScan::new(name, watched, stored);
+    let mut scanned = 0;
     while let Some(span) = lines.advance().map_err(ReadError::io(&path))? {
-        if let Some(message) = scan.line(&lines.line(span), false)
+        let line = lines.line(span);
+        if open && span.kind != LineKind::Complete {
+            break;
+        }
+        scanned = line.offset + line.len + 1;
+        if let Some(message) = scan.line(&line, false)
             && !tell(message)
         {
             return Ok(());
@@ -106,7 +115,12 @@ pub(super) fn scan_closed(
             break;
         }
     }
-    let (bytes, sha256) = lines.finish();
-    tell(scan.end(&SegmentEnd { name, bytes, sha256 }));
+    if open {
+        let open = Some((Box::new(scan), scanned));
+        tell(Message { open, ..Message::default() });
+    } else {
+        let (bytes, sha256) = lines.finish();
+        tell(scan.end(&SegmentEnd { name, bytes, sha256 }));
+    }
     Ok(())
 }
