@@ -36,6 +36,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             black_box(leaf_hash(line));
         }
     });
+    // How much two cores are worth on this machine, right now.
+    measure("leaf hash, two at once", 2 * lines.len(), || {
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for line in &lines {
+                        black_box(leaf_hash(line));
+                    }
+                });
+            }
+        });
+    });
     measure("parse, hash, subtrees", lines.len(), || {
         let (watched, mut items) = (BTreeSet::new(), Vec::new());
         let mut scanner = Scanner::new(&watched, ());

@@ -42,6 +42,8 @@ pub struct Scanner<'a, S> {
     watched: &'a BTreeSet<u64>,
     stored: S,
     open: Option<Open>,
+    /// What an entry that continues the one before has as `seq` and `prev_hash`.
+    link: Option<(u64, Hash)>,
     has_mismatch: bool,
 }
 
@@ -57,7 +59,14 @@ struct Open {
 impl<'a, S: StoredHashes> Scanner<'a, S> {
     /// A scanner; runs end at the `watched` sizes of the tree.
     pub fn new(watched: &'a BTreeSet<u64>, stored: S) -> Scanner<'a, S> {
-        Scanner { parser: Parser::default(), watched, stored, open: None, has_mismatch: false }
+        Scanner {
+            parser: Parser::default(),
+            watched,
+            stored,
+            open: None,
+            link: None,
+            has_mismatch: false,
+        }
     }
 
     /// Takes one line, LF not included, that begins at `offset` of its segment. Gives the entry,
@@ -97,9 +106,15 @@ impl<'a, S: StoredHashes> Scanner<'a, S> {
                 subtrees: Vec::new(),
                 control: control.map(|kind| (kind, entry.details().unwrap_or("").to_owned())),
             };
-            let until = self.watched.range(seq.saturating_add(1)..).next().copied();
+            // An entry that comes out of order may be there for a second time, and the next one for
+            // the first: it stands alone.
+            let until = match self.link == Some((seq, entry.prev_hash())) {
+                true => self.watched.range(seq.saturating_add(1)..).next().copied(),
+                false => seq.checked_add(1),
+            };
             self.open = Some(Open { run, forest: Forest::starting_at(seq), until });
         }
+        self.link = Some((seq.saturating_add(1), stated));
         if let Some(open) = &mut self.open {
             open.run.count += 1;
             (open.run.stated, open.run.computed) = (stated, computed);
