@@ -10,6 +10,7 @@ use audit_core::checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
 use audit_core::entry::{Entry, EntryError, Parser};
 use audit_core::note::{MAX_NOTE, VerifierKey};
 use audit_core::proof::{ProofError, TlogProof};
+use audit_core::segment::SegmentName;
 use audit_core::tree::{
     Frontier, ProveError as TreeProveError, consistency_proof, inclusion_proof, verify_consistency,
     verify_inclusion,
@@ -190,28 +191,41 @@ fn signing_key(
     if let Some(key) = info.and_then(|json| said(&json, "initial_key")) {
         return Ok(Some(key));
     }
-    let rotated = memmem::Finder::new(r#""event_type":"audit.key_rotated""#);
-    let mut parser = Parser::default();
-    for name in source.segments()?.into_iter().rev() {
-        let mut reader = TrailReader::starting_at(source.clone(), name, 0)?;
-        let mut key = None;
-        loop {
-            match reader.step()? {
-                Step::Line(segment, line) if segment == name => {
-                    if rotated.find(line.bytes).is_some()
-                        && let Ok(entry) = parser.parse(line.bytes)
-                        && entry.event_type() == "audit.key_rotated"
-                    {
-                        let details = entry.details().unwrap_or_default().as_bytes();
-                        key = said(details, "new_key").or(key);
-                    }
-                }
-                _ => break,
+    // Keys change where segments begin, as a rule; elsewhere, all lines must be looked at.
+    let segments = source.segments()?;
+    for only_first in [true, false] {
+        for &name in segments.iter().rev() {
+            let key = rotation_in(source, name, only_first, &|details| said(details, "new_key"))?;
+            if key.is_some() {
+                return Ok(key);
             }
-        }
-        if key.is_some() {
-            return Ok(key);
         }
     }
     Ok(None)
+}
+
+/// The last key that a segment, or its first line, names and that `fits`.
+fn rotation_in(
+    source: &DirSource,
+    name: SegmentName,
+    only_first: bool,
+    fits: &dyn Fn(&[u8]) -> Option<VerifierKey>,
+) -> Result<Option<VerifierKey>, ReadError> {
+    let rotated = memmem::Finder::new(r#""event_type":"audit.key_rotated""#);
+    let (mut parser, mut key) = (Parser::default(), None);
+    let mut reader = TrailReader::starting_at(source.clone(), name, 0)?;
+    while let Step::Line(segment, line) = reader.step()?
+        && segment == name
+    {
+        if rotated.find(line.bytes).is_some()
+            && let Ok(entry) = parser.parse(line.bytes)
+            && entry.event_type() == "audit.key_rotated"
+        {
+            key = fits(entry.details().unwrap_or_default().as_bytes()).or(key);
+        }
+        if only_first {
+            break;
+        }
+    }
+    Ok(key)
 }
