@@ -1,13 +1,17 @@
-//! How many entries a second one core verifies: `cargo bench -p audit-reader`.
+//! How many entries a second one core verifies, and two: `cargo bench -p audit-reader`.
 
+use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::path::Path;
 use std::time::Instant;
 
 use audit_core::chain::{Hash, Head, leaf_hash};
+use audit_core::checkpoint::Checkpoint;
 use audit_core::entry::Parser;
+use audit_core::note::{SignatureType, Signer, SigningKey};
 use audit_core::plan;
-use audit_core::verify::ChainVerifier;
+use audit_core::tree::Frontier;
+use audit_core::verify::Scanner;
 use audit_reader::{Verdict, VerifyOptions, verify_dir};
 use sha2::{Digest, Sha256};
 
@@ -17,9 +21,9 @@ const SEGMENTS: u64 = 4;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = tempfile::tempdir()?;
     let path = dir.path();
-    let sample = generate(path)?;
+    let (sample, hashes) = generate(path)?;
     let lines: Vec<&[u8]> = sample.split(|byte| *byte == b'\n').filter(|l| !l.is_empty()).collect();
-    println!("{ENTRIES} entries of {} bytes, on one core", sample.len() / lines.len());
+    println!("{ENTRIES} entries of {} bytes", sample.len() / lines.len());
 
     let mut parser = Parser::default();
     measure("parse", lines.len(), || {
@@ -32,26 +36,44 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             black_box(leaf_hash(line));
         }
     });
-    measure("parse, hash, chain", lines.len(), || {
-        let mut chain = ChainVerifier::default();
+    // How much two cores are worth on this machine, right now.
+    measure("leaf hash, two at once", 2 * lines.len(), || {
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for line in &lines {
+                        black_box(leaf_hash(line));
+                    }
+                });
+            }
+        });
+    });
+    measure("parse, hash, subtrees", lines.len(), || {
+        let (watched, mut items) = (BTreeSet::new(), Vec::new());
+        let mut scanner = Scanner::new(&watched, ());
         for line in &lines {
-            black_box(chain.line(0, line).is_some());
+            black_box(scanner.line(0, line, &mut items).is_some());
         }
     });
     let total = usize::try_from(ENTRIES)?;
-    measure("verify_dir", total, || verify(path));
+    measure("verify_dir", total, || verify(path, 1));
+    measure("verify_dir, two jobs", total, || verify(path, 2));
     for segment in 0..SEGMENTS {
         let name = name(segment);
         let digest = Hash(Sha256::digest(std::fs::read(path.join(&name))?).into());
         std::fs::write(path.join(format!("{name}.sha256")), format!("{digest}  {name}\n"))?;
     }
-    measure("verify_dir with .sha256", total, || verify(path));
+    measure("with .sha256", total, || verify(path, 1));
+    measure("with .sha256, two jobs", total, || verify(path, 2));
+    std::fs::write(path.join("tree.hashes"), hashes)?;
+    measure("and tree.hashes", total, || verify(path, 1));
+    measure("and tree.hashes, two jobs", total, || verify(path, 2));
     Ok(())
 }
 
-fn verify(path: &Path) {
-    let report = verify_dir(path, VerifyOptions::default());
-    assert!(report.is_ok_and(|report| report.verdict == Verdict::Unproven));
+fn verify(path: &Path, jobs: usize) {
+    let report = verify_dir(path, VerifyOptions::default().with_jobs(jobs));
+    assert!(report.is_ok_and(|report| report.verdict == Verdict::Proven));
 }
 
 /// The best of three, as the machine has other things to do.
@@ -70,18 +92,22 @@ fn name(segment: u64) -> String {
     format!("2026-11-2{segment}.audit")
 }
 
-/// Writes the trail and gives its first entries.
-fn generate(path: &Path) -> std::io::Result<Vec<u8>> {
+/// Writes the trail; gives its first entries and the stored hashes.
+fn generate(path: &Path) -> Result<(Vec<u8>, Vec<u8>), Box<dyn std::error::Error>> {
+    let key = SigningKey::from_seed(SignatureType::Ed25519, "o", &[1; 32])?;
+    let vkey = key.verifier_key().to_string();
+    let (mut tree, mut hashes) = (Frontier::new(), Vec::new());
     let mut head = Head::EMPTY;
     let mut sample = Vec::new();
     let trail_id = "01932c05-aa00-7000-8000-00000000aaaa";
     let info = serde_json::json!({"format": "audit-trail/1", "trail_id": trail_id, "origin": "o",
-        "service_id": "billing-api", "created_at": "", "hash": "sha256", "initial_key": "k"});
+        "service_id": "billing-api", "created_at": "", "hash": "sha256", "initial_key": vkey});
     std::fs::write(path.join("trail.json"), info.to_string())?;
     for segment in 0..SEGMENTS {
         let mut out = Vec::new();
         for seq in head.next_seq..head.next_seq + ENTRIES / SEGMENTS {
-            plan::append_line(&mut out, &mut head, body(seq, trail_id).as_bytes());
+            plan::append_line(&mut out, &mut head, body(seq, trail_id, &vkey).as_bytes());
+            tree.push_with(head.last_hash, |hash| hashes.extend_from_slice(&hash.0));
         }
         if segment == 0 {
             sample = out[..out.len() / 4].to_vec();
@@ -89,16 +115,18 @@ fn generate(path: &Path) -> std::io::Result<Vec<u8>> {
         }
         std::fs::write(path.join(name(segment)), out)?;
     }
-    Ok(sample)
+    let checkpoint = Checkpoint::new("o", tree.size(), tree.root()).sign(&key)?;
+    std::fs::write(path.join("checkpoint"), checkpoint.to_string())?;
+    Ok((sample, hashes))
 }
 
-fn body(seq: u64, trail_id: &str) -> String {
+fn body(seq: u64, trail_id: &str, vkey: &str) -> String {
     let stamp = format!(
         r#""audit_id":"01932c05-aa01-7000-8000-{seq:012x}","timestamp":"2026-11-23T06:54:00.{seq:09}Z","service_id":"billing-api""#
     );
     if seq == 0 {
         return format!(
-            r#"{stamp},"event_type":"audit.trail_created","result":"success","details":{{"format":"audit-trail/1","trail_id":"{trail_id}","origin":"o","initial_key":"k"}}"#
+            r#"{stamp},"event_type":"audit.trail_created","result":"success","details":{{"format":"audit-trail/1","trail_id":"{trail_id}","origin":"o","initial_key":"{vkey}"}}"#
         );
     }
     format!(

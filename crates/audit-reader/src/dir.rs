@@ -91,6 +91,15 @@ impl DirSource {
     /// Reads a file that is small in any honest trail, at most `limit` bytes of it; `None` if it
     /// is not there.
     pub(crate) fn small_file(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, ReadError> {
+        let Some((file, _)) = self.open_file(name)? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        let read = file.take(limit).read_to_end(&mut bytes);
+        read.map_err(ReadError::io(&self.path.join(name)))?;
+        Ok(Some(bytes))
+    }
+
+    /// Opens a file beside the segments and tells its length now; `None` if it is not there.
+    pub(crate) fn open_file(&self, name: &str) -> Result<Option<(File, u64)>, ReadError> {
         let path = self.path.join(name);
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match open(&path, flags, Mode::empty()) {
@@ -98,9 +107,8 @@ impl DirSource {
             Err(Errno::NOENT) => return Ok(None),
             Err(error) => return Err(ReadError::io(&path)(error.into())),
         };
-        let mut bytes = Vec::new();
-        file.take(limit).read_to_end(&mut bytes).map_err(ReadError::io(&path))?;
-        Ok(Some(bytes))
+        let bytes = file.metadata().map_err(ReadError::io(&path))?.len();
+        Ok(Some((file, bytes)))
     }
 
     /// Whether there is something of this name.

@@ -3,12 +3,20 @@
 //! What must stay true here: what is found is handed out as it stands on disk. Shortcuts only
 //! choose where to look first: in a trail that was tampered with, everything is looked at.
 
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use audit_core::chain::MAX_LINE;
 use audit_core::entry::Parser;
 use audit_core::segment::SegmentName;
-use memchr::memmem;
+use memchr::{memchr, memmem};
 use uuid::Uuid;
 
 use crate::{DirSource, ReadError, Step, TrailReader};
+
+/// Within so many bytes, looking at every line is fast enough.
+const NEAR: u64 = 4 * MAX_LINE as u64;
 
 /// An entry that was looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +51,14 @@ pub fn find_by_seq(source: &DirSource, seq: u64) -> Result<Option<Found>, ReadEr
         }
     }
     if let Some(name) = low.checked_sub(1).and_then(|at| segments.get(at)) {
-        let reader = TrailReader::starting_at(source.clone(), *name, 0)?;
+        let near = match source.open_segment(*name)? {
+            Some(file) => {
+                let path = source.path().join(name.to_string());
+                place_before(&file, seq).map_err(ReadError::io(&path))?
+            }
+            None => 0,
+        };
+        let reader = TrailReader::starting_at(source.clone(), *name, near)?;
         if let Some(found) = scan(reader, Some(*name), &mut wanted)? {
             return Ok(Some(found));
         }
@@ -85,6 +100,27 @@ fn scan(
             Step::Unfinished(..) | Step::CaughtUp => return Ok(None),
         }
     }
+}
+
+/// The beginning of a line not far before the entry with this `seq`, if the segment is in order.
+fn place_before(file: &File, seq: u64) -> io::Result<u64> {
+    let (mut low, mut high) = (0, file.metadata()?.len());
+    let mut block = vec![0; 2 * MAX_LINE];
+    while high - low > NEAR {
+        let middle = low.midpoint(high);
+        let count = file.read_at(&mut block, middle)?;
+        let block = &block[..count];
+        let line = memchr(b'\n', block).and_then(|lf| Some((lf + 1, block.get(lf + 1..)?)));
+        let Some((at, line)) = line else { break };
+        let digits = line.strip_prefix(b"{\"seq\":").unwrap_or_default();
+        let digits = digits.split(|byte| *byte == b',').next().unwrap_or_default();
+        let Some(found) = std::str::from_utf8(digits).ok().and_then(|seq| seq.parse::<u64>().ok())
+        else {
+            break;
+        };
+        if found <= seq { low = middle + at as u64 } else { high = middle }
+    }
+    Ok(low)
 }
 
 /// `seq` of the first entry of a segment, if its first line is one.

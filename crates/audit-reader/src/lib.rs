@@ -11,7 +11,7 @@
 //! # let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/vectors/healthy");
 //! let report = verify_dir(dir.as_ref(), VerifyOptions::default())?;
 //! assert_eq!(report.entries, 300);
-//! assert_eq!(report.verdict, Verdict::Unproven);
+//! assert_eq!(report.verdict, Verdict::Proven);
 //! # Ok(()) }
 //! ```
 #![forbid(unsafe_code)]
@@ -20,6 +20,8 @@ mod dir;
 mod error;
 mod find;
 mod line;
+mod prove;
+mod stored;
 mod tail;
 mod trail;
 mod verify;
@@ -29,6 +31,7 @@ pub use dir::DirSource;
 pub use error::ReadError;
 pub use find::{Found, find_by_audit_id, find_by_seq};
 pub use line::{Line, LineKind};
+pub use prove::{Evidence, ProveError, prove, prove_consistency};
 pub use tail::{follow, tail};
 pub use trail::{SegmentEnd, Step, TrailReader};
 pub use verify::{Freshness, KeyTrust, Progress, Report, Verdict, VerifyOptions, verify_dir};

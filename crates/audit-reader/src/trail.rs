@@ -87,6 +87,12 @@ impl TrailReader {
         self
     }
 
+    /// Passes over the segments up to this one.
+    pub(crate) const fn after(mut self, name: Option<SegmentName>) -> TrailReader {
+        self.after = name;
+        self
+    }
+
     /// What comes next.
     ///
     /// # Errors
@@ -108,7 +114,7 @@ impl TrailReader {
     }
 
     /// Ends the reading: how much of the segment that is still open was read.
-    pub(crate) fn finish(mut self) -> Option<SegmentEnd> {
+    pub(crate) fn take_open(&mut self) -> Option<SegmentEnd> {
         self.current.take().map(|current| self.leave(current))
     }
 

@@ -6,20 +6,19 @@
 
 use std::collections::BTreeSet;
 
-use super::control::{self, Retention};
+use super::control::Retention;
 use super::finding::{Finding, FindingKind as Kind, Findings};
+use super::item::Run;
 use crate::chain::{Hash, Head};
-use crate::entry::{Entry, Parser, excerpt};
 
 /// How much of a control entry's `details` a notice quotes.
 const MAX_QUOTE: usize = 512;
 /// How many names of deleted segments are kept: decades of daily deletion.
 const MAX_DELETED: usize = 100_000;
 
-/// Verifies a trail line by line.
+/// Holds the entries of a trail against each other.
 #[derive(Debug)]
-pub struct ChainVerifier {
-    parser: Parser,
+pub(super) struct Chain {
     segment: String,
     findings: Findings,
     entries: u64,
@@ -51,28 +50,9 @@ struct First {
     place: Option<(String, u64)>,
 }
 
-/// What [`ChainVerifier::finish`] gives.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct ChainSummary {
-    /// All findings.
-    pub findings: Findings,
-    /// Lines that are entries.
-    pub entries: u64,
-    /// `seq` of the first entry.
-    pub first_seq: Option<u64>,
-    /// `seq` of the last entry.
-    pub last_seq: Option<u64>,
-    /// Where the chain ends.
-    pub head: Head,
-    /// Names of the segments that `audit.retention_applied` entries say were deleted.
-    pub deleted: BTreeSet<String>,
-}
-
-impl Default for ChainVerifier {
-    fn default() -> ChainVerifier {
-        ChainVerifier {
-            parser: Parser::default(),
+impl Default for Chain {
+    fn default() -> Chain {
+        Chain {
             segment: String::new(),
             findings: Findings::default(),
             entries: 0,
@@ -87,64 +67,69 @@ impl Default for ChainVerifier {
     }
 }
 
-impl ChainVerifier {
-    /// The lines that follow are of this segment.
-    pub fn begin_segment(&mut self, name: &str) {
+impl Chain {
+    /// The chain from a place that was verified before.
+    pub(super) fn resumed(head: Head, first_seq: Option<u64>) -> Chain {
+        let first = first_seq.map(|seq| First { seq, place: None });
+        let (stated, last_seq) = (head.last_hash, head.next_seq.checked_sub(1));
+        let link = Link { next_seq: head.next_seq, stated, computed: stated };
+        Chain { first, link, last_seq, entries: head.next_seq, ..Chain::default() }
+    }
+
+    /// The runs that follow are of this segment.
+    pub(super) fn begin_segment(&mut self, name: &str) {
         name.clone_into(&mut self.segment);
     }
 
-    /// Takes one line, LF not included, that begins at `offset` of the segment. Gives the entry,
-    /// if the line is one.
-    pub fn line<'a>(&mut self, offset: u64, line: &'a [u8]) -> Option<Entry<'a>> {
-        let entry = match self.parser.parse(line) {
-            Ok(entry) => entry,
-            Err(error) => {
-                let finding = self.finding(Kind::MalformedEntry, offset + error.offset as u64);
-                self.findings.push(finding.evidence(error.expected, error.found));
-                self.unreadable += 1;
-                return None;
+    /// Takes the next entries.
+    pub(super) fn run(&mut self, run: &Run) {
+        let Run { offset, seq, count, stated, computed, .. } = *run;
+        if computed != stated {
+            let finding = self.finding(Kind::HashMismatch, offset).of(seq);
+            self.findings.push(finding.evidence(computed, stated));
+        }
+        let last = seq.saturating_add(count - 1);
+        self.entries += count;
+        self.last_seq = Some(last);
+        self.link_up(run);
+        if count > 1 {
+            // The others continue the first: whatever became of it, the trail goes on from them.
+            self.aside = None;
+            self.link = Link { next_seq: last.saturating_add(1), stated, computed };
+        }
+    }
+
+    /// Takes note of a line that is not an entry.
+    pub(super) fn unreadable(&mut self, finding: Finding) {
+        let finding = finding.in_file(self.segment.as_str());
+        self.findings.push(finding);
+        self.unreadable += 1;
+    }
+
+    /// Takes note of a control entry that gives a notice.
+    pub(super) fn notice(&mut self, kind: Kind, run: &Run, details: &str) {
+        let mut finding = self.finding(kind, run.offset).of(run.seq);
+        finding.found = Some(details.chars().take(MAX_QUOTE).collect());
+        self.findings.push(finding);
+        if kind != Kind::RetentionApplied || run.computed != run.stated {
+            return;
+        }
+        let first_seq = self.first.as_ref().map_or(0, |first| first.seq);
+        for segment in Retention::read(details).segments {
+            self.front_deleted |= segment.last_seq.checked_add(1) == Some(first_seq);
+            if self.deleted.len() < MAX_DELETED {
+                self.deleted.insert(segment.filename);
             }
-        };
-        let computed = entry.computed_hash();
-        if computed != entry.hash() {
-            let finding = self.finding(Kind::HashMismatch, offset).of(entry.seq());
-            self.findings.push(finding.evidence(computed, entry.hash()));
         }
-        self.entries += 1;
-        self.last_seq = Some(entry.seq());
-        self.link_up(offset, &entry, computed);
-        if let Some(kind) = control::notice(entry.event_type()) {
-            self.control(kind, offset, &entry, computed);
-        }
-        Some(entry)
     }
 
-    /// Takes note of a line that is longer than any entry; `head` is how it begins.
-    pub fn oversized_line(&mut self, offset: u64, len: u64, head: &[u8]) {
-        let finding = self.finding(Kind::MalformedEntry, offset);
-        let found = format!("{len} bytes: {}", excerpt(head));
-        self.findings.push(finding.evidence("a line no longer than an entry can be", found));
-        self.unreadable += 1;
-    }
-
-    /// Takes note of a last line without its LF: of an open trail it is being written, of another
-    /// it was torn or cut.
-    pub fn partial_line(&mut self, offset: u64, len: u64, head: &[u8], in_flight: bool) {
-        let kind = if in_flight { Kind::InFlight } else { Kind::MalformedEntry };
-        let found = format!("{len} bytes without it: {}", excerpt(head));
-        let finding = self.finding(kind, offset).evidence("a line that ends in LF", found);
-        self.findings.push(finding);
-        self.unreadable += 1;
-    }
-
-    /// Adds a finding from outside the chain.
-    pub fn report(&mut self, finding: Finding) {
+    /// Adds a finding.
+    pub(super) fn report(&mut self, finding: Finding) {
         self.findings.push(finding);
     }
 
-    /// Ends the verification.
-    #[must_use]
-    pub fn finish(mut self) -> ChainSummary {
+    /// The first entry must be entry 0, or said to be the first that was retained.
+    pub(super) fn check_front(&mut self) {
         if let Some(First { seq, place: Some((segment, offset)) }) = &self.first
             && !self.front_deleted
         {
@@ -152,25 +137,49 @@ impl ChainVerifier {
             let expected = "0, or an audit.retention_applied entry that says who came before";
             self.findings.push(finding.evidence(expected, seq));
         }
-        ChainSummary {
-            findings: self.findings,
-            entries: self.entries,
-            first_seq: self.first.map(|first| first.seq),
-            last_seq: self.last_seq,
-            head: Head { next_seq: self.link.next_seq, last_hash: self.link.stated },
-            deleted: self.deleted,
-        }
     }
 
-    fn finding(&self, kind: Kind, offset: u64) -> Finding {
+    /// Whether the front is gone because retention deleted it.
+    pub(super) const fn is_pruned(&self) -> bool {
+        self.front_deleted
+    }
+
+    pub(super) fn into_findings(self) -> (Findings, BTreeSet<String>) {
+        (self.findings, self.deleted)
+    }
+
+    pub(super) const fn findings(&self) -> &Findings {
+        &self.findings
+    }
+
+    pub(super) const fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    pub(super) fn first_seq(&self) -> Option<u64> {
+        self.first.as_ref().map(|first| first.seq)
+    }
+
+    pub(super) const fn last_seq(&self) -> Option<u64> {
+        self.last_seq
+    }
+
+    /// Where the chain ends.
+    pub(super) const fn head(&self) -> Head {
+        Head { next_seq: self.link.next_seq, last_hash: self.link.stated }
+    }
+
+    pub(super) fn finding(&self, kind: Kind, offset: u64) -> Finding {
         Finding::new(kind).in_file(&self.segment).at(offset)
     }
 
-    /// Holds an entry against the one before it.
-    fn link_up(&mut self, offset: u64, entry: &Entry<'_>, computed: Hash) {
-        let (seq, link) = (entry.seq(), self.link);
+    /// Holds the first entry of a run against the one before it.
+    fn link_up(&mut self, run: &Run) {
+        let (seq, offset, prev_hash, link) = (run.seq, run.offset, run.prev_hash, self.link);
         let unreadable = std::mem::take(&mut self.unreadable);
-        let here = Link { next_seq: seq.saturating_add(1), stated: entry.hash(), computed };
+        // Of a longer run, each entry has the hash it states.
+        let computed = if run.count > 1 { run.first_hash } else { run.computed };
+        let here = Link { next_seq: seq.saturating_add(1), stated: run.first_hash, computed };
         let aside = self.aside.take();
 
         if self.first.is_none() {
@@ -182,7 +191,7 @@ impl ChainVerifier {
                 return;
             }
         }
-        let continues = [link.stated, link.computed].contains(&entry.prev_hash());
+        let continues = [link.stated, link.computed].contains(&prev_hash);
         if seq == link.next_seq && continues {
             self.link = here;
             return;
@@ -193,8 +202,7 @@ impl ChainVerifier {
             return;
         }
         // A second entry in a row agrees that the trail goes on elsewhere.
-        if aside.is_some_and(|aside| aside.next_seq == seq && aside.last_hash == entry.prev_hash())
-        {
+        if aside.is_some_and(|aside| aside.next_seq == seq && aside.last_hash == prev_hash) {
             self.link = here;
             return;
         }
@@ -206,29 +214,12 @@ impl ChainVerifier {
         }
         if !continues {
             let finding = self.finding(Kind::ChainBreak, offset).of(seq);
-            self.findings.push(finding.evidence(link.stated, entry.prev_hash()));
+            self.findings.push(finding.evidence(link.stated, prev_hash));
         }
         if back {
             self.aside = Some(Head { next_seq: here.next_seq, last_hash: here.stated });
         } else {
             self.link = here;
-        }
-    }
-
-    fn control(&mut self, kind: Kind, offset: u64, entry: &Entry<'_>, computed: Hash) {
-        let details = entry.details().unwrap_or("");
-        let mut finding = self.finding(kind, offset).of(entry.seq());
-        finding.found = Some(details.chars().take(MAX_QUOTE).collect());
-        self.findings.push(finding);
-        if kind != Kind::RetentionApplied || computed != entry.hash() {
-            return;
-        }
-        let first_seq = self.first.as_ref().map_or(0, |first| first.seq);
-        for segment in Retention::read(details).segments {
-            self.front_deleted |= segment.last_seq.checked_add(1) == Some(first_seq);
-            if self.deleted.len() < MAX_DELETED {
-                self.deleted.insert(segment.filename);
-            }
         }
     }
 }

@@ -6,14 +6,31 @@ use serde::Deserialize;
 
 use super::finding::FindingKind;
 
-/// The notice a control entry gives rise to.
-pub(super) fn notice(event_type: &str) -> Option<FindingKind> {
-    match event_type.strip_prefix("audit.")? {
-        "recovered" => Some(FindingKind::Recovered),
-        "events_dropped" => Some(FindingKind::EventsDropped),
-        "clock_stepped" => Some(FindingKind::ClockStepped),
-        "retention_applied" => Some(FindingKind::RetentionApplied),
-        _ => None,
+/// A control entry that matters to verification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ControlKind {
+    /// It gives a notice.
+    Notice(FindingKind),
+    /// `audit.trail_created`.
+    TrailCreated,
+    /// `audit.key_rotated`.
+    KeyRotated,
+    /// `audit.epoch_sealed`.
+    EpochSealed,
+}
+
+impl ControlKind {
+    pub(super) fn of(event_type: &str) -> Option<ControlKind> {
+        Some(match event_type.strip_prefix("audit.")? {
+            "recovered" => ControlKind::Notice(FindingKind::Recovered),
+            "events_dropped" => ControlKind::Notice(FindingKind::EventsDropped),
+            "clock_stepped" => ControlKind::Notice(FindingKind::ClockStepped),
+            "retention_applied" => ControlKind::Notice(FindingKind::RetentionApplied),
+            "trail_created" => ControlKind::TrailCreated,
+            "key_rotated" => ControlKind::KeyRotated,
+            "epoch_sealed" => ControlKind::EpochSealed,
+            _ => return None,
+        })
     }
 }
 
@@ -39,4 +56,28 @@ impl Retention {
     pub(super) fn read(details: &str) -> Retention {
         serde_json::from_str(details).unwrap_or(Retention { segments: Vec::new() })
     }
+}
+
+/// What `audit.trail_created` says of the first key.
+#[derive(Deserialize)]
+pub(super) struct TrailCreated {
+    pub(super) initial_key: String,
+}
+
+/// What `audit.key_rotated` says in its `details`.
+#[derive(Deserialize)]
+pub(super) struct KeyRotated {
+    /// The epoch that begins.
+    pub(super) epoch: u64,
+    /// Its key.
+    pub(super) new_key: String,
+}
+
+/// What `audit.epoch_sealed` says in its `details`.
+#[derive(Deserialize)]
+pub(super) struct EpochSealed {
+    /// The epoch that ends.
+    pub(super) epoch: u64,
+    /// The note, line by line.
+    pub(super) checkpoint: Vec<String>,
 }

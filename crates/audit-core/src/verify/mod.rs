@@ -2,14 +2,26 @@
 //! object stores are all verified by this code.
 //!
 //! What must stay true here: no change to a trail goes without a finding, and an honest trail has
-//! none but notices. Memory does not grow with the trail.
+//! none but notices. Memory does not grow with the trail. A [`Scanner`] reads lines, of several
+//! segments side by side where wished; the [`TrailVerifier`] takes what the scans tell, in order.
 
 mod chain;
 mod control;
 mod finding;
+mod forest;
+mod item;
+mod keys;
+mod scan;
+mod seals;
+mod trail;
+mod tree;
 
-pub use chain::{ChainSummary, ChainVerifier};
 pub use finding::{Finding, FindingKind, Findings, Severity};
+pub use item::Item;
+pub use keys::EpochKey;
+pub use scan::{Scanner, StoredHashes};
+pub use seals::{Bound, Read, Seal, Seals};
+pub use trail::{FirstKey, Summary, TrailVerifier, Verified};
 
 #[cfg(test)]
 mod tests;

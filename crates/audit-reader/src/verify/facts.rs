@@ -16,6 +16,8 @@ pub(super) struct SegmentFacts {
     pub(super) last: Option<(Uuid, Hash)>,
     pub(super) bytes: u64,
     pub(super) sha256: Option<Hash>,
+    /// Entry 0, if it is in this segment.
+    pub(super) zero: Option<EntryZero>,
 }
 
 /// The first entry of a segment.
@@ -36,7 +38,15 @@ pub(super) struct EntryZero {
 
 impl SegmentFacts {
     pub(super) const fn new(name: SegmentName) -> SegmentFacts {
-        SegmentFacts { name, entries: 0, first: None, last: None, bytes: 0, sha256: None }
+        SegmentFacts {
+            name,
+            entries: 0,
+            first: None,
+            last: None,
+            bytes: 0,
+            sha256: None,
+            zero: None,
+        }
     }
 
     pub(super) fn add(&mut self, entry: &Entry<'_>) {

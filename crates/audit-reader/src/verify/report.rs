@@ -3,7 +3,8 @@
 //! What must stay true here: never a bare pass. The JSON has exactly the members that
 //! `auditlog verify --json` promises, always all of them.
 
-use audit_core::verify::Findings;
+use audit_core::Timestamp;
+use audit_core::verify::{Bound, Findings, Seal, Verified};
 use serde::Serialize;
 
 /// What a verification says in one word (FORMAT section 10).
@@ -29,12 +30,38 @@ pub enum KeyTrust {
 }
 
 /// What bounds how old the trail is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Freshness {
     /// Nothing: it may be an old copy.
     Unknown,
+    /// It is no older than a checkpoint that was seen earlier.
+    Reference {
+        /// The size of that checkpoint.
+        size: u64,
+    },
+    /// A cosigner has seen it.
+    Cosigned {
+        /// How many of its entries.
+        size: u64,
+        /// When, RFC 3339.
+        time: String,
+    },
+}
+
+impl Freshness {
+    pub(super) fn new(bound: Bound) -> Freshness {
+        match bound {
+            Bound::Reference(size) => Freshness::Reference { size },
+            Bound::Cosigned(size, seconds) => {
+                let time = i64::try_from(seconds).ok().and_then(|s| Timestamp::from_second(s).ok());
+                let time = time.map_or_else(|| format!("@{seconds}"), |time| time.to_string());
+                Freshness::Cosigned { size, time }
+            }
+            _ => Freshness::Unknown,
+        }
+    }
 }
 
 /// What a verification found.
@@ -71,7 +98,10 @@ pub struct Report {
     pub bytes: u64,
     /// How long that took.
     pub seconds: f64,
-    /// A file `checkpoint` is there; this version does not examine its signature.
+    /// The checkpoint, if it holds, with the key of its epoch.
     #[serde(skip)]
-    pub checkpoint_unexamined: bool,
+    pub seal: Option<Seal>,
+    /// Where a later verification can go on, if nothing is wrong.
+    #[serde(skip)]
+    pub verified: Option<Verified>,
 }

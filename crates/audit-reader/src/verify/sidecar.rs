@@ -72,6 +72,14 @@ impl Sidecars {
         rows.chain(self.digests.keys().copied()).collect()
     }
 
+    /// The first key, as `trail.json` says.
+    pub(super) fn initial_key(&self) -> Option<&str> {
+        match &self.trail {
+            Json::Read(trail) => Some(&trail.initial_key),
+            Json::Absent | Json::Malformed(_) => None,
+        }
+    }
+
     fn rows(&self) -> &[ManifestFile] {
         match &self.manifest {
             Json::Read(manifest) => &manifest.files,

@@ -5,18 +5,31 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use audit_core::chain::{Hash, Head};
+use audit_core::checkpoint::{Checkpoint, SignedCheckpoint};
+use audit_core::note::{SignatureType, Signer, SigningKey};
 use audit_core::plan;
+use audit_core::tree::Frontier;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 const CREATED: &str = "2026-11-23T06:54:00.000000000Z";
+const ORIGIN: &str = "audit.example/svc/1";
 const TRAIL_ID: &str = "01932c05-aa00-7000-8000-00000000aaaa";
+
+/// The key of an epoch.
+pub(crate) fn key(epoch: u8) -> SigningKey {
+    SigningKey::from_seed(SignatureType::Ed25519, ORIGIN, &[epoch + 1; 32]).unwrap()
+}
 
 /// A trail in a temporary directory, and where it ends.
 #[derive(Debug)]
 pub(crate) struct Trail {
     dir: TempDir,
     pub(crate) head: Head,
+    frontier: Frontier,
+    /// The stored hashes.
+    hashes: Vec<u8>,
+    epoch: u8,
 }
 
 impl Trail {
@@ -24,10 +37,55 @@ impl Trail {
     pub(crate) fn new() -> Trail {
         let dir = TempDir::new().unwrap();
         let info = serde_json::json!({"format": "audit-trail/1", "trail_id": TRAIL_ID,
-            "origin": "o", "service_id": "svc", "created_at": CREATED, "hash": "sha256",
-            "initial_key": "k"});
+            "origin": ORIGIN, "service_id": "svc", "created_at": CREATED, "hash": "sha256",
+            "initial_key": key(0).verifier_key().to_string()});
         fs::write(dir.path().join("trail.json"), info.to_string()).unwrap();
-        Trail { dir, head: Head::EMPTY }
+        Trail { dir, head: Head::EMPTY, frontier: Frontier::new(), hashes: Vec::new(), epoch: 0 }
+    }
+
+    /// A trail of so many entries, sealed.
+    pub(crate) fn of(count: u64) -> Trail {
+        let mut trail = Trail::new();
+        trail.write("2026-11-23.audit", count);
+        trail
+    }
+
+    /// The key in force.
+    pub(crate) fn key(&self) -> SigningKey {
+        key(self.epoch)
+    }
+
+    /// The signed tree head over all entries so far.
+    pub(crate) fn checkpoint(&self) -> SignedCheckpoint {
+        let (size, root) = (self.frontier.size(), self.frontier.root());
+        Checkpoint::new(ORIGIN, size, root).sign(&self.key()).unwrap()
+    }
+
+    /// Publishes the checkpoint, and the stored hashes.
+    pub(crate) fn seal(&self) {
+        fs::write(self.file("tree.hashes"), &self.hashes).unwrap();
+        fs::write(self.file("new"), self.checkpoint().to_string()).unwrap();
+        fs::rename(self.file("new"), self.file("checkpoint")).unwrap();
+    }
+
+    /// The two entries of a key rotation, not written.
+    pub(crate) fn rotation(&mut self) -> [Vec<u8>; 2] {
+        let (mut rotated, mut sealed) = (Vec::new(), Vec::new());
+        let (epoch, new_key) = (self.epoch + 1, key(self.epoch + 1).verifier_key().to_string());
+        let details = serde_json::json!({"epoch": epoch, "new_key": new_key});
+        self.line(&mut rotated, "audit.key_rotated", &details.to_string());
+        let note = self.checkpoint().to_string();
+        let lines: Vec<_> = note.trim_end().split('\n').collect();
+        let details = serde_json::json!({"epoch": self.epoch, "checkpoint": lines});
+        self.line(&mut sealed, "audit.epoch_sealed", &details.to_string());
+        self.epoch += 1;
+        [rotated, sealed]
+    }
+
+    /// Writes a key rotation.
+    pub(crate) fn rotate(&mut self, segment: &str) {
+        let lines = self.rotation().concat();
+        self.append(segment, &lines);
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -45,7 +103,7 @@ impl Trail {
             let seq = self.head.next_seq;
             let (kind, details) = if seq == 0 {
                 let details = serde_json::json!({"format": "audit-trail/1", "trail_id": TRAIL_ID,
-                    "origin": "o", "initial_key": "k"});
+                    "origin": ORIGIN, "initial_key": key(0).verifier_key().to_string()});
                 ("audit.trail_created", details.to_string())
             } else {
                 ("task.submitted", format!(r#"{{"n":{seq}}}"#))
@@ -62,12 +120,15 @@ impl Trail {
             r#""audit_id":"01932c05-aa00-7000-8000-{seq:012x}","timestamp":"{CREATED}","service_id":"svc","event_type":"{event_type}","result":"success","details":{details}"#
         );
         plan::append_line(out, &mut self.head, body.as_bytes());
+        let hashes = &mut self.hashes;
+        self.frontier.push_with(self.head.last_hash, |hash| hashes.extend_from_slice(&hash.0));
     }
 
-    /// Appends `count` entries to a segment.
+    /// Appends `count` entries to a segment, and seals.
     pub(crate) fn write(&mut self, segment: &str, count: u64) {
         let lines = self.lines(count);
         self.append(segment, &lines);
+        self.seal();
     }
 
     pub(crate) fn append(&self, segment: &str, bytes: &[u8]) {

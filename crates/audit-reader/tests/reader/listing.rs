@@ -111,3 +111,34 @@ fn an_entry_out_of_its_place_is_still_found() {
         assert!(find_by_seq(&source(&trail), seq).unwrap().is_some(), "{seq}");
     }
 }
+
+#[test]
+fn found_in_a_segment_of_many_blocks_also_when_it_is_damaged() {
+    let mut trail = Trail::new();
+    trail.write(SEGMENTS[0], 4_000);
+    let honest = std::fs::read(trail.file(SEGMENTS[0])).unwrap();
+    for seq in [0, 1, 1_999, 2_000, 2_001, 3_998, 3_999] {
+        let found = find_by_seq(&source(&trail), seq).unwrap().unwrap();
+        assert_eq!(Entry::parse(&found.line).unwrap().seq(), seq);
+        assert_eq!(
+            honest[usize::try_from(found.offset).unwrap()..][..found.line.len()],
+            found.line
+        );
+    }
+    // Half the lines in the middle say another number, or none.
+    let text = String::from_utf8(honest).unwrap();
+    for lie in ["{\"seq\":9", "{\"sqe\":"] {
+        let damaged: Vec<_> = text
+            .lines()
+            .enumerate()
+            .map(|(number, line)| match number {
+                1_000..3_000 => line.replacen("{\"seq\":", lie, 1),
+                _ => line.to_owned(),
+            })
+            .collect();
+        std::fs::write(trail.file(SEGMENTS[0]), damaged.join("\n") + "\n").unwrap();
+        for seq in [500, 3_500] {
+            assert!(find_by_seq(&source(&trail), seq).unwrap().is_some(), "{lie} {seq}");
+        }
+    }
+}

@@ -7,5 +7,7 @@
 
 mod common;
 mod listing;
+mod proof;
+mod tamper;
 mod vectors;
 mod verify;

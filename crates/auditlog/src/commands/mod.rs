@@ -3,8 +3,11 @@
 //! What must stay true here: a command takes its arguments and an [`Output`], and gives an
 //! [`Exit`] or an error. Nothing else decides exit codes.
 
+mod check;
+mod consistency;
 mod emit;
 mod init;
+mod prove;
 mod schema;
 mod serve_tiles;
 mod show;
@@ -13,9 +16,13 @@ mod verify;
 mod witness;
 mod witness_sync;
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
+use audit_core::checkpoint::SignedCheckpoint;
+use audit_core::note::{MAX_NOTE, VerifierKey};
 use clap::{Parser, Subcommand};
 
 use crate::error::CliError;
@@ -44,6 +51,9 @@ enum Command {
     Init(init::Args),
     Emit(emit::Args),
     Verify(verify::Args),
+    Prove(prove::Args),
+    Check(check::Args),
+    Consistency(consistency::Args),
     Tail(tail::Args),
     Show(show::Args),
     Schema(schema::Args),
@@ -82,6 +92,9 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Init(args) => init::run(&args, &mut out),
         Command::Emit(args) => emit::run(&args, &mut out),
         Command::Verify(args) => verify::run(&args, &mut out),
+        Command::Prove(args) => prove::run(&args, &mut out),
+        Command::Check(args) => check::run(&args, &mut out),
+        Command::Consistency(args) => consistency::run(&args, &mut out),
         Command::Tail(args) => tail::run(&args, &mut out),
         Command::Show(args) => show::run(&args, &mut out),
         Command::Schema(args) => schema::run(&args, &mut out),
@@ -98,4 +111,32 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(exit),
         flushed => Ok(flushed.map(|()| exit)?),
     }
+}
+
+/// A public key that was given as an argument.
+pub(crate) fn key(option: &str, vkey: &str) -> Result<VerifierKey, CliError> {
+    VerifierKey::parse(vkey.trim()).map_err(|error| CliError::Usage {
+        what: format!("{option}: {error}"),
+        next: "give the whole vkey, as `auditlog init` printed it",
+    })
+}
+
+/// A checkpoint in a file that was given as an argument.
+pub(crate) fn checkpoint(file: &Path) -> Result<SignedCheckpoint, CliError> {
+    let bytes = input(file, MAX_NOTE as u64)?;
+    SignedCheckpoint::parse(&bytes).map_err(|error| CliError::Usage {
+        what: format!("{}: {error}", file.display()),
+        next: "give a copy of a trail's `checkpoint` file",
+    })
+}
+
+/// A small file that was given as an argument; what is beyond `limit` bytes is left out.
+pub(crate) fn input(file: &Path, limit: u64) -> Result<Vec<u8>, CliError> {
+    let mut bytes = Vec::new();
+    let read = File::open(file).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes));
+    read.map_err(|error| CliError::Usage {
+        what: format!("cannot read {}: {error}", file.display()),
+        next: "check the path and that you may read it",
+    })?;
+    Ok(bytes)
 }

@@ -3,7 +3,9 @@
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
-use audit_reader::{Progress, Report, Severity, Verdict, VerifyOptions, verify_dir};
+use audit_reader::{
+    Freshness, KeyTrust, Progress, Report, Severity, Verdict, VerifyOptions, verify_dir,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Exit;
@@ -14,37 +16,45 @@ use crate::render;
 /// Trails below this size are verified before anybody looks for a progress bar.
 const BIG: u64 = 256 * 1024 * 1024;
 
-/// Verify a trail: grammar, hashes, chain, and the files beside the segments
+/// Verify a trail: entries, chain, tree, signatures, and the files beside the segments
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 proven, 1 violated, 2 could not look, 3 unproven.\n\n\
-    Example:\n  auditlog verify /var/lib/billing/audit\n  auditlog verify --json /var/lib/billing/audit | jq .verdict")]
+    Example:\n  auditlog verify /var/lib/billing/audit --key \"$(cat billing.vkey)\"\n  \
+    auditlog verify ./audit --checkpoint last-week.checkpoint\n  \
+    auditlog verify --json /var/lib/billing/audit | jq .verdict")]
 pub(crate) struct Args {
     /// The trail
     dir: PathBuf,
-    /// The public key to trust, as a C2SP vkey
+    /// The first public key of the trail, as a C2SP vkey: what `init` printed
     #[arg(long, value_name = "VKEY")]
     key: Option<String>,
-    /// A checkpoint seen earlier, which the trail must extend
+    /// A checkpoint seen earlier, which the trail must extend; may be given several times
     #[arg(long, value_name = "FILE")]
     checkpoint: Vec<PathBuf>,
+    /// A witness whose cosignature says how fresh the trail is; may be given several times
+    #[arg(long, value_name = "VKEY")]
+    witness: Vec<String>,
+    /// Segments read side by side [default: one for each core]
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
-    for (given, name) in
-        [(args.key.is_some(), "--key"), (!args.checkpoint.is_empty(), "--checkpoint")]
-    {
-        if given {
-            return Err(CliError::Usage {
-                what: format!(
-                    "{name} is not available yet: this version does not examine signatures"
-                ),
-                next: "leave it out to verify the chain",
-            });
-        }
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut options = VerifyOptions::default().with_jobs(args.jobs.unwrap_or_else(cores));
+    if let Some(key) = &args.key {
+        options = options.with_key(super::key("--key", key)?);
+    }
+    for file in &args.checkpoint {
+        let name = file.display().to_string();
+        options = options.with_reference(name, super::checkpoint(file)?);
+    }
+    for key in &args.witness {
+        options = options.with_witness(super::key("--witness", key)?);
     }
     let bar = ProgressBar::hidden();
     let mut tell = |progress: Progress| show_progress(&bar, progress);
-    let report = verify_dir(&args.dir, VerifyOptions::default().with_progress(&mut tell));
+    let report = verify_dir(&args.dir, options.with_progress(&mut tell));
     bar.finish_and_clear();
     let report = report?;
     let exit = match report.verdict {
@@ -87,10 +97,13 @@ fn human(report: &Report, out: &mut Output) -> Result<(), CliError> {
         Verdict::Unproven => (Color::Warn, "unproven"),
     };
     let verdict = out.paint(color, verdict);
-    let meaning = match report.verdict {
-        Verdict::Proven => "intact, as signed",
-        Verdict::Violated => "this is not what was written",
-        Verdict::Unproven => "nothing is wrong with the chain, but nothing proves who wrote it",
+    let meaning = match (report.verdict, report.key_trust) {
+        (Verdict::Proven, KeyTrust::Pinned) => "intact up to the checkpoint, as signed by your key",
+        (Verdict::Proven, KeyTrust::SelfAsserted) => {
+            "intact up to the checkpoint, as signed by a key that only the trail itself vouches for"
+        }
+        (Verdict::Violated, _) => "this is not what was written",
+        (Verdict::Unproven, _) => "nothing is wrong, but nothing proves who wrote it",
     };
     writeln!(out, "{verdict}: {meaning}")?;
     if let Some(origin) = &report.origin {
@@ -103,10 +116,25 @@ fn human(report: &Report, out: &mut Output) -> Result<(), CliError> {
     let Report { entries, segments, bytes, seconds, .. } = report;
     writeln!(out, "  entries   {entries}{range}")?;
     writeln!(out, "  read      {segments} segments, {bytes} bytes, in {seconds:.2} s")?;
-    writeln!(out, "  freshness unknown: nothing says how old this copy is")?;
-    if report.checkpoint_unexamined {
-        writeln!(out, "  checkpoint present; this version does not examine its signature")?;
+    if let Some(seal) = &report.seal {
+        let epoch = seal.key.epoch.map_or(String::new(), |epoch| format!(", key of epoch {epoch}"));
+        let tail = report.unsigned_tail.unwrap_or(0);
+        writeln!(
+            out,
+            "  signed    {} entries{epoch}; {tail} after them are not signed yet",
+            seal.size
+        )?;
     }
+    let freshness = match &report.freshness {
+        Freshness::Reference { size } => {
+            format!("at least that of the checkpoint over {size} entries that you gave")
+        }
+        Freshness::Cosigned { size, time } => {
+            format!("cosigned at {time}, when it had {size} entries or more")
+        }
+        _ => "unknown: nothing says how old this copy is".to_owned(),
+    };
+    writeln!(out, "  freshness {freshness}")?;
     for (severity, title) in [(Severity::Violation, "violations"), (Severity::Notice, "notices")] {
         let all = report.findings.counts().iter().filter(|(kind, _)| kind.severity() == severity);
         let count: u64 = all.map(|(_, count)| count).sum();

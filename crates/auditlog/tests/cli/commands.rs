@@ -14,9 +14,23 @@ fn code(args: &[&str]) -> Option<i32> {
     run(args).status.code()
 }
 
+/// A key of the vectors.
+fn vkey(epoch: usize) -> String {
+    let keys = fs::read(Path::new(&vector("healthy")).join("../keys.json")).unwrap();
+    let keys: Value = serde_json::from_slice(&keys).unwrap();
+    keys["vkeys"][epoch].as_str().unwrap().to_owned()
+}
+
 #[test]
 fn exit_codes_are_the_contract() {
-    assert_eq!(code(&["verify", &vector("healthy")]), Some(3));
+    assert_eq!(code(&["verify", &vector("healthy")]), Some(0));
+    assert_eq!(code(&["verify", &vector("healthy"), "--key", &vkey(0)]), Some(0));
+    assert_eq!(code(&["verify", &vector("healthy"), "--key", &vkey(2)]), Some(1));
+    assert_eq!(code(&["verify", &vector("tampered-seal-stripped")]), Some(1));
+    let empty = tempfile::tempdir().unwrap();
+    fs::copy(Path::new(&vector("healthy")).join("trail.json"), empty.path().join("trail.json"))
+        .unwrap();
+    assert_eq!(code(&["verify", empty.path().to_str().unwrap()]), Some(3));
     assert_eq!(code(&["verify", &vector("tampered-edited")]), Some(1));
     assert_eq!(code(&["verify", "/nowhere"]), Some(2));
     assert_eq!(code(&["verify", &vector("healthy"), "--key", "x"]), Some(2));
@@ -73,10 +87,12 @@ fn verify_json_has_the_promised_shape() {
 }
 
 #[test]
-fn verify_tells_people_what_it_did_not_do() {
+fn verify_tells_people_what_is_proven_and_what_is_not() {
     let text = stdout(&run(&["verify", &vector("healthy")]));
-    assert!(text.starts_with("unproven: "), "{text}");
-    assert!(text.contains("does not examine its signature"), "{text}");
+    assert!(text.starts_with("proven: ") && text.contains("only the trail itself"), "{text}");
+    assert!(text.contains("freshness unknown"), "{text}");
+    let text = stdout(&run(&["verify", &vector("healthy-unsigned-tail"), "--key", &vkey(0)]));
+    assert!(text.contains("290 entries, key of epoch 1; 10 after them"), "{text}");
     let text = stdout(&run(&["verify", &vector("tampered-edited")]));
     assert!(text.contains("hash_mismatch in 2026-11-24.audit at byte "), "{text}");
 }
@@ -178,4 +194,28 @@ fn following_goes_across_a_rotation() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[test]
+fn verify_holds_a_trail_against_checkpoints_seen_earlier() {
+    let checkpoint = |name: &str| Path::new(&vector(name)).join("checkpoint").display().to_string();
+    let verify = |trail: &str, seen: &[&str]| {
+        let mut args = vec!["verify".to_owned(), "--json".to_owned(), vector(trail)];
+        for name in seen {
+            args.extend(["--checkpoint".to_owned(), checkpoint(name)]);
+        }
+        let args: Vec<_> = args.iter().map(String::as_str).collect();
+        let output = run(&args);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let findings = report["findings"].as_array().unwrap();
+        let kinds = findings.iter().map(|f| f["kind"].as_str().unwrap().to_owned());
+        (output.status.code(), report["freshness"].clone(), kinds.collect::<BTreeSet<_>>())
+    };
+    let (code, freshness, kinds) = verify("healthy", &["healthy-unsigned-tail", "healthy"]);
+    assert_eq!((code, freshness["reference"]["size"].as_u64()), (Some(0), Some(300)));
+    assert!(!kinds.contains("freshness_unknown"));
+    let (code, _, kinds) = verify("healthy-small", &["healthy"]);
+    assert!(code == Some(1) && kinds.contains("rollback"), "{kinds:?}");
+    let (code, _, kinds) = verify("healthy", &["tampered-resealed-with-current-key"]);
+    assert!(code == Some(1) && kinds.contains("fork"), "{kinds:?}");
 }

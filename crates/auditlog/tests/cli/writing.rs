@@ -34,10 +34,10 @@ fn emit(path: &str, more: &[&str], input: &[u8]) -> Output {
     feed(auditlog(&args), input)
 }
 
-/// All entries, oldest first; the chain must be whole.
+/// All entries, oldest first; the trail must be proven.
 fn entries(path: &str) -> Vec<Value> {
     let verified = run(&["verify", path, "--json"]);
-    assert_eq!(verified.status.code(), Some(3), "{}", stdout(&verified));
+    assert_eq!(verified.status.code(), Some(0), "{}", stdout(&verified));
     let all = run(&["tail", path, "-n", "1000000", "--json"]);
     stdout(&all).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

@@ -1,0 +1,53 @@
+//! What a scan of some lines tells, without the lines.
+//!
+//! What must stay true here: however the lines of a trail are cut into scans, at the ends of
+//! segments, the items are the same. That makes a parallel verification find what a sequential one
+//! finds.
+
+use super::control::ControlKind;
+use super::finding::Finding;
+use crate::chain::Hash;
+
+/// Something a [`Scanner`](super::Scanner) came upon, in the order of the trail.
+#[derive(Debug)]
+pub struct Item(pub(super) Kind);
+
+#[derive(Debug)]
+pub(super) enum Kind {
+    Run(Run),
+    /// A line that is not an entry; the finding lacks its file.
+    Unreadable(Finding),
+    /// `tree.hashes` has another hash than the entries; the finding is complete.
+    TreeMismatch(Finding),
+}
+
+/// Entries that continue each other. More than one only if each states its true hash.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) offset: u64,
+    pub(super) seq: u64,
+    pub(super) count: u64,
+    pub(super) prev_hash: Hash,
+    /// What the first states as its hash, and what the last states and has.
+    pub(super) first_hash: Hash,
+    pub(super) stated: Hash,
+    pub(super) computed: Hash,
+    /// The perfect subtrees of the leaves, by level.
+    pub(super) subtrees: Vec<(u8, Hash)>,
+    /// The one entry is a control entry that matters, with its details.
+    pub(super) control: Option<(ControlKind, String)>,
+}
+
+impl Item {
+    /// About how much memory it takes.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let more = match &self.0 {
+            Kind::Run(run) => {
+                run.subtrees.len() * 40 + run.control.as_ref().map_or(0, |(_, d)| d.len())
+            }
+            Kind::Unreadable(_) | Kind::TreeMismatch(_) => 512,
+        };
+        size_of::<Item>() + more
+    }
+}

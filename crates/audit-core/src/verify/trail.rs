@@ -1,0 +1,288 @@
+//! A whole verification, fed with items in the order of the trail.
+//!
+//! What must stay true here: each entry goes through the chain, the tree and the walk over the keys
+//! in this order, once. *Proven* takes a seal that holds and no violation; nothing else gives it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::chain::Chain;
+use super::control::{ControlKind, TrailCreated};
+use super::finding::{Finding, FindingKind as Kind, Findings};
+use super::item::{Item, Kind as ItemKind, Run};
+use super::keys::{EpochKey, KeyWalk, Wrong};
+use super::scan::StoredHashes;
+use super::seals::{At, Bound, Facts, Seal, Seals};
+use super::tree::Tree;
+use crate::chain::{Hash, Head};
+use crate::note::VerifierKey;
+use crate::tree::empty_root;
+
+/// The key that a verification begins with.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum FirstKey {
+    /// Given by whoever verifies.
+    Pinned(VerifierKey),
+    /// Taken from the trail: its text, as `trail.json` has it, if that could be read.
+    SelfAsserted(Option<String>),
+}
+
+/// Where an earlier verification ended, and everything was in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// The end of the chain.
+    pub head: Head,
+    /// `seq` of the first entry.
+    pub first_seq: Option<u64>,
+    /// The perfect subtrees of the tree, from the left.
+    pub subtrees: Vec<Hash>,
+    /// The key in force.
+    pub key: EpochKey,
+}
+
+/// Verifies a trail.
+#[derive(Debug)]
+pub struct TrailVerifier {
+    seals: Seals,
+    watched: BTreeSet<u64>,
+    at: BTreeMap<u64, At>,
+    chain: Chain,
+    tree: Tree,
+    keys: KeyWalk,
+    pinned: bool,
+    has_mismatch: bool,
+}
+
+/// What [`TrailVerifier::finish`] gives.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Summary {
+    /// All findings.
+    pub findings: Findings,
+    /// Lines that are entries.
+    pub entries: u64,
+    /// `seq` of the first entry.
+    pub first_seq: Option<u64>,
+    /// `seq` of the last entry.
+    pub last_seq: Option<u64>,
+    /// The checkpoint, if it holds.
+    pub seal: Option<Seal>,
+    /// Entries after it.
+    pub unsigned_tail: Option<u64>,
+    /// What bounds how old the trail is.
+    pub bound: Bound,
+    /// The key that the verification began with.
+    pub first_key: Option<VerifierKey>,
+    /// Names of the segments that `audit.retention_applied` entries say were deleted.
+    pub deleted: BTreeSet<String>,
+    /// Where a later verification can go on, if nothing is wrong.
+    pub verified: Option<Verified>,
+}
+
+impl TrailVerifier {
+    /// A verification from entry 0.
+    #[must_use]
+    pub fn new(first: FirstKey, seals: Seals) -> TrailVerifier {
+        let (key, pinned) = match first {
+            FirstKey::Pinned(key) => (Some(key), true),
+            FirstKey::SelfAsserted(text) => {
+                (text.and_then(|text| VerifierKey::parse(&text).ok()), false)
+            }
+        };
+        let watched = seals.sizes();
+        let mut verifier = TrailVerifier {
+            seals,
+            watched,
+            at: BTreeMap::new(),
+            chain: Chain::default(),
+            tree: Tree::default(),
+            keys: KeyWalk::from(key.map(|key| EpochKey { epoch: Some(0), key })),
+            pinned,
+            has_mismatch: false,
+        };
+        let key = verifier.keys.current().cloned();
+        verifier.at.insert(0, At { root: Some(empty_root()), key });
+        verifier
+    }
+
+    /// A verification that goes on where an earlier one ended; `None` if that is no tree.
+    #[must_use]
+    pub fn resume(from: &Verified, pinned: bool, seals: Seals) -> Option<TrailVerifier> {
+        let size = from.head.next_seq;
+        let tree = Tree::resumed(size, &from.subtrees)?;
+        let watched = seals.sizes();
+        let key = Some(from.key.clone());
+        let root = tree.head().map(|(_, root)| root);
+        Some(TrailVerifier {
+            seals,
+            watched,
+            at: BTreeMap::from([(size, At { root, key: key.clone() })]),
+            chain: Chain::resumed(from.head, from.first_seq),
+            tree,
+            keys: KeyWalk::from(key),
+            pinned,
+            has_mismatch: false,
+        })
+    }
+
+    /// The sizes that a [`Scanner`](super::Scanner) must end runs at.
+    #[must_use]
+    pub fn watched(&self) -> BTreeSet<u64> {
+        self.watched.clone()
+    }
+
+    /// The items that follow are of this segment.
+    pub fn begin_segment(&mut self, name: &str) {
+        self.chain.begin_segment(name);
+    }
+
+    /// Takes the next item.
+    pub fn item(&mut self, item: Item, stored: &mut dyn StoredHashes) {
+        match item.0 {
+            ItemKind::Run(run) => self.run(&run, stored),
+            ItemKind::Unreadable(finding) => self.chain.unreadable(finding),
+            ItemKind::TreeMismatch(finding) => self.mismatch(finding),
+        }
+    }
+
+    /// Adds a finding from outside the entries.
+    pub fn report(&mut self, finding: Finding) {
+        self.chain.report(finding);
+    }
+
+    /// The size of the trail so far.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.chain.head().next_seq
+    }
+
+    fn mismatch(&mut self, finding: Finding) {
+        // One wrong hash, or all of them: one finding says so.
+        if !std::mem::replace(&mut self.has_mismatch, true) {
+            self.chain.report(finding);
+        }
+    }
+
+    fn run(&mut self, run: &Run, stored: &mut dyn StoredHashes) {
+        let before = self.tree.head().map(|(size, _)| size);
+        if self.chain.first_seq().is_none() && run.seq > 0 {
+            self.keys.without_front(self.pinned);
+        }
+        self.chain.run(run);
+        if let Some(finding) = self.tree.add(run, stored) {
+            self.mismatch(finding);
+        }
+        let head = self.tree.head();
+        let repeated = head.is_some() && head.map(|(size, _)| size) == before;
+        if !repeated {
+            self.walk(run, head.map(|(_, root)| root));
+        }
+        let size = run.seq.saturating_add(run.count);
+        if self.watched.contains(&size) {
+            let root = head.filter(|(at, _)| *at == size).map(|(_, root)| root);
+            let key = self.keys.current().cloned();
+            let at = self.at.entry(size).or_default();
+            if at.root.is_none() {
+                *at = At { root, key };
+            }
+        }
+    }
+
+    /// Keys come and go by control entries.
+    fn walk(&mut self, run: &Run, root: Option<Hash>) {
+        let control = run.control.as_ref().map(|(kind, details)| (*kind, details.as_str()));
+        if !matches!(control, Some((ControlKind::EpochSealed, _))) {
+            let before = self.keys.other();
+            self.key_finding(run, before);
+        }
+        match control {
+            None => {}
+            Some((ControlKind::Notice(kind), details)) => self.chain.notice(kind, run, details),
+            Some((ControlKind::TrailCreated, details))
+                if run.seq == 0 && self.keys.first().is_none() =>
+            {
+                let said = serde_json::from_str::<TrailCreated>(details).ok();
+                let key = said.and_then(|said| VerifierKey::parse(&said.initial_key).ok());
+                self.keys = KeyWalk::from(key.map(|key| EpochKey { epoch: Some(0), key }));
+            }
+            Some((ControlKind::TrailCreated, _)) => {}
+            Some((ControlKind::KeyRotated, details)) => {
+                let outcome = self.keys.rotated(run.seq, details, root);
+                self.key_finding(run, outcome);
+            }
+            Some((ControlKind::EpochSealed, details)) => {
+                let outcome = self.keys.sealed(run.seq, details);
+                self.key_finding(run, outcome);
+            }
+        }
+    }
+
+    fn key_finding(&mut self, run: &Run, outcome: Result<(), Wrong>) {
+        if let Err((expected, found)) = outcome {
+            let finding = self.chain.finding(Kind::KeyRotationInvalid, run.offset).of(run.seq);
+            self.chain.report(finding.evidence(expected, found));
+        }
+    }
+
+    /// Ends the verification.
+    #[must_use]
+    pub fn finish(mut self) -> Summary {
+        self.chain.check_front();
+        let head = self.chain.head();
+        let (entries, last_key) = (self.chain.entries(), self.keys.current());
+        let facts = Facts {
+            at: &self.at,
+            end: head.next_seq,
+            entries,
+            last_key,
+            pruned: self.chain.is_pruned(),
+        };
+        let judged = self.seals.judge(&facts);
+        for finding in judged.findings {
+            self.chain.report(finding);
+        }
+        let unsigned_tail = judged.seal.as_ref().map(|seal| head.next_seq - seal.size);
+        if let Some(tail @ 1..) = unsigned_tail {
+            let found = match self.keys.is_rotating() {
+                true => format!("{tail} entries, the last of them begins a change of keys"),
+                false => format!("{tail} entries"),
+            };
+            let expected = "a checkpoint over all entries, within a second";
+            self.report(Finding::new(Kind::UnsignedTail).evidence(expected, found));
+        }
+        if judged.any_signature && !self.pinned {
+            let found = self.keys.first().map_or("none".to_owned(), ToString::to_string);
+            let expected = "a key given by whoever verifies";
+            self.report(Finding::new(Kind::SelfAssertedKey).evidence(expected, found));
+        }
+        if judged.bound == Bound::Unknown {
+            let expected = "a reference checkpoint or a cosignature";
+            self.report(Finding::new(Kind::FreshnessUnknown).evidence(expected, "neither"));
+        }
+        let verified = (!self.chain.findings().violated())
+            .then(|| self.keys.current().cloned().zip(self.tree.subtrees()))
+            .flatten()
+            .filter(|_| !self.keys.is_rotating())
+            .map(|(key, subtrees)| Verified {
+                head,
+                first_seq: self.chain.first_seq(),
+                subtrees,
+                key,
+            });
+        let (first_seq, last_seq) = (self.chain.first_seq(), self.chain.last_seq());
+        let first_key = self.keys.first().cloned();
+        let (findings, deleted) = self.chain.into_findings();
+        Summary {
+            findings,
+            entries,
+            first_seq,
+            last_seq,
+            seal: judged.seal,
+            unsigned_tail,
+            bound: judged.bound,
+            first_key,
+            deleted,
+            verified,
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The Merkle tree over the entries as they are read.
+//!
+//! What must stay true here: a leaf enters only at its own place. Where a leaf is missing the tree
+//! ends, and no root beyond it is ever claimed: that is either reported as damage by the chain, or
+//! the verdict is not *proven*.
+
+use super::finding::Finding;
+use super::forest::Forest;
+use super::item::Run;
+use super::scan::{StoredHashes, compare};
+use crate::chain::Hash;
+use crate::tree::{Frontier, stored_hash_index};
+
+/// The tree so far.
+#[derive(Debug, Default)]
+pub(super) struct Tree {
+    forest: Forest,
+    begun: bool,
+    broken: bool,
+}
+
+impl Tree {
+    /// The tree at a size that was verified before.
+    pub(super) fn resumed(size: u64, subtrees: &[Hash]) -> Option<Tree> {
+        let forest = Forest::of_tree(size, subtrees)?;
+        Some(Tree { forest, begun: size > 0, broken: false })
+    }
+
+    /// Adds the leaves of a run, if they are the ones that follow. The first run of a trail whose
+    /// front was deleted is put on the stored hashes: they are not believed but proven, by the
+    /// signed root that they must lead to. Gives what contradicts a stored hash.
+    pub(super) fn add(&mut self, run: &Run, stored: &mut dyn StoredHashes) -> Option<Finding> {
+        if !self.begun {
+            self.begun = true;
+            if run.seq > 0 {
+                match front(run, stored) {
+                    Some(forest) => self.forest = forest,
+                    None => self.broken = true,
+                }
+            }
+        }
+        let size = self.forest.next();
+        // Entries that are there for a second time are not in the tree a second time.
+        if self.broken || run.seq < size && run.seq.saturating_add(run.count) <= size {
+            return None;
+        }
+        if run.seq != size {
+            self.broken = true;
+            return None;
+        }
+        let mut mismatch = None;
+        for &(level, hash) in &run.subtrees {
+            self.forest.append(level, hash, |level, n, hash| {
+                if mismatch.is_none() {
+                    mismatch = compare(stored, level, n, hash);
+                }
+            });
+        }
+        mismatch
+    }
+
+    /// The size and the root, if nothing is missing.
+    pub(super) fn head(&self) -> Option<(u64, Hash)> {
+        (!self.broken).then(|| (self.forest.next(), self.forest.root()))
+    }
+
+    /// The hashes of the perfect subtrees, if nothing is missing.
+    pub(super) fn subtrees(&self) -> Option<Vec<Hash>> {
+        (!self.broken).then(|| self.forest.subtrees().iter().map(|(_, hash)| *hash).collect())
+    }
+}
+
+/// The tree before the first retained entry.
+fn front(run: &Run, stored: &mut dyn StoredHashes) -> Option<Forest> {
+    let before = stored.stored(stored_hash_index(0, run.seq - 1))?;
+    let frontier = Frontier::from_stored(run.seq, |index| stored.stored(index).ok_or(())).ok()?;
+    (before == run.prev_hash).then(|| Forest::of_tree(run.seq, frontier.subtrees()))?
+}

@@ -1,0 +1,74 @@
+//! `tree.hashes`, read where it is asked for.
+//!
+//! What must stay true here: only what was in the file when the verification began counts. All of
+//! that is of entries that were in the segments by then; what is added later may be ahead of them.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use audit_core::chain::Hash;
+use audit_core::verify::StoredHashes;
+
+use crate::{DirSource, ReadError};
+
+const HASH: u64 = 32;
+/// Hashes that are read at a time: a scan asks for one after the other.
+const BLOCK: usize = 2_048;
+
+/// The file, as it was at the beginning.
+#[derive(Debug)]
+pub(crate) struct StoredFile {
+    file: File,
+    /// Hashes in it.
+    count: u64,
+    /// Index of the first hash in the buffer.
+    first: u64,
+    buffer: Vec<u8>,
+}
+
+impl StoredFile {
+    /// Opens the file; `None` if there is none.
+    pub(crate) fn open(source: &DirSource) -> Result<Option<StoredFile>, ReadError> {
+        let Some((file, bytes)) = source.open_file("tree.hashes")? else { return Ok(None) };
+        Ok(Some(StoredFile { file, count: bytes / HASH, first: 0, buffer: Vec::new() }))
+    }
+
+    /// The same file for another thread.
+    pub(crate) fn again(&self) -> Result<StoredFile, std::io::Error> {
+        let file = self.file.try_clone()?;
+        Ok(StoredFile { file, count: self.count, first: 0, buffer: Vec::new() })
+    }
+
+    /// How many whole hashes it had at the beginning.
+    pub(crate) const fn count(&self) -> u64 {
+        self.count
+    }
+
+    fn buffered(&self, index: u64) -> Option<Hash> {
+        let at = usize::try_from(index.checked_sub(self.first)?).ok()?.checked_mul(32)?;
+        let bytes = self.buffer.get(at..at.checked_add(32)?)?;
+        bytes.try_into().ok().map(Hash)
+    }
+}
+
+impl StoredHashes for StoredFile {
+    fn stored(&mut self, index: u64) -> Option<Hash> {
+        if index >= self.count {
+            return None;
+        }
+        if let Some(hash) = self.buffered(index) {
+            return Some(hash);
+        }
+        self.buffer.resize(BLOCK * 32, 0);
+        self.first = index;
+        let mut filled = 0;
+        // What cannot be read, or is gone by now, contradicts nothing.
+        while let Ok(count @ 1..) =
+            self.file.read_at(&mut self.buffer[filled..], index * HASH + filled as u64)
+        {
+            filled += count;
+        }
+        self.buffer.truncate(filled);
+        self.buffered(index)
+    }
+}

@@ -1,0 +1,81 @@
+//! How to verify.
+
+use std::fmt;
+
+use audit_core::checkpoint::SignedCheckpoint;
+use audit_core::note::VerifierKey;
+
+/// How to verify. The default believes the trail's own first key and nothing else.
+#[derive(Default)]
+#[non_exhaustive]
+pub struct VerifyOptions<'a> {
+    /// The first key of the trail, which the trail itself is not asked for.
+    pub key: Option<VerifierKey>,
+    /// Checkpoints seen earlier, which the trail must extend, by name.
+    pub references: Vec<(String, SignedCheckpoint)>,
+    /// Keys of cosigners whose word on time counts.
+    pub witnesses: Vec<VerifierKey>,
+    /// How many segments are read side by side; 0 and 1 read one after the other.
+    pub jobs: usize,
+    /// Told now and then how far it is.
+    pub progress: Option<&'a mut dyn FnMut(Progress)>,
+}
+
+impl<'a> VerifyOptions<'a> {
+    /// Pins the first key of the trail.
+    #[must_use]
+    pub fn with_key(mut self, key: VerifierKey) -> VerifyOptions<'a> {
+        self.key = Some(key);
+        self
+    }
+
+    /// Asks for the trail to extend a checkpoint seen earlier; `name` stands in findings.
+    #[must_use]
+    pub fn with_reference(
+        mut self,
+        name: impl Into<String>,
+        checkpoint: SignedCheckpoint,
+    ) -> VerifyOptions<'a> {
+        self.references.push((name.into(), checkpoint));
+        self
+    }
+
+    /// Believes this cosigner on time.
+    #[must_use]
+    pub fn with_witness(mut self, key: VerifierKey) -> VerifyOptions<'a> {
+        self.witnesses.push(key);
+        self
+    }
+
+    /// Reads this many segments side by side.
+    #[must_use]
+    pub const fn with_jobs(mut self, jobs: usize) -> VerifyOptions<'a> {
+        self.jobs = jobs;
+        self
+    }
+
+    /// Has `progress` called now and then.
+    #[must_use]
+    pub fn with_progress(mut self, progress: &'a mut dyn FnMut(Progress)) -> VerifyOptions<'a> {
+        self.progress = Some(progress);
+        self
+    }
+}
+
+impl fmt::Debug for VerifyOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifyOptions").finish_non_exhaustive()
+    }
+}
+
+/// How far a verification is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Bytes of segments read.
+    pub bytes: u64,
+    /// Bytes of segments there were at the beginning; a live trail grows.
+    pub total_bytes: u64,
+    /// Lines read.
+    pub lines: u64,
+}

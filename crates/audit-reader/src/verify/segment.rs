@@ -1,0 +1,126 @@
+//! One closed segment, from its first byte to its last.
+//!
+//! What must stay true here: it may run beside the scans of other segments. What it gives is bounded
+//! in size, and handed on as it comes.
+
+use std::collections::BTreeSet;
+
+use audit_core::segment::SegmentName;
+use audit_core::verify::{Item, Scanner};
+
+use super::facts::{EntryZero, SegmentFacts};
+use crate::line::LineReader;
+use crate::stored::StoredFile;
+use crate::{DirSource, Line, LineKind, ReadError, SegmentEnd};
+
+/// How many bytes go by between two messages.
+const MESSAGE_EVERY: u64 = 4 * 1024 * 1024;
+/// How much a message weighs at most, give or take an item.
+const MESSAGE_WEIGHT: usize = 128 * 1024;
+
+/// What became known of a segment since the last message.
+#[derive(Debug, Default)]
+pub(super) struct Message<'a> {
+    pub(super) items: Vec<Item>,
+    pub(super) bytes: u64,
+    pub(super) lines: u64,
+    /// It is at its end.
+    pub(super) end: Option<SegmentFacts>,
+    /// It is the newest one, and its whole lines up to this place were scanned.
+    pub(super) open: Option<(Box<SegmentScan<'a>>, u64)>,
+    weight: usize,
+}
+
+/// A segment that is being scanned.
+#[derive(Debug)]
+pub(super) struct SegmentScan<'a> {
+    scanner: Scanner<'a, Option<StoredFile>>,
+    facts: SegmentFacts,
+    message: Message<'a>,
+}
+
+impl<'a> SegmentScan<'a> {
+    pub(super) fn new(
+        name: SegmentName,
+        watched: &'a BTreeSet<u64>,
+        stored: Option<StoredFile>,
+    ) -> SegmentScan<'a> {
+        let facts = SegmentFacts::new(name);
+        SegmentScan { scanner: Scanner::new(watched, stored), facts, message: Message::default() }
+    }
+
+    /// Takes a line; gives a message when there is enough to say.
+    pub(super) fn line(&mut self, line: &Line<'_>, in_flight: bool) -> Option<Message<'a>> {
+        let items = &mut self.message.items;
+        let before = items.len();
+        match line.kind {
+            LineKind::Complete => {
+                if let Some(entry) = self.scanner.line(line.offset, line.bytes, items) {
+                    self.facts.add(&entry);
+                    if entry.seq() == 0 && self.facts.zero.is_none() {
+                        self.facts.zero = Some(EntryZero::read(&entry));
+                    }
+                }
+            }
+            LineKind::Oversized => {
+                self.scanner.oversized_line(line.offset, line.len, line.bytes, items);
+            }
+            LineKind::Partial => {
+                self.scanner.partial_line(line.offset, line.len, line.bytes, in_flight, items);
+            }
+        }
+        self.message.weight += items[before..].iter().map(Item::weight).sum::<usize>();
+        self.message.bytes += line.len + 1;
+        self.message.lines += 1;
+        let full = self.message.bytes >= MESSAGE_EVERY || self.message.weight >= MESSAGE_WEIGHT;
+        full.then(|| std::mem::take(&mut self.message))
+    }
+
+    /// The last message.
+    pub(super) fn end(mut self, end: &SegmentEnd) -> Message<'a> {
+        self.scanner.flush(&mut self.message.items);
+        self.facts.end(end);
+        self.message.end = Some(self.facts);
+        self.message
+    }
+}
+
+/// Scans a segment; `tell` gives whether to go on. If retention was faster, there is nothing to
+/// tell. The newest segment, which may be growing, is left `open` at its last whole line.
+pub(super) fn scan_segment<'a>(
+    source: &DirSource,
+    name: SegmentName,
+    (digested, open): (bool, bool),
+    watched: &'a BTreeSet<u64>,
+    stored: Option<StoredFile>,
+    tell: &mut dyn FnMut(Message<'a>) -> bool,
+) -> Result<(), ReadError> {
+    let path = source.path().join(name.to_string());
+    let Some(file) = source.open_segment(name)? else { return Ok(()) };
+    let mut lines = LineReader::new(file, 0, digested).map_err(ReadError::io(&path))?;
+    let mut scan = SegmentScan::new(name, watched, stored);
+    let mut scanned = 0;
+    while let Some(span) = lines.advance().map_err(ReadError::io(&path))? {
+        let line = lines.line(span);
+        if open && span.kind != LineKind::Complete {
+            break;
+        }
+        scanned = line.offset + line.len + 1;
+        if let Some(message) = scan.line(&line, false)
+            && !tell(message)
+        {
+            return Ok(());
+        }
+        if span.kind == LineKind::Partial {
+            break;
+        }
+    }
+    if open {
+        let open = Some((Box::new(scan), scanned));
+        tell(Message { open, ..Message::default() });
+    } else {
+        let (bytes, sha256) = lines.finish();
+        tell(scan.end(&SegmentEnd { name, bytes, sha256 }));
+    }
+    Ok(())
+}
