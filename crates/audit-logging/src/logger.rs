@@ -152,6 +152,11 @@ impl AuditLogger {
         self.shutdown().block(Some(limit))
     }
 
+    /// What outlives the handles, without keeping the trail open.
+    pub(crate) fn shared(&self) -> Option<Arc<Shared>> {
+        self.open.as_ref().map(|open| Arc::clone(&open.shared))
+    }
+
     /// How much room the disk has, as of the last commit.
     #[must_use]
     pub fn space_level(&self) -> SpaceLevel {
