@@ -232,6 +232,13 @@ impl Queue {
         }
     }
 
+    /// Runs `note` unless the queue is closed; what it notes is noted before any later
+    /// [`Queue::close`], so whoever closes and then looks finds it.
+    pub(crate) fn while_open<T>(&self, note: impl FnOnce() -> T) -> Option<T> {
+        let state = self.lock();
+        (!state.wake.closed).then(note)
+    }
+
     /// True after [`Queue::close`].
     pub(crate) fn is_closed(&self) -> bool {
         self.lock().wake.closed
@@ -309,10 +316,12 @@ mod tests {
     fn closing_refuses_new_records_and_hands_over_the_old() {
         let queue = Queue::new(1 << 20, 10);
         queue.push(false, b"last", NOW).unwrap();
+        assert_eq!(queue.while_open(|| "noted"), Some("noted"));
         queue.close();
         assert_eq!(queue.push(false, b"late", NOW), Err(Refusal::Closed));
         assert!(queue.wait(0, None).closed);
         assert_eq!(queue.take().count, 1);
+        assert_eq!(queue.while_open(|| "noted"), None);
     }
 
     #[test]
