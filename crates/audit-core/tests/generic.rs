@@ -130,6 +130,18 @@ fn what_is_written_is_read_back_strictly() {
 }
 
 #[test]
+fn times_beyond_the_clock_keep_no_event_out() {
+    for (time, expected) in [
+        ("9999-12-31T23:59:59Z", "9999-12-30T22:00:00.999999999Z"),
+        ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.000000000Z"),
+        ("0000-01-01T00:00:00+12:00", "0000-01-01T00:00:00.000000000Z"),
+    ] {
+        let line = format!(r#"{{"event_type":"a.b","timestamp":"{time}"}}"#);
+        assert_eq!(written(&line)["timestamp"], expected);
+    }
+}
+
+#[test]
 fn what_strings_hold_never_refuses_an_event() {
     let line = r#"{"event_type":"a.b","actor":{"user_id":"\u001b[2J\ud800x\udc00\ud83d\ude00"},
         "reason":"\u202e\b\f\n\r\t\/","details":{"\ud800":"\ud800\u0041","\\u{d800}":1}}"#;

@@ -77,7 +77,9 @@ impl AuditLogger {
     /// order; the receipt tells when it is durable. Costs a copy, no system call on the disk.
     ///
     /// # Errors
-    /// [`EmitError`]: the event was refused, counted, and nothing else happened.
+    /// [`EmitError`]: the event was refused, counted, and nothing else happened. What is refused as
+    /// `Closed`, `Poisoned` or `Forked` is not counted: there is no trail to say so any more, and
+    /// noting it elsewhere is for the caller.
     #[inline]
     pub fn emit(&self, event: impl Event) -> Result<Receipt, EmitError> {
         match &self.open {
@@ -86,7 +88,8 @@ impl AuditLogger {
         }
     }
 
-    /// Counts an event that could not even be read, so that the trail says it was refused.
+    /// Counts an event that could not even be read, so that the trail says it was refused. After
+    /// `shutdown` nothing is counted: no trail is open that could say so.
     pub fn record_unreadable(&self) {
         if let Some(open) = &self.open
             && !open.shared.is_forked()
@@ -152,6 +155,11 @@ impl AuditLogger {
         self.shutdown().block(Some(limit))
     }
 
+    /// What outlives the handles, without keeping the trail open.
+    pub(crate) fn shared(&self) -> Option<Arc<Shared>> {
+        self.open.as_ref().map(|open| Arc::clone(&open.shared))
+    }
+
     /// How much room the disk has, as of the last commit.
     #[must_use]
     pub fn space_level(&self) -> SpaceLevel {
@@ -197,18 +205,15 @@ impl Open {
         let critical = event.is_critical();
         let refused_from = if critical { SpaceLevel::Full } else { SpaceLevel::CriticalOnly };
         if shared.space() >= refused_from {
-            self.count_refusal(event_type, DropCause::DiskFull);
-            return Err(EmitError::DiskFull);
+            return Err(self.refuse(event_type, DropCause::DiskFull, EmitError::DiskFull));
         }
         let now = self.clock.now();
-        let audit_id = crate::ids::next(now).inspect_err(|_| {
-            self.count_refusal(event_type, DropCause::NoRandomness);
-        })?;
+        let audit_id = crate::ids::next(now)
+            .map_err(|error| self.refuse(event_type, DropCause::NoRandomness, error.into()))?;
         match self.encode_and_push(event, critical, now, audit_id) {
             Ok(position) => Ok(Receipt::new(audit_id, position, Arc::clone(shared))),
             Err(Refusal::Full) => {
-                self.count_refusal(event_type, DropCause::QueueFull);
-                Err(EmitError::QueueFull)
+                Err(self.refuse(event_type, DropCause::QueueFull, EmitError::QueueFull))
             }
             Err(Refusal::Closed) => Err(self.closed_error()),
         }
@@ -249,14 +254,24 @@ impl Open {
         } else {
             return Ok(());
         };
-        self.count_refusal(event_type, DropCause::InvalidEventType);
-        Err(problem)
+        Err(self.refuse(event_type, DropCause::InvalidEventType, problem))
     }
 
-    fn count_refusal(&self, event_type: &str, cause: DropCause) {
-        if self.shared.ledger.record(event_type, cause, self.clock.now()) {
-            self.shared.queue.kick();
+    /// What the caller is told: `error` if the trail will tell of it too, else why it cannot.
+    fn refuse(&self, event_type: &str, cause: DropCause, error: EmitError) -> EmitError {
+        if self.count_refusal(event_type, cause) { error } else { self.closed_error() }
+    }
+
+    /// False when nobody is left to write what would be counted.
+    fn count_refusal(&self, event_type: &str, cause: DropCause) -> bool {
+        let now = self.clock.now();
+        let Shared { queue, ledger, .. } = &*self.shared;
+        match queue.while_open(|| ledger.record(event_type, cause, now)) {
+            Some(true) => queue.kick(),
+            Some(false) => {}
+            None => return false,
         }
+        true
     }
 
     fn closed_error(&self) -> EmitError {

@@ -117,12 +117,12 @@ impl Progress {
         self.lock().fault.clone()
     }
 
-    /// Blocks until the goal is reached.
+    /// Blocks until the goal is reached, at most for `limit`; a limit beyond the clock is none.
     pub(crate) fn wait(&self, goal: Goal, limit: Option<Duration>) -> Result<(), WaitError> {
         if self.is_reached(goal) {
             return Ok(());
         }
-        let deadline = limit.map(|limit| Instant::now() + limit);
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         let mut waiters = self.lock();
         loop {
             if let Some(outcome) = self.outcome(&waiters, goal) {

@@ -106,7 +106,7 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Accepts a record, waiting for room until `patience` is over.
+    /// Accepts a record, waiting for room until `patience` is over; one beyond the clock never is.
     pub(crate) fn push(
         &self,
         critical: bool,
@@ -128,15 +128,19 @@ impl Queue {
                 return Err(Refusal::Full);
             }
             let now = Instant::now();
-            let end = *deadline.get_or_insert_with(|| now + patience);
-            if now >= end {
+            let end = *deadline.get_or_insert_with(|| now.checked_add(patience));
+            let left = end.map(|end| end.saturating_duration_since(now));
+            if left.is_some_and(|left| left.is_zero()) {
                 return Err(Refusal::Full);
             }
             state.waiting_for_room += 1;
-            state = self
-                .room
-                .wait_timeout(state, end - now)
-                .map_or_else(|e| e.into_inner().0, |(guard, _)| guard);
+            state = match left {
+                None => self.room.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(left) => self
+                    .room
+                    .wait_timeout(state, left)
+                    .map_or_else(|e| e.into_inner().0, |(guard, _)| guard),
+            };
             state.waiting_for_room -= 1;
         }
         let len = u32::try_from(body.len()).unwrap_or(u32::MAX);
@@ -193,7 +197,7 @@ impl Queue {
     /// Writer only. Sleeps until there is a record, a request beyond `flushed_to`, a kick, the
     /// end, or `timeout` is over.
     pub(crate) fn wait(&self, flushed_to: Position, timeout: Option<Duration>) -> Wake {
-        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut state = self.lock();
         loop {
             let ready = state.incoming.count > 0
@@ -226,6 +230,13 @@ impl Queue {
         if self.is_closed() {
             std::thread::park_timeout(span);
         }
+    }
+
+    /// Runs `note` unless the queue is closed; what it notes is noted before any later
+    /// [`Queue::close`], so whoever closes and then looks finds it.
+    pub(crate) fn while_open<T>(&self, note: impl FnOnce() -> T) -> Option<T> {
+        let state = self.lock();
+        (!state.wake.closed).then(note)
     }
 
     /// True after [`Queue::close`].
@@ -305,24 +316,35 @@ mod tests {
     fn closing_refuses_new_records_and_hands_over_the_old() {
         let queue = Queue::new(1 << 20, 10);
         queue.push(false, b"last", NOW).unwrap();
+        assert_eq!(queue.while_open(|| "noted"), Some("noted"));
         queue.close();
         assert_eq!(queue.push(false, b"late", NOW), Err(Refusal::Closed));
         assert!(queue.wait(0, None).closed);
         assert_eq!(queue.take().count, 1);
+        assert_eq!(queue.while_open(|| "noted"), None);
     }
 
     #[test]
     fn a_waiting_producer_gets_the_room_that_is_released() {
-        let queue = Queue::new(100, 0);
-        queue.push(false, &[0; 90], NOW).unwrap();
-        std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| queue.push(false, &[0; 90], Duration::from_secs(60)));
-            while queue.lock().waiting_for_room == 0 {
-                std::thread::yield_now();
-            }
-            let batch = queue.take();
-            queue.release(weight_of_all(&batch));
-            assert_eq!(waiting.join().unwrap(), Ok(2));
-        });
+        for patience in [Duration::from_secs(60), Duration::MAX] {
+            let queue = Queue::new(100, 0);
+            queue.push(false, &[0; 90], NOW).unwrap();
+            std::thread::scope(|scope| {
+                let waiting = scope.spawn(|| queue.push(false, &[0; 90], patience));
+                while queue.lock().waiting_for_room == 0 {
+                    std::thread::yield_now();
+                }
+                let batch = queue.take();
+                queue.release(weight_of_all(&batch));
+                assert_eq!(waiting.join().unwrap(), Ok(2));
+            });
+        }
+    }
+
+    #[test]
+    fn a_timeout_beyond_the_clock_is_none() {
+        let queue = Queue::new(1 << 20, 10);
+        queue.push(false, b"one", NOW).unwrap();
+        assert!(!queue.wait(0, Some(Duration::MAX)).closed);
     }
 }

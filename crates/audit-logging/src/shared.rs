@@ -4,9 +4,11 @@
 //! on the disk.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
 
+use crate::error::WaitError;
 use crate::ledger::Ledger;
-use crate::progress::Progress;
+use crate::progress::{Goal, Progress};
 use crate::queue::Queue;
 
 /// How much room the disk has: the ladder the logger climbs as space runs out.
@@ -57,6 +59,12 @@ impl Shared {
     /// thread is not here, and a lock may be held for ever.
     pub(crate) fn is_forked(&self) -> bool {
         self.pid != current_pid()
+    }
+
+    /// Closes the queue and waits until the writer has left, at most for `limit`.
+    pub(crate) fn shut_down(&self, limit: Duration) -> Result<(), WaitError> {
+        self.queue.close();
+        self.progress.wait(Goal::Finished, Some(limit))
     }
 
     pub(crate) fn space(&self) -> SpaceLevel {

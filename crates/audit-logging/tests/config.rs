@@ -119,6 +119,13 @@ fn values_that_cannot_be_are_refused_with_their_field() {
         ("queue_bytes = 100", "queue_bytes"),
         ("critical_reserve_percent = 91", "critical_reserve_percent"),
         ("max_string_chars = 10", "max_string_chars"),
+        ("heartbeat_secs = 86401", "heartbeat_secs"),
+        ("drop_limit_ms = 600001", "drop_limit_ms"),
+        ("overflow = { wait = { limit_ms = 600001 } }", "overflow"),
+        ("seal_interval_ms = 0", "seal_interval_ms"),
+        ("seal_interval_ms = 60001", "seal_interval_ms"),
+        ("key_max_age_hours = 0", "key_max_age_hours"),
+        ("key_max_age_hours = 8761", "key_max_age_hours"),
         ("space = { warn_below = 1 }", "space"),
         ("origin = \"a b\"", "origin"),
         ("origin = \"a+b\"", "origin"),
@@ -136,6 +143,20 @@ fn values_that_cannot_be_are_refused_with_their_field() {
         let error = AuditConfig::new(id).validate().unwrap_err();
         assert!(matches!(error, ConfigError::Invalid { field: "service_id", .. }), "{id}");
     }
+}
+
+#[test]
+fn the_longest_durations_allowed_are_accepted() {
+    toml(
+        "flush_mode = { batched = { interval_secs = 3600 } }
+         heartbeat_secs = 86400
+         drop_limit_ms = 600000
+         overflow = { wait = { limit_ms = 600000 } }
+         seal_interval_ms = 60000
+         key_max_age_hours = 8760",
+    )
+    .unwrap();
+    toml("heartbeat_secs = 0\ndrop_limit_ms = 0\noverflow = { wait = { limit_ms = 0 } }").unwrap();
 }
 
 #[test]

@@ -43,6 +43,12 @@ fn emit_after_shutdown_is_refused_from_every_handle_and_the_trail_is_closed() {
     logger.shutdown_blocking().unwrap();
     for handle in [&logger, &other] {
         assert!(matches!(handle.emit(TestEvent::routine("late")), Err(EmitError::Closed)));
+        // Nobody would write that these were counted, so that is what the caller is told.
+        for odd in ["Not A Type", "audit.closed"] {
+            let late = handle.emit(TestEvent::routine("late").typed(odd));
+            assert!(matches!(late, Err(EmitError::Closed)), "{late:?}");
+        }
+        handle.record_unreadable();
     }
     // Asking again is no error.
     logger.shutdown_blocking().unwrap();

@@ -55,6 +55,18 @@ fn a_dropped_future_disturbs_nobody() {
 }
 
 #[test]
+fn a_limit_beyond_the_clock_is_no_limit() {
+    let dir = tempfile::tempdir().unwrap();
+    let logger = AuditLogger::new(config(dir.path())).unwrap();
+    for label in ["one", "two"] {
+        let receipt = logger.emit(TestEvent::routine(label)).unwrap();
+        receipt.wait_durable_timeout(Duration::MAX).unwrap();
+        assert!(receipt.is_durable());
+    }
+    logger.shutdown_timeout(Duration::MAX).unwrap();
+}
+
+#[test]
 fn waiting_with_a_limit_ends_and_the_event_is_still_on_its_way() {
     let dir = tempfile::tempdir().unwrap();
     let logger = AuditLogger::new(with_mode(dir.path(), lazy())).unwrap();

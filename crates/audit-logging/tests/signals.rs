@@ -31,6 +31,33 @@ fn child() {
     }
 }
 
+/// The child's side: the guard is gone, the logger is not.
+#[test]
+fn unguarded_child() {
+    let Some(dir) = std::env::var_os(DIR) else { return };
+    let logger = AuditLogger::new(with_mode(dir.as_ref(), lazy())).unwrap();
+    drop(logger.guard_signals(PATIENCE).unwrap());
+    println!("\nready");
+    loop {
+        std::thread::park();
+    }
+}
+
+/// The child's side: one guard is gone, another is there.
+#[test]
+fn guarded_again_child() {
+    let Some(dir) = std::env::var_os(DIR) else { return };
+    let logger = AuditLogger::new(with_mode(dir.as_ref(), lazy())).unwrap();
+    drop(logger.guard_signals(PATIENCE).unwrap());
+    let _guard = logger.guard_signals(std::time::Duration::MAX).unwrap();
+    drop(logger.guard_signals(PATIENCE).unwrap());
+    drop(logger.emit(TestEvent::routine("buffered")).unwrap());
+    println!("\nready");
+    loop {
+        std::thread::park();
+    }
+}
+
 /// The child's side: its disk fails for good, and its policy is to abort.
 #[test]
 fn aborting_child() {
@@ -60,19 +87,58 @@ fn start(test: &str, dir: &std::path::Path) -> std::process::Child {
     child
 }
 
+/// Starts the child, and ends it by a signal.
+fn end(test: &str, dir: &std::path::Path, signal: &str) -> std::process::ExitStatus {
+    let mut child = start(test, dir);
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
+    child.wait().unwrap()
+}
+
 #[test]
 fn sigterm_and_sigint_flush_what_is_buffered_and_then_end_the_process() {
     for (signal, number) in [("TERM", 15), ("INT", 2)] {
         let dir = tempfile::tempdir().unwrap();
-        let mut child = start("child", dir.path());
-        let pid = child.id().to_string();
-        assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
-        let status = child.wait().unwrap();
+        let status = end("child", dir.path(), signal);
         assert_eq!(status.signal(), Some(number), "{status}");
         let lines = read_dir(&dir.path().join("trail"));
         assert_eq!(labels(&lines), ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
         assert_eq!(lines.last().unwrap().event_type, "audit.closed");
     }
+}
+
+#[test]
+fn a_dropped_guard_gives_the_signals_their_default_action_back() {
+    for (signal, number) in [("TERM", 15), ("INT", 2)] {
+        let dir = tempfile::tempdir().unwrap();
+        let status = end("unguarded_child", dir.path(), signal);
+        assert_eq!(status.signal(), Some(number), "{status}");
+        let lines = read_dir(&dir.path().join("trail"));
+        assert_ne!(lines.last().unwrap().event_type, "audit.closed", "nobody flushed");
+    }
+}
+
+#[test]
+fn a_guard_flushes_first_whatever_became_of_other_guards() {
+    let dir = tempfile::tempdir().unwrap();
+    let status = end("guarded_again_child", dir.path(), "TERM");
+    assert_eq!(status.signal(), Some(15), "{status}");
+    let lines = read_dir(&dir.path().join("trail"));
+    assert_eq!(labels(&lines), ["buffered"]);
+    assert_eq!(lines.last().unwrap().event_type, "audit.closed");
+}
+
+#[test]
+fn a_living_guard_keeps_no_trail_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let logger = AuditLogger::new(with_mode(dir.path(), lazy())).unwrap();
+    let guard = logger.guard_signals(PATIENCE).unwrap();
+    drop(logger.emit(TestEvent::routine("last")).unwrap());
+    drop(logger);
+    let lines = read_dir(&dir.path().join("trail"));
+    assert_eq!(labels(&lines), ["last"]);
+    assert_eq!(lines.last().unwrap().event_type, "audit.closed");
+    drop(guard);
 }
 
 #[test]

@@ -3,14 +3,12 @@
 //! What must stay true here: a line is refused for its shape only, never for what its strings
 //! hold; nothing in it is dropped in silence, so a member that has no place is an error.
 
-use std::str::FromStr;
-
 use jiff::Timestamp;
 use thiserror::Error;
 
 use super::event_type::EventTypeError;
 use super::generic::{Actor, Resource};
-use super::{ContextInfo, GenericEvent, Outcome};
+use super::{ContextInfo, GenericEvent, Outcome, when};
 use crate::json::{Cursor, JsonObject, SyntaxError};
 
 /// Why a line is not an event.
@@ -144,8 +142,7 @@ impl Fields {
             _ => {
                 let problem = Problem::Timestamp;
                 let text = string(cursor, "timestamp")?;
-                let time = Timestamp::from_str(&text);
-                self.timestamp = Some(time.map_err(|_| InputError { offset, problem })?);
+                self.timestamp = Some(when::read(&text).ok_or(InputError { offset, problem })?);
             }
         }
         Ok(())

@@ -13,6 +13,7 @@ mod input;
 pub mod roles;
 pub mod schema;
 mod types;
+mod when;
 
 /// Makes an audit event of a struct, or of an enum whose variants are events.
 ///

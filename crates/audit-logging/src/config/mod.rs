@@ -23,6 +23,10 @@ use crate::error::ConfigError;
 const MIN_QUEUE_BYTES: usize = 1 << 20;
 /// Smallest segment: one of the largest entries fits many times.
 const MIN_SEGMENT_BYTES: u64 = 64 << 10;
+/// Longest silence without a heartbeat: a day.
+const MAX_HEARTBEAT_SECS: u64 = 86_400;
+/// Longest wait that blocks a caller: ten minutes.
+const MAX_WAIT_MS: u64 = 600_000;
 
 /// Where events go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,16 +84,17 @@ pub struct AuditConfig {
     /// What is redacted from events, by name and by shape.
     #[serde(default)]
     pub redaction: RedactionConfig,
-    /// Seconds without an entry after which a heartbeat is written; 0 turns it off.
+    /// Seconds without an entry after which a heartbeat is written, at most 86,400; 0 turns it off.
     #[serde(default = "default_heartbeat_secs")]
     pub heartbeat_secs: u64,
     /// Milliseconds after which a new entry is covered by a signed checkpoint. 1 to 60,000.
     #[serde(default = "default_seal_interval_ms")]
     pub seal_interval_ms: u64,
-    /// Hours after which the signing key is replaced at the latest; it also is at each rotation.
+    /// Hours after which the signing key is replaced at the latest, 1 to 8,760; it also is at each
+    /// rotation.
     #[serde(default = "default_key_hours")]
     pub key_max_age_hours: u64,
-    /// Milliseconds that dropping the last handle may wait for the disk.
+    /// Milliseconds that dropping the last handle may wait for the disk, at most 600,000.
     #[serde(default = "default_drop_limit_ms")]
     pub drop_limit_ms: u64,
     /// If not empty: the only event types `emit` accepts, besides the built-in ones.
@@ -218,6 +223,17 @@ impl AuditConfig {
         check((1..=8_760).contains(&self.key_max_age_hours), "key_max_age_hours", || {
             "must be 1 to 8760".into()
         })?;
+        check(self.heartbeat_secs <= MAX_HEARTBEAT_SECS, "heartbeat_secs", || {
+            format!("must be at most {MAX_HEARTBEAT_SECS}; 0 turns it off")
+        })?;
+        check(self.drop_limit_ms <= MAX_WAIT_MS, "drop_limit_ms", || {
+            format!("must be at most {MAX_WAIT_MS}")
+        })?;
+        if let OverflowPolicy::Wait { limit_ms } = self.overflow {
+            check(limit_ms <= MAX_WAIT_MS, "overflow", || {
+                format!("limit is {limit_ms} milliseconds: it must be at most {MAX_WAIT_MS}")
+            })?;
+        }
         let space = self.space;
         check(
             space.warn_below >= space.refuse_routine_below

@@ -179,7 +179,7 @@ pub enum OverflowPolicy {
     Refuse,
     /// Waits for room, at most this long, and then refuses. Blocks the calling thread.
     Wait {
-        /// Milliseconds.
+        /// Milliseconds, at most 600,000.
         limit_ms: u64,
     },
 }

@@ -151,9 +151,8 @@ impl Sealer {
     fn wait(&self) -> (bool, bool) {
         let mut pending = self.pending();
         loop {
-            let left = pending
-                .since
-                .map(|since| (since + self.interval).saturating_duration_since(Instant::now()));
+            let due = pending.since.and_then(|since| since.checked_add(self.interval));
+            let left = due.map(|due| due.saturating_duration_since(Instant::now()));
             let is_due = pending.stop || pending.urgent || left.is_some_and(|left| left.is_zero());
             if is_due || pending.leaves.len() >= MANY {
                 if is_due {
