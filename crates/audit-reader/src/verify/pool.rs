@@ -102,7 +102,7 @@ fn send<'a>(to: &SyncSender<Sent<'a>>, message: Message<'a>) -> Told<'a> {
         return if to.send(Ok(message)).is_ok() { Told::Taken } else { Told::Stop };
     }
     match to.try_send(Ok(message)) {
-        Err(TrySendError::Full(Ok(message))) => Told::Later(message),
+        Err(TrySendError::Full(Ok(message))) => Told::Later(Box::new(message)),
         Ok(()) | Err(TrySendError::Full(Err(_))) => Told::Taken,
         Err(TrySendError::Disconnected(_)) => Told::Stop,
     }

@@ -43,7 +43,7 @@ pub(super) enum Told<'a> {
     /// It was taken.
     Taken,
     /// Not now: it comes back, and the scan goes on.
-    Later(Message<'a>),
+    Later(Box<Message<'a>>),
     /// Nobody listens any more.
     Stop,
 }
@@ -137,7 +137,7 @@ pub(super) fn scan_segment<'a>(
         scanned = line.offset + line.len + 1;
         match scan.line(&line, false).map(&mut *tell) {
             None | Some(Told::Taken) => {}
-            Some(Told::Later(message)) => scan.put_back(message),
+            Some(Told::Later(message)) => scan.put_back(*message),
             Some(Told::Stop) => return Ok(()),
         }
         if span.kind == LineKind::Partial {
