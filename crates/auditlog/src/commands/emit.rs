@@ -101,7 +101,10 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
         }
     }
     out.flush()?;
-    if refused > 0 { Err(CliError::BadLines(refused)) } else { Ok(Exit::Done) }
+    match refused {
+        0 => Ok(Exit::Done),
+        _ => Err(CliError::BadLines { refused, summed_up: args.receipts.is_none() }),
+    }
 }
 
 fn print_receipts(

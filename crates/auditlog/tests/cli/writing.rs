@@ -135,6 +135,10 @@ fn only_the_first_bad_lines_are_named_and_none_is_obeyed() {
     assert!(!errors.contains('\u{1b}'), "{errors:?}");
     let summary: Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!(summary, serde_json::json!({"recorded": 1, "refused": 1_000}));
+    // Receipts leave no room for a summary, so the failure is the last object.
+    let output = emit(&path, &["--json", "--receipts", "durable"], b"nonsense\n");
+    let failure: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(failure["exit"], 2);
 }
 
 /// The most memory a process has had so far, in MiB.
