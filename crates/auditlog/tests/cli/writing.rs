@@ -276,6 +276,10 @@ fn schema_lists_the_catalogue_and_bench_the_figures_of_the_contract() {
         "/emit_ns/p99",
         "/emit_ns/p999",
         "/emit_ns/max",
+        "/emit_due_ns/p50",
+        "/emit_due_ns/p99",
+        "/emit_due_ns/p999",
+        "/emit_due_ns/max",
         "/allocations_per_emit",
         "/durable_events_per_s",
         "/ack_us/p50",
@@ -285,6 +289,11 @@ fn schema_lists_the_catalogue_and_bench_the_figures_of_the_contract() {
         "/raw/sha256_bytes_per_s",
     ] {
         assert!(figures.pointer(name).is_some_and(|v| !v.is_null()), "{name} in {figures}");
+    }
+    // A call ends later after it was due than after it began.
+    for quantile in ["p50", "p99", "p999", "max"] {
+        let of = |name: &str| figures[name][quantile].as_u64().unwrap();
+        assert!(of("emit_ns") <= of("emit_due_ns"), "{quantile} in {figures}");
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "bench cleans up");
 }
