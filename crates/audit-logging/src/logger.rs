@@ -103,7 +103,7 @@ impl AuditLogger {
     /// # Errors
     /// [`WaitError::Poisoned`] or [`WaitError::Forked`].
     pub fn flush(&self) -> Wait {
-        Wait::new(self.open.as_deref(), |tail| Goal::Durable(tail))
+        Wait::new(self.open.as_deref(), Goal::Durable)
     }
 
     /// As [`AuditLogger::flush`], blocking the thread.
@@ -119,7 +119,7 @@ impl AuditLogger {
     /// # Errors
     /// As [`AuditLogger::flush`], and [`WaitError::NotSealed`].
     pub fn seal(&self) -> Wait {
-        Wait::new(self.open.as_deref(), |tail| Goal::Sealed(tail))
+        Wait::new(self.open.as_deref(), Goal::Sealed)
     }
 
     /// As [`AuditLogger::seal`], blocking the thread.
