@@ -21,6 +21,8 @@ pub struct TrailReader {
     /// Segments up to this one are done.
     after: Option<SegmentName>,
     digested: BTreeSet<SegmentName>,
+    /// Segments that are there for sure, in order.
+    known: Vec<SegmentName>,
 }
 
 #[derive(Debug)]
@@ -64,7 +66,13 @@ impl TrailReader {
     /// Reads a trail from its first segment.
     #[must_use]
     pub const fn new(source: DirSource) -> TrailReader {
-        TrailReader { source, current: None, after: None, digested: BTreeSet::new() }
+        TrailReader {
+            source,
+            current: None,
+            after: None,
+            digested: BTreeSet::new(),
+            known: Vec::new(),
+        }
     }
 
     /// Reads a trail from a place in it that is the beginning of a line.
@@ -149,16 +157,23 @@ impl TrailReader {
         }
     }
 
-    fn newer(&self, than: Option<SegmentName>) -> Result<Option<SegmentName>, ReadError> {
-        let look = || -> Result<_, ReadError> {
-            Ok(self.source.segments()?.into_iter().find(|name| Some(*name) > than))
+    fn newer(&mut self, than: Option<SegmentName>) -> Result<Option<SegmentName>, ReadError> {
+        let next = |known: &[SegmentName]| {
+            known.get(known.partition_point(|name| Some(*name) <= than)).copied()
         };
-        match look()? {
-            // A listing may hold a file made during it and miss an older one that was made during
-            // it, too. Whatever is older than one that was seen is in the next listing for sure.
-            Some(_) => look(),
-            None => Ok(None),
+        if let Some(name) = next(&self.known) {
+            return Ok(Some(name));
         }
+        let seen = self.source.segments()?;
+        let Some(&newest) = seen.last().filter(|name| Some(**name) > than) else {
+            return Ok(None);
+        };
+        // A listing may hold a file made during it and miss an older one that was made during it,
+        // too. Whatever is older than one that was seen is in the next listing for sure. Kept, so
+        // that a trail of many segments is listed twice and not twice a segment.
+        self.known = self.source.segments()?;
+        self.known.retain(|name| *name <= newest);
+        Ok(next(&self.known))
     }
 
     /// Makes `name` the current segment; if retention was faster, passes over it.

@@ -21,6 +21,13 @@ struct State {
     waiting: usize,
 }
 
+impl State {
+    fn count(&self, op: Op) -> u64 {
+        let counted = |(done, name): &(Op, String)| *done == op && name != "tree.hashes";
+        self.done.iter().filter(|(key, _)| counted(key)).map(|(_, n)| n).sum()
+    }
+}
+
 /// The hook of [`CountingStorage`].
 #[derive(Debug, Default)]
 pub struct Counter {
@@ -37,11 +44,11 @@ impl CountingStorage {
         HookStorage::new(Arc::new(inner), Counter::default())
     }
 
-    /// How often `op` was done, on all files.
+    /// How often `op` was done; on all files but the stored hashes, which the sealer's thread
+    /// writes in its own time.
     #[must_use]
     pub fn count(&self, op: Op) -> u64 {
-        let state = self.hook().lock();
-        state.done.iter().filter(|((done, _), _)| *done == op).map(|(_, n)| n).sum()
+        self.hook().lock().count(op)
     }
 
     /// How often `op` was done on `name`.
@@ -50,12 +57,9 @@ impl CountingStorage {
         self.hook().lock().done.get(&(op, name.to_owned())).copied().unwrap_or(0)
     }
 
-    /// Waits until `op` was done `n` times on all files.
+    /// Waits until `op` was done `n` times, counted as by [`CountingStorage::count`].
     pub fn wait_for(&self, op: Op, n: u64) {
-        let done = |state: &State| {
-            state.done.iter().filter(|((done, _), _)| *done == op).map(|(_, n)| n).sum::<u64>() >= n
-        };
-        self.hook().wait_until(&format!("{op:?} number {n}"), done);
+        self.hook().wait_until(&format!("{op:?} number {n}"), |state| state.count(op) >= n);
     }
 
     /// Waits until `op` was done `n` times on `name`.

@@ -35,16 +35,13 @@ impl Writer {
         tracing::error!(segment = %failed, operation, %error, "segment abandoned");
         self.begin_next(self.durable_head)?;
         let durable = std::mem::replace(&mut self.durable_state, self.active.state.clone());
-        self.readopt_unsynced()?;
-        self.unsynced.written = 0;
-        while self.unsynced.written < self.unsynced.lines.len() {
-            match self.active.file.append(&self.unsynced.lines[self.unsynced.written..]) {
-                Ok(taken) => self.unsynced.written += taken,
-                Err(error) if is_no_space(&error) => self.wait_for_space("append to", &error)?,
-                Err(error) => return Err(self.fault("append to", &error)),
+        if let Err(fault) = self.write_unsynced_again() {
+            // They still stand in the failed segment, as they were: twice would look like tampering.
+            if let Err(error) = self.active.file.truncate(0) {
+                tracing::warn!(%error, "lines stand in two segments until the next opening");
             }
+            return Err(fault);
         }
-        self.active.file.sync().map_err(|error| self.fault("sync", &error))?;
         let entries_rewritten = self.unsynced.entries;
         self.acknowledge();
         self.finish_failed(&durable);
@@ -57,6 +54,20 @@ impl Writer {
         });
         self.report_failures()?;
         self.write_manifest()
+    }
+
+    /// Makes the new segment begin with the unsynced lines, durably.
+    fn write_unsynced_again(&mut self) -> Result<(), Fault> {
+        self.readopt_unsynced()?;
+        self.unsynced.written = 0;
+        while self.unsynced.written < self.unsynced.lines.len() {
+            match self.active.file.append(&self.unsynced.lines[self.unsynced.written..]) {
+                Ok(taken) => self.unsynced.written += taken,
+                Err(error) if is_no_space(&error) => self.wait_for_space("append to", &error)?,
+                Err(error) => return Err(self.fault("append to", &error)),
+            }
+        }
+        self.active.file.sync().map_err(|error| self.fault("sync", &error))
     }
 
     /// Says in the trail what failed. Not between the two entries of a key rotation, which stand

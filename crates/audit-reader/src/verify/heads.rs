@@ -26,7 +26,8 @@ pub(super) fn read_checkpoint(source: &DirSource) -> Result<Option<Read>, ReadEr
         if read.is_some() || !in_writing || Instant::now() >= deadline {
             return Ok(read);
         }
-        std::thread::sleep(LOOK_EVERY);
+        // Another process publishes it: there is nothing in this one to wait on.
+        std::thread::park_timeout(LOOK_EVERY);
     }
 }
 

@@ -5,19 +5,19 @@
 //! segments.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
 use audit_core::segment::SegmentName;
 
-use super::segment::{Message, scan_segment};
+use super::segment::{Message, Told, scan_segment};
 use crate::stored::StoredFile;
 use crate::{DirSource, ReadError};
 
 /// Messages of one segment that may wait.
 const WAITING: usize = 8;
 
-type Told<'a> = Result<Message<'a>, ReadError>;
+type Sent<'a> = Result<Message<'a>, ReadError>;
 
 /// What a scan needs to know.
 pub(super) struct Job<'a> {
@@ -42,12 +42,12 @@ impl<'a> Job<'a> {
             for &name in self.segments {
                 self.scan(name, &mut |message| {
                     take(name, message);
-                    true
+                    Told::Taken
                 })?;
             }
             return Ok(());
         }
-        let (announce, announced) = sync_channel::<(SegmentName, Receiver<Told<'a>>)>(jobs);
+        let (announce, announced) = sync_channel::<(SegmentName, Receiver<Sent<'a>>)>(jobs);
         let next = Mutex::new((self.segments.iter(), announce));
         std::thread::scope(|scope| {
             for _ in 0..jobs {
@@ -75,7 +75,7 @@ impl<'a> Job<'a> {
             }
             name
         };
-        if let Err(error) = self.scan(name, &mut |message| tell.send(Ok(message)).is_ok()) {
+        if let Err(error) = self.scan(name, &mut |message| send(&tell, message)) {
             // If nobody listens, another error came first.
             return tell.send(Err(error)).is_ok();
         }
@@ -85,7 +85,7 @@ impl<'a> Job<'a> {
     fn scan(
         &self,
         name: SegmentName,
-        tell: &mut dyn FnMut(Message<'a>) -> bool,
+        tell: &mut dyn FnMut(Message<'a>) -> Told<'a>,
     ) -> Result<(), ReadError> {
         let digested = self.digested.contains(&name);
         let again = self.stored.map(StoredFile::again).transpose();
@@ -95,4 +95,17 @@ impl<'a> Job<'a> {
     }
 }
 
-type Next<'a> = (std::slice::Iter<'a, SegmentName>, SyncSender<(SegmentName, Receiver<Told<'a>>)>);
+/// Hands a message on. Only one that is full, or the last, is worth waiting for: a scan that is ahead
+/// of its turn by gigabytes of honest entries has next to nothing to say.
+fn send<'a>(to: &SyncSender<Sent<'a>>, message: Message<'a>) -> Told<'a> {
+    if message.is_full() || message.end.is_some() || message.open.is_some() {
+        return if to.send(Ok(message)).is_ok() { Told::Taken } else { Told::Stop };
+    }
+    match to.try_send(Ok(message)) {
+        Err(TrySendError::Full(Ok(message))) => Told::Later(Box::new(message)),
+        Ok(()) | Err(TrySendError::Full(Err(_))) => Told::Taken,
+        Err(TrySendError::Disconnected(_)) => Told::Stop,
+    }
+}
+
+type Next<'a> = (std::slice::Iter<'a, SegmentName>, SyncSender<(SegmentName, Receiver<Sent<'a>>)>);

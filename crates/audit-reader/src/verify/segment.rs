@@ -31,12 +31,31 @@ pub(super) struct Message<'a> {
     weight: usize,
 }
 
+impl Message<'_> {
+    /// It weighs so much that it must be taken before the scan goes on.
+    pub(super) const fn is_full(&self) -> bool {
+        self.weight >= MESSAGE_WEIGHT
+    }
+}
+
+/// What becomes of a message.
+pub(super) enum Told<'a> {
+    /// It was taken.
+    Taken,
+    /// Not now: it comes back, and the scan goes on.
+    Later(Box<Message<'a>>),
+    /// Nobody listens any more.
+    Stop,
+}
+
 /// A segment that is being scanned.
 #[derive(Debug)]
 pub(super) struct SegmentScan<'a> {
     scanner: Scanner<'a, Option<StoredFile>>,
     facts: SegmentFacts,
     message: Message<'a>,
+    /// How many bytes make the next message.
+    due: u64,
 }
 
 impl<'a> SegmentScan<'a> {
@@ -46,7 +65,8 @@ impl<'a> SegmentScan<'a> {
         stored: Option<StoredFile>,
     ) -> SegmentScan<'a> {
         let facts = SegmentFacts::new(name);
-        SegmentScan { scanner: Scanner::new(watched, stored), facts, message: Message::default() }
+        let (scanner, message) = (Scanner::new(watched, stored), Message::default());
+        SegmentScan { scanner, facts, message, due: MESSAGE_EVERY }
     }
 
     /// Takes a line; gives a message when there is enough to say.
@@ -72,8 +92,17 @@ impl<'a> SegmentScan<'a> {
         self.message.weight += items[before..].iter().map(Item::weight).sum::<usize>();
         self.message.bytes += line.len + 1;
         self.message.lines += 1;
-        let full = self.message.bytes >= MESSAGE_EVERY || self.message.weight >= MESSAGE_WEIGHT;
-        full.then(|| std::mem::take(&mut self.message))
+        let due = self.message.bytes >= self.due || self.message.is_full();
+        due.then(|| {
+            self.due = MESSAGE_EVERY;
+            std::mem::take(&mut self.message)
+        })
+    }
+
+    /// Takes a message back that nobody had time for.
+    fn put_back(&mut self, message: Message<'a>) {
+        self.due = message.bytes + MESSAGE_EVERY;
+        self.message = message;
     }
 
     /// The last message.
@@ -85,7 +114,7 @@ impl<'a> SegmentScan<'a> {
     }
 }
 
-/// Scans a segment; `tell` gives whether to go on. If retention was faster, there is nothing to
+/// Scans a segment. The last message of it must be taken. If retention was faster, there is nothing to
 /// tell. The newest segment, which may be growing, is left `open` at its last whole line.
 pub(super) fn scan_segment<'a>(
     source: &DirSource,
@@ -93,7 +122,7 @@ pub(super) fn scan_segment<'a>(
     (digested, open): (bool, bool),
     watched: &'a BTreeSet<u64>,
     stored: Option<StoredFile>,
-    tell: &mut dyn FnMut(Message<'a>) -> bool,
+    tell: &mut dyn FnMut(Message<'a>) -> Told<'a>,
 ) -> Result<(), ReadError> {
     let path = source.path().join(name.to_string());
     let Some(file) = source.open_segment(name)? else { return Ok(()) };
@@ -106,10 +135,10 @@ pub(super) fn scan_segment<'a>(
             break;
         }
         scanned = line.offset + line.len + 1;
-        if let Some(message) = scan.line(&line, false)
-            && !tell(message)
-        {
-            return Ok(());
+        match scan.line(&line, false).map(&mut *tell) {
+            None | Some(Told::Taken) => {}
+            Some(Told::Later(message)) => scan.put_back(*message),
+            Some(Told::Stop) => return Ok(()),
         }
         if span.kind == LineKind::Partial {
             break;
