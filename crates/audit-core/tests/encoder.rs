@@ -110,6 +110,40 @@ fn details_that_do_not_fit_are_named_by_their_hash() {
     assert_eq!(entry(&event)["details"], expected);
 }
 
+#[test]
+fn names_beyond_the_size_of_an_entry_are_written_and_not_remembered() {
+    let object = |name: fn(u32) -> String| {
+        let event = With(|details: &mut Details<'_>| {
+            for i in 0..20_000 {
+                details.field(&name(i), &());
+            }
+        });
+        entry(&event)["details"].clone()
+    };
+    let whole = |name: &dyn Fn(u32) -> String| {
+        let members: Vec<String> = (0..20_000).map(|i| format!("\"{}\":null", name(i))).collect();
+        let whole = format!("{{{}}}", members.join(","));
+        json!({"oversize": true, "bytes": whole.len(), "sha256": sha256(&whole)})
+    };
+    let distinct = |i| format!("name-{i}");
+    assert_eq!(object(distinct), whole(&distinct));
+    // The names that are told apart are those that begin within the body's limit.
+    let head = body(&With(|_: &mut Details<'_>| {})).len() + r#","details":{"#.len();
+    let mut end = head;
+    let mut told_apart = 0;
+    while end + r#",""#.len() <= MAX_BODY + usize::from(told_apart == 0) {
+        told_apart += 1;
+        let suffix = if told_apart == 1 { 0 } else { format!("#{told_apart}").len() };
+        end += usize::from(told_apart > 1) + r#""same":null"#.len() + suffix;
+    }
+    let same = |i: u32| match i + 1 {
+        1 => "same".to_owned(),
+        n if n <= told_apart => format!("same#{n}"),
+        _ => "same".to_owned(),
+    };
+    assert_eq!(object(|_| "same".to_owned()), whole(&same));
+}
+
 /// Every string of the entry as long and as expensive as it can be.
 #[test]
 fn an_entry_always_fits() {

@@ -152,6 +152,23 @@ fn what_strings_hold_never_refuses_an_event() {
 }
 
 #[test]
+fn raw_control_characters_are_as_good_as_escaped_ones() {
+    for c in '\0'..' ' {
+        let line = |c: &str| {
+            format!(
+                r#"{{"event_type":"a.b","actor":{{"user_id":"x{c}"}},"reason":"{c}\u0041{c}","details":{{"n{c}":["{c}"]}}}}"#
+            )
+        };
+        let visible = format!("\\u{{{:x}}}", u32::from(c));
+        let entry = written(&line(&c.to_string()));
+        assert_eq!(entry, written(&line(&format!("\\u{:04x}", u32::from(c)))));
+        assert_eq!(entry["actor"]["user_id"], format!("x{visible}"));
+        assert_eq!(entry["reason"], format!("{visible}A{visible}"));
+        assert_eq!(entry["details"], json!({ format!("n{visible}"): [visible] }));
+    }
+}
+
+#[test]
 fn numbers_and_repetitions_are_kept_as_written() {
     let line = r#"{"event_type":"a.b","details":{"n":1.10,"n":-0,"big":123456789012345678901234567890,"e":1E+2,"o":{"x":1,"x":2}}}"#;
     let expected =
@@ -227,7 +244,8 @@ fn errors_say_where_and_what() {
         (r#"{"event_type":"a.b","details":{"x":tru}}"#, 35, not_json("a value")),
         (r#"{"event_type":"a.b","reason":"\x"}"#, 31, not_json("one of \"\\/bfnrtu")),
         (r#"{"event_type":"a.b","reason":"\u12"}"#, 31, not_json("`u` and four hex digits")),
-        ("{\"event_type\":\"a\tb\"}", 16, not_json("an escape in place of a control character")),
+        ("{\"event_type\":\"a.\tb\"}", 14, Problem::EventType(EventTypeError::Malformed)),
+        ("{\"event_type\":\"a.b\",\u{1}}", 20, not_json("a member's name")),
         (r#"{"event_type":"a.b"#, 18, not_json("`\"` at the end of the string")),
         (r#"{"event_type":7}"#, 14, wrong("event_type", "a string")),
         (r#"{"event_type":"a.b","details":[]}"#, 30, wrong("details", "an object")),

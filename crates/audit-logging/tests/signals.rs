@@ -7,6 +7,7 @@ mod common;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use audit_logging::{AuditLogger, FailurePolicy};
 use audit_testkit::faulty::How;
@@ -49,7 +50,7 @@ fn guarded_again_child() {
     let Some(dir) = std::env::var_os(DIR) else { return };
     let logger = AuditLogger::new(with_mode(dir.as_ref(), lazy())).unwrap();
     drop(logger.guard_signals(PATIENCE).unwrap());
-    let _guard = logger.guard_signals(std::time::Duration::MAX).unwrap();
+    let _guard = logger.guard_signals(Duration::MAX).unwrap();
     drop(logger.guard_signals(PATIENCE).unwrap());
     drop(logger.emit(TestEvent::routine("buffered")).unwrap());
     println!("\nready");
@@ -92,7 +93,17 @@ fn end(test: &str, dir: &std::path::Path, signal: &str) -> std::process::ExitSta
     let mut child = start(test, dir);
     let pid = child.id().to_string();
     assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
-    child.wait().unwrap()
+    let begin = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if begin.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("{test} ignores SIG{signal}: {}", child.wait().unwrap());
+        }
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
 }
 
 #[test]

@@ -32,9 +32,14 @@ pub(crate) enum CliError {
     Wait(#[from] WaitError),
     /// Some lines of the input are not in the trail.
     #[error(
-        "{0} lines were not recorded (see above), the others were; correct and send them again"
+        "{refused} lines were not recorded (see above), the others were; correct and send them again"
     )]
-    BadLines(u64),
+    BadLines {
+        /// How many.
+        refused: u64,
+        /// Standard output has the number already.
+        summed_up: bool,
+    },
     /// Standard input could not be read.
     #[error("cannot read standard input: {0}; what was read before is recorded")]
     Input(io::Error),

@@ -9,6 +9,8 @@ use crate::metadata::Metadata;
 
 const README: &str = "README.md";
 const README_LIMIT: usize = 120;
+/// Stands where a figure is to come.
+const TO_COME: &str = "TBD";
 const EVENTS: &str = "docs/events.md";
 const DEPENDENCIES: &str = "docs/dependencies.md";
 const DECISIONS: &str = "docs/decisions/";
@@ -25,6 +27,7 @@ pub(super) fn check(files: &[File], metadata: &Metadata, findings: &mut Vec<Find
     }
     let text = |path| text_of(files, path).unwrap_or_default();
     readme_length(text(README), findings);
+    readme_finished(text(README), findings);
     dependencies(text(DEPENDENCIES), metadata, findings);
     critical_events(files, findings);
     decisions(files, findings);
@@ -42,6 +45,16 @@ fn readme_length(text: &str, findings: &mut Vec<Finding>) {
     if lines > README_LIMIT {
         let text = format!("{lines} lines outside <details>; {README_LIMIT} are enough");
         findings.push(Finding::new(README, lines, text));
+    }
+}
+
+/// Nothing is still to come.
+fn readme_finished(text: &str, findings: &mut Vec<Finding>) {
+    for (number, line) in text.lines().enumerate() {
+        if line.contains(TO_COME) {
+            let text = format!("`{TO_COME}`: put in what was measured, or leave it out");
+            findings.push(Finding::new(README, number + 1, text));
+        }
     }
 }
 
@@ -167,6 +180,16 @@ mod tests {
         assert!(findings.is_empty());
         readme_length(&"x\n".repeat(README_LIMIT + 1), &mut findings);
         assert_eq!(findings.len(), 1);
+    }
+
+    #[test]
+    fn the_readme_has_no_gaps() {
+        let mut findings = Vec::new();
+        readme_finished("measured: 3 µs\n", &mut findings);
+        assert!(findings.is_empty());
+        readme_finished("a\n| x | TBD-MEASURE |\nTBD\n", &mut findings);
+        let lines: Vec<usize> = findings.iter().map(|finding| finding.line).collect();
+        assert_eq!(lines, [2, 3]);
     }
 
     #[test]

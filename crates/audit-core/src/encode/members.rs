@@ -1,12 +1,14 @@
 //! Member names of one object: no two may be the same (FORMAT section 3).
 //!
 //! What must stay true here: names that coincide, as given or after replacement, are all kept and
-//! told apart by `#2`, `#3`, …; the cost stays near linear in the number of members, whatever
-//! their names, and an object of ordinary size needs no allocation.
+//! told apart by `#2`, `#3`, …, up to the size an entry can have: what is longer will not stand in
+//! one, and its names are not remembered. So memory is bounded, the cost stays near linear in the
+//! number of members, whatever their names, and an object of ordinary size needs no allocation.
 
 use std::collections::BTreeMap;
 
 use super::Sink;
+use crate::plan::MAX_BODY;
 use crate::text::redact::NameRule;
 
 /// Up to this many names are compared one by one.
@@ -48,6 +50,11 @@ impl Members {
 
     #[inline]
     fn make_unique(&mut self, sink: &mut Sink<'_>, start: usize) {
+        // This body is too long already. Only a value that fails could make it shorter again, and
+        // that would take this name away with it.
+        if start > MAX_BODY {
+            return;
+        }
         if self.many.is_some() || sink.scratch.names.len() - self.first >= FEW {
             return self.make_unique_among_many(sink, start);
         }

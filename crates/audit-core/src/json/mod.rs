@@ -1,4 +1,5 @@
-//! JSON text as callers hand it in: any white space, any depth, any repetition (RFC 8259).
+//! JSON text as callers hand it in: any white space, any depth, any repetition (RFC 8259), and
+//! control characters in strings, escaped or not (decision 0006).
 //!
 //! What must stay true here: time is linear and the stack bounded whatever the text, and numbers
 //! and names are never turned into values and back, so nothing is lost on the way.

@@ -5,7 +5,7 @@
 
 use super::{Cursor, SyntaxError};
 
-/// One well-formed JSON object, as text.
+/// One well-formed JSON object, as text. Its strings may hold control characters unescaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonObject(String);
 

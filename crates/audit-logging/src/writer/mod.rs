@@ -37,7 +37,7 @@ const POLL: Duration = Duration::from_millis(200);
 /// Looks at the queue, at the most, while woken waiters come in with their next events.
 const GATHER_LOOKS: u32 = 16;
 /// Length of one look: some microseconds.
-const GATHER_SPINS: u32 = 100;
+const GATHER_SPINS: u32 = 500;
 
 /// Everything written since the last sync: kept so that it can be written again elsewhere.
 #[derive(Default)]

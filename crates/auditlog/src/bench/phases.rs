@@ -10,6 +10,7 @@ use audit_logging::{
 use audit_reader::{VerifyOptions, verify_dir};
 
 use super::event::{self, Events};
+use super::pace::Pace;
 use super::{AckLatency, EmitLatency};
 use crate::error::CliError;
 
@@ -76,8 +77,14 @@ pub(super) fn throughput(
     Ok(Throughput { events_per_s, bytes_per_event, verified_per_s })
 }
 
-/// One producer, paced: each latency counts from the moment the event was due.
-pub(super) fn emit_latency(place: &Place<'_>, rate: u64) -> Result<(EmitLatency, f64), CliError> {
+pub(super) struct Paced {
+    pub(super) call: EmitLatency,
+    pub(super) since_due: EmitLatency,
+    pub(super) allocations_per_emit: f64,
+}
+
+/// One producer, paced: how long each call took, and how long after its event was due it ended.
+pub(super) fn emit_latency(place: &Place<'_>, rate: u64) -> Result<Paced, CliError> {
     let (logger, _) = place.open("latency")?;
     let events = Events::new();
     for n in 0..1_000 {
@@ -86,17 +93,20 @@ pub(super) fn emit_latency(place: &Place<'_>, rate: u64) -> Result<(EmitLatency,
     logger.flush_blocking()?;
     let count = rate * PACED_SECS;
     let gap = Duration::from_secs(1) / u32::try_from(rate).unwrap_or(u32::MAX);
-    let mut times = Vec::with_capacity(usize::try_from(count).unwrap_or(usize::MAX));
+    let room = usize::try_from(count).unwrap_or(usize::MAX);
+    let (mut calls, mut since_due) = (Vec::with_capacity(room), Vec::with_capacity(room));
     let mut outcome = Ok(());
+    let mut pace = Pace::new(gap);
     let allocated = allocation_counter::measure(|| {
-        let mut due = Instant::now();
         for n in 0..count {
-            due += gap;
-            while Instant::now() < due {
-                std::hint::spin_loop();
-            }
-            match logger.emit(events.nth(n)) {
-                Ok(_receipt) => times.push(due.elapsed().as_nanos() as u64),
+            let (due, start) = pace.wait();
+            let emitted = logger.emit(events.nth(n));
+            let end = Instant::now();
+            match emitted {
+                Ok(_receipt) => {
+                    calls.push((end - start).as_nanos() as u64);
+                    since_due.push((end - due).as_nanos() as u64);
+                }
                 Err(error) => {
                     outcome = Err(refused(error));
                     return;
@@ -106,10 +116,17 @@ pub(super) fn emit_latency(place: &Place<'_>, rate: u64) -> Result<(EmitLatency,
     });
     outcome?;
     logger.shutdown_blocking()?;
+    Ok(Paced {
+        call: summary(&mut calls),
+        since_due: summary(&mut since_due),
+        allocations_per_emit: allocated.count_total as f64 / count as f64,
+    })
+}
+
+fn summary(times: &mut [u64]) -> EmitLatency {
     let max = times.iter().copied().max().unwrap_or(0);
-    let mut at = |q| quantile(&mut times, q);
-    let latency = EmitLatency { p50: at(0.5), p99: at(0.99), p999: at(0.999), max };
-    Ok((latency, allocated.count_total as f64 / count as f64))
+    let mut at = |q| quantile(times, q);
+    EmitLatency { p50: at(0.5), p99: at(0.99), p999: at(0.999), max }
 }
 
 /// One producer that waits for each event to be durable.

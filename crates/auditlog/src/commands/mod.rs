@@ -38,7 +38,7 @@ use crate::output::{ColorChoice, Output};
 pub(crate) struct Cli {
     /// Print for machines.
     #[arg(long, global = true)]
-    json: bool,
+    pub(crate) json: bool,
     /// When to use colours.
     #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
     color: ColorChoice,

@@ -107,6 +107,39 @@ fn tail_json_is_what_stands_on_disk() {
 }
 
 #[test]
+fn failures_are_told_to_machines_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let nowhere = dir.path().join("no\u{1b}where").display().to_string();
+    let healthy = vector("healthy");
+    for args in [
+        &["verify", &nowhere][..],
+        &["tail", &nowhere],
+        &["show", &nowhere, "1"],
+        &["show", &healthy, "no such entry"],
+        &["show", &healthy, "999999999"],
+        &["emit", &nowhere],
+        &["init", &healthy, "--service", "x"],
+        &["init", &nowhere, "--service", "white space"],
+        &["verify"],
+        &["verify", &healthy, "--no-such-option"],
+    ] {
+        let plain = run(args);
+        assert_eq!(plain.status.code(), Some(2), "{args:?}");
+        assert_eq!(stdout(&plain), "", "{args:?}");
+        let told = run(&[args, &["--json"]].concat());
+        assert_eq!(told.status.code(), Some(2), "{args:?}");
+        assert!(!told.stderr.is_empty(), "{args:?}");
+        let object: Value = serde_json::from_slice(&told.stdout).unwrap();
+        assert_eq!(object["exit"], 2, "{args:?}");
+        assert!(object["error"].as_str().is_some_and(|text| text.len() > 10), "{args:?}");
+        assert_eq!(object.as_object().unwrap().len(), 2, "{args:?}");
+    }
+    let help = run(&["verify", "--json", "--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    assert!(stdout(&help).contains("Usage:") && !stdout(&help).contains("\"exit\""));
+}
+
+#[test]
 fn show_finds_by_seq_and_id_and_notices_edits() {
     let by_seq = stdout(&run(&["show", "--json", &vector("healthy"), "205"]));
     let entry: Value = serde_json::from_str(&by_seq).unwrap();

@@ -123,6 +123,60 @@ fn hostile_strings_keep_no_event_out() {
 }
 
 #[test]
+fn only_the_first_bad_lines_are_named_and_none_is_obeyed() {
+    let (_dir, path) = trail();
+    let mut input = b"{\"event_type\":\"a.b\",\"\\u001b[2J\":1}\n".repeat(1_000);
+    input.extend_from_slice(b"{\"event_type\":\"door.opened\"}\n");
+    let output = emit(&path, &["--json"], &input);
+    assert_eq!(output.status.code(), Some(2));
+    let errors = stderr(&output);
+    assert_eq!(errors.lines().filter(|line| line.contains(": line ")).count(), 20, "{errors}");
+    assert!(errors.contains("980 more lines were refused"), "{errors}");
+    assert!(!errors.contains('\u{1b}'), "{errors:?}");
+    let summary: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(summary, serde_json::json!({"recorded": 1, "refused": 1_000}));
+    // Receipts leave no room for a summary, so the failure is the last object.
+    let output = emit(&path, &["--json", "--receipts", "durable"], b"nonsense\n");
+    let failure: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(failure["exit"], 2);
+}
+
+/// The most memory a process has had so far, in MiB.
+#[cfg(target_os = "linux")]
+fn peak_memory(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_is_bounded_by_the_longest_line_allowed() {
+    let names: Vec<String> = (0..1_500_000).map(|n| format!("\"{n:06x}\":1")).collect();
+    let names = format!("{{\"event_type\":\"x.names\",\"details\":{{{}}}}}", names.join(","));
+    assert!(names.len() > 14 << 20 && names.len() < 16 << 20);
+    let refused = vec![b'x'; 48 << 20];
+    for (input, limit) in [(refused.as_slice(), 64), (names.as_bytes(), 120)] {
+        let (_dir, path) = trail();
+        let mut child = auditlog(&["emit", &path, "--receipts", "emitted"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let mut receipts = BufReader::new(child.stdout.take().unwrap()).lines();
+        stdin.write_all(input).unwrap();
+        stdin.write_all(b"\n{\"event_type\":\"door.opened\"}\n").unwrap();
+        assert!(receipts.any(|line| line.unwrap().starts_with("{\"line\":2,")));
+        let peak = peak_memory(child.id());
+        assert!(peak < limit, "{peak} MiB for a line of {} bytes", input.len());
+        drop(stdin);
+        child.wait().unwrap();
+    }
+}
+
+#[test]
 fn a_receipt_comes_while_the_input_is_still_open() {
     let (_dir, path) = trail();
     for at in ["emitted", "durable"] {
@@ -222,6 +276,10 @@ fn schema_lists_the_catalogue_and_bench_the_figures_of_the_contract() {
         "/emit_ns/p99",
         "/emit_ns/p999",
         "/emit_ns/max",
+        "/emit_due_ns/p50",
+        "/emit_due_ns/p99",
+        "/emit_due_ns/p999",
+        "/emit_due_ns/max",
         "/allocations_per_emit",
         "/durable_events_per_s",
         "/ack_us/p50",
@@ -231,6 +289,11 @@ fn schema_lists_the_catalogue_and_bench_the_figures_of_the_contract() {
         "/raw/sha256_bytes_per_s",
     ] {
         assert!(figures.pointer(name).is_some_and(|v| !v.is_null()), "{name} in {figures}");
+    }
+    // A call ends later after it was due than after it began.
+    for quantile in ["p50", "p99", "p999", "max"] {
+        let of = |name: &str| figures[name][quantile].as_u64().unwrap();
+        assert!(of("emit_ns") <= of("emit_due_ns"), "{quantile} in {figures}");
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "bench cleans up");
 }
