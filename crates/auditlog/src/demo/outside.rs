@@ -1,0 +1,222 @@
+//! What the files alone cannot show: that they are an old state. Somebody outside must remember.
+//!
+//! What must stay true here: the old state is a real one, copied while the story went on, and the
+//! second history is written by the real service. The witness is the real one, over HTTP.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use audit_collector::serve::{Limits, serve};
+use audit_collector::{Witness, WitnessConfig, witness};
+use audit_core::checkpoint::SignedCheckpoint;
+use audit_core::note::VerifierKey;
+use audit_reader::{FindingKind, Freshness, Report, Verdict, VerifyOptions, verify_dir};
+use audit_shipper::{Outcome, Policy, SyncOptions, SyncReport, WitnessSync};
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use super::DemoError;
+use super::child::Service;
+use super::narrator::Narrator;
+use super::traffic::{self, ALICE, BOB, Tally};
+use crate::output::escape;
+
+/// The copy of the checkpoint that was kept elsewhere.
+pub(super) const NOTED: &str = "noted.checkpoint";
+
+/// Rounds of work on the restored copy: more entries than the true trail has.
+const ROUNDS: u32 = 60;
+
+/// A copy of all of a trail, keys included, as a backup of the disk has it.
+pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Rolls the trail back and forks it, and has both found out by those who remember.
+pub(super) fn remember(
+    dir: &Path,
+    trail: &Path,
+    backup: &Path,
+    pinned: &VerifierKey,
+    narrator: &mut Narrator<'_>,
+) -> Result<(), DemoError> {
+    narrator.step(
+        "remember",
+        "The last resort: put the backup of step 4 back, keys and all. Who would notice?",
+    )?;
+    narrator.say("Beforehand, two who are not on this machine's disk are shown the true trail:")?;
+    let noted = dir.join(NOTED);
+    fs::copy(trail.join("checkpoint"), &noted).map_err(DemoError::io("note the checkpoint"))?;
+    let noted = fs::read(noted).map_err(DemoError::io("read the noted checkpoint"))?;
+    let noted =
+        SignedCheckpoint::parse(&noted).map_err(DemoError::failed("read the checkpoint"))?;
+    let size = noted.unverified().size;
+    narrator
+        .say(format_args!("an auditor notes the checkpoint, five lines, at {size} entries;"))?;
+    let witness = Loopback::start(&dir.join("witness"), pinned)?;
+    narrator.say(format_args!("a witness, a server on http://{}, cosigns it", witness.address))?;
+    let report = witness.ask(trail)?;
+    narrator.check(
+        report.satisfied && report.size == size,
+        &format!(
+            "the witness has cosigned {size} entries, led by the pinned key through every rotation"
+        ),
+    )?;
+    let options = options(pinned).with_witness(witness.key.clone());
+    let fresh = verify_dir(trail, options)?;
+    let Freshness::Cosigned { time, .. } = &fresh.freshness else {
+        return narrator.check(false, "with the witness's key, verify also says how fresh it is");
+    };
+    narrator.check(
+        fresh.verdict == Verdict::Proven,
+        &format!(
+            "with the witness's key, verify also says how fresh it is: {}",
+            escape(time.as_bytes())
+        ),
+    )?;
+
+    let story = Story { noted: &noted, witness: &witness, pinned };
+    let rolled_back = dir.join("forged").join("10-rolled-back");
+    copy(backup, &rolled_back).map_err(DemoError::io("restore the backup"))?;
+    let rolled_back = story.judge(
+        "10. the backup put back: every entry true, the evening gone",
+        FindingKind::Rollback,
+        &rolled_back,
+        narrator,
+    )?;
+
+    let forked = dir.join("forged").join("11-forked");
+    copy(backup, &forked).map_err(DemoError::io("restore the backup"))?;
+    let service = Service::start(&forked)?;
+    let mut tally = Tally::default();
+    let alice = traffic::login(service.address, ALICE, &mut tally)?;
+    let bob = traffic::login(service.address, BOB, &mut tally)?;
+    traffic::everyday(service.address, &alice, &bob, ROUNDS, &mut tally)?;
+    service.terminate()?;
+    let forked = story.judge(
+        "11. the service started on it, for another evening with other entries",
+        FindingKind::Fork,
+        &forked,
+        narrator,
+    )?;
+    narrator.fact("witnessed_size", size);
+    narrator.fact("rolled_back", rolled_back);
+    narrator.fact("forked", forked);
+    narrator.say("So: let a witness on another machine see every checkpoint (docs/operations.md).")
+}
+
+fn options(pinned: &VerifierKey) -> VerifyOptions<'static> {
+    VerifyOptions::default().with_key(pinned.clone())
+}
+
+/// Those who remember.
+struct Story<'a> {
+    noted: &'a SignedCheckpoint,
+    witness: &'a Loopback,
+    pinned: &'a VerifierKey,
+}
+
+impl Story<'_> {
+    /// Alone the copy looks well; held against what was seen before it does not.
+    fn judge(
+        &self,
+        what: &str,
+        kind: FindingKind,
+        copy: &Path,
+        narrator: &mut Narrator<'_>,
+    ) -> Result<serde_json::Value, DemoError> {
+        let alone = verify_dir(copy, options(self.pinned))?;
+        narrator.admit(
+            alone.verdict == Verdict::Proven,
+            &format!("{what}: `proven`, if only the files are asked"),
+        )?;
+        let with = options(self.pinned).with_reference("the noted one", self.noted.clone());
+        let held = verify_dir(copy, with)?;
+        narrator.check(
+            is_found_out(&held, kind),
+            &format!("found out by the noted checkpoint: {}", kind.name()),
+        )?;
+        let report = self.witness.ask(copy)?;
+        let answer = report.witnesses.first().map(|by| &by.outcome);
+        let told = match (kind, answer) {
+            (FindingKind::Rollback, Some(Outcome::Rollback { seen, evidence }))
+            | (FindingKind::Fork, Some(Outcome::Fork { seen, evidence })) => {
+                let signed = evidence.as_ref().is_some_and(|evidence| evidence.signed_by_log);
+                Some((*seen, signed))
+            }
+            _ => None,
+        };
+        let (seen, signed) = told.unwrap_or_default();
+        let proof = if signed { "; it shows one that the trail's own key signed" } else { "" };
+        narrator.check(
+            told.is_some() && report.has_finding(),
+            &format!(
+                "found out by the witness, which refuses: \"I have cosigned other {seen} entries\"{proof}"
+            ),
+        )?;
+        Ok(json!({
+            "alone": alone.verdict, "noted": kind.name(), "witness": answer,
+            "entries": alone.entries,
+        }))
+    }
+}
+
+fn is_found_out(report: &Report, kind: FindingKind) -> bool {
+    report.verdict == Verdict::Violated && report.findings.counts().contains_key(&kind)
+}
+
+/// A witness of this process, on a free port. It stops when this is dropped.
+struct Loopback {
+    address: SocketAddr,
+    key: VerifierKey,
+    policy: Policy,
+    _runtime: tokio::runtime::Runtime,
+    _stop: oneshot::Sender<()>,
+}
+
+impl Loopback {
+    fn start(state: &Path, log: &VerifierKey) -> Result<Loopback, DemoError> {
+        let name = Some("witness.example/demo".to_owned());
+        let config = WitnessConfig { state: state.to_owned(), name, logs: vec![log.clone()] };
+        let open = Witness::open(config).map_err(DemoError::failed("open the witness"))?;
+        let key = open.key().clone();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .map_err(DemoError::io("start the runtime"))?;
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"));
+        let listener = listener.map_err(DemoError::io("listen on 127.0.0.1"))?;
+        let address = listener.local_addr().map_err(DemoError::io("listen on 127.0.0.1"))?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let router = witness::router(Arc::new(open));
+        runtime.spawn(serve(listener, router, Limits::default(), async move {
+            // The sender never sends: its end is what is waited for.
+            drop(stopped.await);
+        }));
+        let policy = format!("witness w1 {key} http://{address}\nquorum w1\n");
+        let policy = Policy::parse(policy.as_bytes());
+        let policy = policy.map_err(DemoError::failed("read the witness policy"))?;
+        Ok(Loopback { address, key, policy, _runtime: runtime, _stop: stop })
+    }
+
+    /// Submits a trail's checkpoint, as `auditlog witness-sync` does.
+    fn ask(&self, trail: &Path) -> Result<SyncReport, DemoError> {
+        let mut sync = WitnessSync::new(trail, self.policy.clone(), &SyncOptions::default());
+        sync.sync().map_err(DemoError::failed("ask the witness"))
+    }
+}
