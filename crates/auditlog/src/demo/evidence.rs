@@ -135,7 +135,7 @@ pub(super) fn forge(
     let parent = dir.join("forged");
     let mut rows = Vec::new();
     for (number, forgery) in (1..).zip(&FORGERIES) {
-        let (_, report) = forgery.commit(trail, &parent, pinned)?;
+        let report = forgery.commit(trail, &parent, pinned)?;
         let counts = report.findings.counts();
         let kinds: Vec<&str> = counts
             .keys()
@@ -151,10 +151,10 @@ pub(super) fn forge(
             report.verdict == Verdict::Violated && betrayed,
             &format!("{number}. {}", forgery.what),
         )?;
-        narrator.show(format_args!("found out: {}", kinds.join(", ")))?;
+        narrator.show(format_args!("found out by {}", kinds.join(", ")))?;
     }
     narrator.fact("forgeries", Value::Array(rows));
     narrator
         .say("The last one is why keys are destroyed: with the key of today nobody can sign for")?;
-    narrator.say("yesterday. It can still sign for today, which is what the next step is about.")
+    narrator.say("yesterday. It can still sign for today: for that, see the next step.")
 }

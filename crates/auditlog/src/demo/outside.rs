@@ -1,7 +1,7 @@
-//! What the files alone cannot show: that they are an old state. Somebody outside must remember.
+//! What the files alone cannot show: an old state, or today signed twice. Somebody else must remember.
 //!
 //! What must stay true here: the old state is a real one, copied while the story went on, and the
-//! second history is written by the real service. The witness is the real one, over HTTP.
+//! witness is the real one, asked over HTTP. That the files alone say `proven` is said as well.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -20,16 +20,12 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::DemoError;
-use super::child::Service;
 use super::narrator::Narrator;
-use super::traffic::{self, ALICE, BOB, Tally};
+use super::tamper::SIGNED_TODAY;
 use crate::output::escape;
 
 /// The copy of the checkpoint that was kept elsewhere.
 pub(super) const NOTED: &str = "noted.checkpoint";
-
-/// Rounds of work on the restored copy: more entries than the true trail has.
-const ROUNDS: u32 = 60;
 
 /// A copy of all of a trail, keys included, as a backup of the disk has it.
 pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
@@ -56,9 +52,10 @@ pub(super) fn remember(
 ) -> Result<(), DemoError> {
     narrator.step(
         "remember",
-        "The last resort: put the backup of step 4 back, keys and all. Who would notice?",
+        "Two forgeries that no file gives away. Against them somebody else must remember.",
     )?;
-    narrator.say("Beforehand, two who are not on this machine's disk are shown the true trail:")?;
+    narrator
+        .say("Before they are made, two who are out of the forger's reach see the true trail:")?;
     let noted = dir.join(NOTED);
     fs::copy(trail.join("checkpoint"), &noted).map_err(DemoError::io("note the checkpoint"))?;
     let noted = fs::read(noted).map_err(DemoError::io("read the noted checkpoint"))?;
@@ -66,15 +63,16 @@ pub(super) fn remember(
         SignedCheckpoint::parse(&noted).map_err(DemoError::failed("read the checkpoint"))?;
     let size = noted.unverified().size;
     narrator
-        .say(format_args!("an auditor notes the checkpoint, five lines, at {size} entries;"))?;
+        .say(format_args!("an auditor notes its checkpoint, five lines, at {size} entries, and"))?;
     let witness = Loopback::start(&dir.join("witness"), pinned)?;
-    narrator.say(format_args!("a witness, a server on http://{}, cosigns it", witness.address))?;
+    narrator.say(format_args!(
+        "a witness, a server elsewhere (here http://{}), is asked to cosign it",
+        witness.address
+    ))?;
     let report = witness.ask(trail)?;
     narrator.check(
         report.satisfied && report.size == size,
-        &format!(
-            "the witness has cosigned {size} entries, led by the pinned key through every rotation"
-        ),
+        &format!("the witness cosigned it: the pinned key led it through every change of keys"),
     )?;
     let options = options(pinned).with_witness(witness.key.clone());
     let fresh = verify_dir(trail, options)?;
@@ -93,24 +91,17 @@ pub(super) fn remember(
     let rolled_back = dir.join("forged").join("10-rolled-back");
     copy(backup, &rolled_back).map_err(DemoError::io("restore the backup"))?;
     let rolled_back = story.judge(
-        "10. the backup put back: every entry true, the evening gone",
+        "10. the backup of step 4 put back, key and all: every entry true, the evening gone",
         FindingKind::Rollback,
         &rolled_back,
         narrator,
     )?;
 
-    let forked = dir.join("forged").join("11-forked");
-    copy(backup, &forked).map_err(DemoError::io("restore the backup"))?;
-    let service = Service::start(&forked)?;
-    let mut tally = Tally::default();
-    let alice = traffic::login(service.address, ALICE, &mut tally)?;
-    let bob = traffic::login(service.address, BOB, &mut tally)?;
-    traffic::everyday(service.address, &alice, &bob, ROUNDS, &mut tally)?;
-    service.terminate()?;
+    let forged = SIGNED_TODAY.make(trail, &dir.join("forged"))?;
     let forked = story.judge(
-        "11. the service started on it, for another evening with other entries",
+        "11. an entry of this evening blamed on alice, all signed anew with the stolen key",
         FindingKind::Fork,
-        &forked,
+        &forged,
         narrator,
     )?;
     narrator.fact("witnessed_size", size);
@@ -140,10 +131,8 @@ impl Story<'_> {
         narrator: &mut Narrator<'_>,
     ) -> Result<serde_json::Value, DemoError> {
         let alone = verify_dir(copy, options(self.pinned))?;
-        narrator.admit(
-            alone.verdict == Verdict::Proven,
-            &format!("{what}: `proven`, if only the files are asked"),
-        )?;
+        narrator.admit(alone.verdict == Verdict::Proven, what)?;
+        narrator.say("    asked alone, the files say: `proven`")?;
         let with = options(self.pinned).with_reference("the noted one", self.noted.clone());
         let held = verify_dir(copy, with)?;
         narrator.check(
@@ -161,11 +150,17 @@ impl Story<'_> {
             _ => None,
         };
         let (seen, signed) = told.unwrap_or_default();
-        let proof = if signed { "; it shows one that the trail's own key signed" } else { "" };
+        let proof = if signed { ", and shows one signed by this very trail's key" } else { "" };
         narrator.check(
             told.is_some() && report.has_finding(),
             &format!(
-                "found out by the witness, which refuses: \"I have cosigned other {seen} entries\"{proof}"
+                "found out by the witness: {}; {}{proof}",
+                kind.name(),
+                if kind == FindingKind::Rollback {
+                    format!("it has cosigned {seen} entries already")
+                } else {
+                    format!("it has cosigned {seen} others")
+                }
             ),
         )?;
         Ok(json!({

@@ -99,11 +99,7 @@ pub(super) const FORGERIES: [Forgery; 9] = [
         betrayed_by: &[FindingKind::RootMismatch],
         sums_made_new: true,
         act: |copy, _| {
-            let last = copy.segments.len().saturating_sub(1);
-            let bob = |line: &Line| line.segment == last && line.text.contains(BOB);
-            let at = copy.lines.iter().rposition(bob);
-            let at = at.ok_or_else(|| std::io::Error::other("bob did nothing in the evening"))?;
-            copy.lines[at].text = copy.lines[at].text.replacen(BOB, "\"user_id\":\"alice\"", 1);
+            let at = copy.blame()?;
             copy.rehash_from(at);
             Ok(())
         },
@@ -143,6 +139,18 @@ pub(super) const FORGERIES: [Forgery; 9] = [
     },
 ];
 
+/// The one that the files alone do not give away: the key of today signs for today.
+pub(super) const SIGNED_TODAY: Forgery = Forgery {
+    name: "11-signed-today",
+    what: "an entry of the evening blamed on alice, and signed again with the stolen current key",
+    betrayed_by: &[],
+    sums_made_new: true,
+    act: |copy, _| {
+        let at = copy.blame()?;
+        copy.sign_again(at)
+    },
+};
+
 /// A copy of a trail, in memory.
 struct Copy {
     segments: Vec<String>,
@@ -159,18 +167,23 @@ struct Line {
 }
 
 impl Forgery {
-    /// Makes the forged copy under `parent` and verifies it.
+    /// Makes the forged copy under `parent`; gives where it is.
+    pub(super) fn make(&self, trail: &Path, parent: &Path) -> Result<PathBuf, DemoError> {
+        let target = parent.join(self.name);
+        let failed = DemoError::io(format!("copy the trail to {}", target.display()));
+        self.forge(trail, &target).map_err(failed)?;
+        Ok(target)
+    }
+
+    /// Makes it and verifies it.
     pub(super) fn commit(
         &self,
         trail: &Path,
         parent: &Path,
         pinned: &VerifierKey,
-    ) -> Result<(PathBuf, Report), DemoError> {
-        let target = parent.join(self.name);
-        let failed = DemoError::io(format!("copy the trail to {}", target.display()));
-        self.forge(trail, &target).map_err(failed)?;
-        let report = verify_dir(&target, VerifyOptions::default().with_key(pinned.clone()))?;
-        Ok((target, report))
+    ) -> Result<Report, DemoError> {
+        let target = self.make(trail, parent)?;
+        Ok(verify_dir(&target, VerifyOptions::default().with_key(pinned.clone()))?)
     }
 
     fn forge(&self, trail: &Path, target: &Path) -> std::io::Result<()> {
@@ -189,14 +202,15 @@ impl Forgery {
 }
 
 impl Copy {
-    /// Copies the files, keys and lock left out, and takes the lines of the segments in.
+    /// Copies the files, keys, lock and `witnessed` left out, and takes the lines of the segments in.
     fn read(trail: &Path, target: &Path) -> std::io::Result<Copy> {
         fs::create_dir_all(target)?;
         let mut segments = Vec::new();
         for entry in fs::read_dir(trail)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if !entry.file_type()?.is_file() || name == "lock" {
+            // What a witness signed is nothing that the forger can make: he takes it away.
+            if !entry.file_type()?.is_file() || ["lock", "witnessed"].contains(&name.as_str()) {
                 continue;
             }
             fs::copy(entry.path(), target.join(&name))?;
@@ -241,6 +255,17 @@ impl Copy {
     fn whitewash(&mut self, at: usize) {
         let line = &mut self.lines[at].text;
         *line = line.replacen("\"result\":\"failure\"", "\"result\":\"success\"", 1);
+    }
+
+    /// What bob did last becomes something that alice did. Gives where.
+    fn blame(&mut self) -> std::io::Result<usize> {
+        let last = self.segments.len().saturating_sub(1);
+        let bobs = |line: &Line| line.segment == last && line.text.contains(BOB);
+        let at = self.lines.iter().rposition(bobs);
+        let at = at.ok_or_else(|| std::io::Error::other("bob did nothing in the evening"))?;
+        let line = &mut self.lines[at].text;
+        *line = line.replacen(BOB, "\"user_id\":\"alice\"", 1);
+        Ok(at)
     }
 
     fn rehash_from(&mut self, at: usize) {
