@@ -149,7 +149,7 @@ pub(super) fn forge(
         let betrayed = forgery.betrayed_by.iter().any(|kind| counts.contains_key(kind));
         narrator.check(
             report.verdict == Verdict::Violated && betrayed,
-            &format!("{number}. {}", forgery.what),
+            &format!("#{number} {}", forgery.what),
         )?;
         narrator.show(format_args!("found out by {}", kinds.join(", ")))?;
     }

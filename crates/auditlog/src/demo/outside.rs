@@ -72,7 +72,7 @@ pub(super) fn remember(
     let report = witness.ask(trail)?;
     narrator.check(
         report.satisfied && report.size == size,
-        &format!("the witness cosigned it: the pinned key led it through every change of keys"),
+        "the witness cosigned it: the pinned key led it through every change of keys",
     )?;
     let options = options(pinned).with_witness(witness.key.clone());
     let fresh = verify_dir(trail, options)?;
@@ -91,7 +91,7 @@ pub(super) fn remember(
     let rolled_back = dir.join("forged").join("10-rolled-back");
     copy(backup, &rolled_back).map_err(DemoError::io("restore the backup"))?;
     let rolled_back = story.judge(
-        "10. the backup of step 4 put back, key and all: every entry true, the evening gone",
+        "#10 the backup of step 4 put back, key and all: every entry true, the evening gone",
         FindingKind::Rollback,
         &rolled_back,
         narrator,
@@ -99,7 +99,7 @@ pub(super) fn remember(
 
     let forged = SIGNED_TODAY.make(trail, &dir.join("forged"))?;
     let forked = story.judge(
-        "11. an entry of this evening blamed on alice, all signed anew with the stolen key",
+        "#11 an entry of this evening blamed on alice, all signed anew with the stolen key",
         FindingKind::Fork,
         &forged,
         narrator,
@@ -150,18 +150,14 @@ impl Story<'_> {
             _ => None,
         };
         let (seen, signed) = told.unwrap_or_default();
-        let proof = if signed { ", and shows one signed by this very trail's key" } else { "" };
+        let whose = if signed { ", signed by this very trail's key" } else { "" };
+        let seen = match kind {
+            FindingKind::Rollback => format!("it has cosigned {seen} entries already"),
+            _ => format!("it has cosigned other {seen} entries{whose}"),
+        };
         narrator.check(
             told.is_some() && report.has_finding(),
-            &format!(
-                "found out by the witness: {}; {}{proof}",
-                kind.name(),
-                if kind == FindingKind::Rollback {
-                    format!("it has cosigned {seen} entries already")
-                } else {
-                    format!("it has cosigned {seen} others")
-                }
-            ),
+            &format!("found out by the witness: {}, for {seen}", kind.name()),
         )?;
         Ok(json!({
             "alone": alone.verdict, "noted": kind.name(), "witness": answer,

@@ -112,11 +112,11 @@ pub(super) fn farewell(
         "$A verify \"$D\"/forged/10-rolled-back --key \"$KEY\" --checkpoint \"$D\"/{NOTED}"
     ))?;
     narrator.show(format_args!(
-        "$A check \"$D\"/{seq_file} --key {}",
-        escape(proven.key.to_string().as_bytes())
+        "$A verify \"$D\"/forged/11-signed-today --key \"$KEY\" --checkpoint \"$D\"/{NOTED}"
     ))?;
     narrator.show(format_args!(
-        "$A verify \"$D\"/forged/11-signed-today --key \"$KEY\" --checkpoint \"$D\"/{NOTED}"
+        "$A check \"$D\"/{seq_file} --key {}",
+        escape(proven.key.to_string().as_bytes())
     ))?;
     narrator.show("$A tail \"$D\"/trail -n 20")?;
     narrator.say("How to audit your own service: crates/auditlog/src/demo/service/")
