@@ -130,7 +130,7 @@ pub(super) fn forge(
 ) -> Result<(), DemoError> {
     narrator.step(
         "forge",
-        "Somebody with access to the disk wants a failed login gone. Nine tries, on copies.",
+        "Somebody with access to the disk wants the past to be another. Nine tries, on copies.",
     )?;
     let parent = dir.join("forged");
     let mut rows = Vec::new();
@@ -156,5 +156,5 @@ pub(super) fn forge(
     narrator.fact("forgeries", Value::Array(rows));
     narrator
         .say("The last one is why keys are destroyed: with the key of today nobody can sign for")?;
-    narrator.say("yesterday. It can still sign for today: for that, see the next step.")
+    narrator.say("yesterday. It can still sign for today: for that, see step 10.")
 }
