@@ -1,7 +1,8 @@
 //! The demonstration, run as a newcomer runs it.
 //!
 //! What must stay true here: the trail it leaves is checked by others than the demonstration
-//! itself: `auditlog verify`, `sha256sum` and the Python script, where these are installed.
+//! itself: `auditlog verify` and `check`, `sha256sum` and the Python scripts, where these are
+//! installed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::io::{BufRead, BufReader};
@@ -44,20 +45,57 @@ fn the_story_goes_as_told() {
     assert!(step(&story, "kill")["answered_durable"].as_u64().unwrap() >= 60);
     assert!(step(&story, "kill")["unanswered"].as_u64().unwrap() >= 1);
     assert_eq!(step(&story, "recover")["lost"], 0);
-    assert_eq!(step(&story, "verify")["verdict"], "unproven");
+    let verified = step(&story, "verify");
+    assert_eq!(verified["verdict"], "proven");
+    assert_eq!(verified["sealed_size"], verified["entries"]);
+    assert!(verified["keys_retired"].as_u64().unwrap() >= 2);
     let forgeries = step(&story, "forge")["forgeries"].as_array().unwrap();
     let found_out = forgeries.iter().filter(|forgery| forgery["found_out"] == true).count();
-    assert_eq!((found_out, forgeries.len()), (5, 6));
+    assert_eq!((found_out, forgeries.len()), (9, 9));
+    for (name, kind) in [("rolled_back", "rollback"), ("forked", "fork")] {
+        let outcome = &step(&story, "remember")[name];
+        assert_eq!(outcome["alone"], "proven", "{outcome}");
+        assert_eq!(
+            (&outcome["noted"], &outcome["witness"]["outcome"]),
+            (&kind.into(), &kind.into())
+        );
+    }
 
-    // The command says the same of what is left behind.
+    // The commands say the same of what is left behind.
     let trail = dir.path().join("trail");
-    let verify = |path: &Path| auditlog(&["verify", path.to_str().unwrap()]).status.code();
-    assert_eq!(verify(&trail), Some(3));
-    assert_eq!(verify(&dir.path().join("forged/3-deleted")), Some(1));
+    let key = step(&story, "create")["key"].as_str().unwrap();
+    let noted = dir.path().join("noted.checkpoint");
+    let verify = |name: &str, more: &[&str]| {
+        let path = dir.path().join(name);
+        let args = [&["verify", path.to_str().unwrap(), "--key", key], more].concat();
+        auditlog(&args).status.code()
+    };
+    let since = ["--checkpoint", noted.to_str().unwrap()];
+    assert_eq!(verify("trail", &[]), Some(0));
+    assert_eq!(verify("trail", &since), Some(0));
+    assert_eq!(verify("forged/3-deleted", &[]), Some(1));
+    assert_eq!(verify("forged/9-signed-again", &[]), Some(1));
+    for forged in ["forged/10-rolled-back", "forged/11-signed-today"] {
+        assert_eq!((verify(forged, &[]), verify(forged, &since)), (Some(0), Some(1)), "{forged}");
+    }
+    let proven = step(&story, "prove");
+    let (proof, proof_key) = (proven["proof"].as_str().unwrap(), &proven["proof_key"]);
+    let check = |key: &str| auditlog(&["check", proof, "--key", key]).status.code();
+    assert_eq!(check(proof_key.as_str().unwrap()), Some(0));
+    assert_eq!(check(key), Some(1), "the first key is gone, and another signed this");
 
     without_our_software("sha256sum -c --quiet *.sha256", &trail);
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/verify_trail.py");
-    without_our_software(&format!("python3 '{script}' ."), &trail);
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
+    without_our_software(&format!("python3 '{docs}/verify_trail.py' ."), &trail);
+    if Command::new("python3")
+        .args(["-c", "import cryptography"])
+        .output()
+        .is_ok_and(|o| o.status.success())
+    {
+        without_our_software(&format!("python3 '{docs}/verify_full.py' . --key '{key}'"), &trail);
+    } else {
+        println!("SKIPPED, for Python's `cryptography` is not installed: verify_full.py");
+    }
 }
 
 fn without_our_software(command: &str, trail: &Path) {

@@ -2,13 +2,15 @@
 //!
 //! What must stay true here: nothing is staged. The requests are real, the process is really
 //! killed, and each claim is checked before it is printed; if one does not hold, the story ends
-//! there with exit code 2. What this release cannot do is said as plainly as what it can.
+//! there with exit code 2. What the files alone cannot show is said as plainly as what they can.
 
 mod child;
 mod evidence;
 mod http;
 mod load;
 mod narrator;
+mod outside;
+mod proof;
 mod service;
 mod story;
 mod tamper;
@@ -25,7 +27,7 @@ use thiserror::Error;
 use crate::output::Output;
 use narrator::Narrator;
 
-/// Tell the whole story in a minute: real requests, a kill, recovery, verification, forgeries
+/// Tell the whole story in a minute: real requests, a kill, recovery, proof, forgeries
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Everything happens in one new directory, which is kept.\n\
     Exit codes: 0 the story went as told, 2 it did not.\n\n\
@@ -54,6 +56,9 @@ pub(crate) enum DemoError {
     /// The service of the story failed.
     #[error("the service failed: {why}")]
     Service { why: String },
+    /// A tool of the story failed.
+    #[error("cannot {doing}: {why}")]
+    Failed { doing: &'static str, why: String },
     /// The trail could not be made.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -68,6 +73,10 @@ pub(crate) enum DemoError {
 impl DemoError {
     fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> DemoError {
         move |source| DemoError::Io { doing: doing.into(), source }
+    }
+
+    fn failed<E: std::fmt::Display>(doing: &'static str) -> impl FnOnce(E) -> DemoError {
+        move |error| DemoError::Failed { doing, why: error.to_string() }
     }
 }
 

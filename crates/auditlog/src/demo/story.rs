@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use audit_core::note::VerifierKey;
 use audit_logging::{AuditConfig, AuditMode};
 use serde_json::json;
 
@@ -14,7 +15,7 @@ use super::narrator::Narrator;
 use super::service::MAX_FAILURES;
 use super::traffic::{self, ALICE, BOB, Tally};
 use super::trail::{Overview, each};
-use super::{DemoError, evidence};
+use super::{DemoError, evidence, outside, proof};
 use crate::output::escape;
 
 /// Actions answered as durable before the service is killed.
@@ -23,21 +24,25 @@ const BEFORE_THE_KILL: usize = 60;
 /// Tells it, in `dir`.
 pub(super) fn tell(dir: &Path, narrator: &mut Narrator<'_>) -> Result<(), DemoError> {
     let trail = dir.join("trail");
-    make(&trail, narrator)?;
+    let pinned = make(&trail, narrator)?;
     let (service, secrets) = use_it(&trail, narrator)?;
     let durable = kill_it(&trail, service, &secrets[0], narrator)?;
+    let backup = dir.join("backup");
+    outside::copy(&trail, &backup).map_err(DemoError::io("back the trail up"))?;
     let (service, alice, bob) = restart(&trail, &durable, narrator)?;
     stop(&trail, service, (&alice, &bob), narrator)?;
     let mut secrets = secrets;
     secrets.extend([alice, bob]);
-    evidence::verify(&trail, narrator)?;
+    evidence::verify(&trail, &pinned, narrator)?;
     evidence::look(&trail, &secrets, narrator)?;
-    evidence::forge(dir, &trail, narrator)?;
-    evidence::farewell(&trail, narrator)
+    evidence::forge(dir, &trail, &pinned, narrator)?;
+    outside::remember(dir, &trail, &backup, &pinned, narrator)?;
+    let proof = proof::prove_one(dir, &trail, &pinned, narrator)?;
+    proof::farewell(dir, &pinned, &proof, narrator)
 }
 
 /// The trail, before there is any service.
-fn make(trail: &Path, narrator: &mut Narrator<'_>) -> Result<(), DemoError> {
+fn make(trail: &Path, narrator: &mut Narrator<'_>) -> Result<VerifierKey, DemoError> {
     narrator.step(
         "create",
         "A service gets an audit trail: a directory, one line of JSON per event.",
@@ -49,9 +54,15 @@ fn make(trail: &Path, narrator: &mut Narrator<'_>) -> Result<(), DemoError> {
     let path = path_of(trail);
     narrator.say(format_args!("trail   {path}"))?;
     narrator.say(format_args!("origin  {}", escape(info.origin.as_bytes())))?;
+    narrator.say(format_args!("key     {}", escape(info.initial_key.as_bytes())))?;
+    narrator
+        .say("The key is the public half of what signs the trail. Whoever will check the trail")?;
+    narrator.say("one day notes it now, elsewhere: it is pinned, and all proof begins with it.")?;
     narrator.fact("trail", path);
     narrator.fact("origin", info.origin);
-    narrator.check(trail.join("trail.json").is_file(), "the trail is there")
+    narrator.fact("key", info.initial_key.clone());
+    narrator.check(trail.join("trail.json").is_file(), "the trail is there")?;
+    VerifierKey::parse(&info.initial_key).map_err(DemoError::failed("read the key"))
 }
 
 /// Starts the service and has it used and attacked. Gives the secrets that went over the wire.
@@ -117,6 +128,7 @@ fn kill_it(
     let overview = Overview::read(trail)?;
     let (opened, closed) = (overview.count("audit.opened"), overview.count("audit.closed"));
     narrator.check(opened == closed + 1, "the trail has no goodbye: opened, never closed")?;
+    narrator.say("(the machine's backup copies the disk just now; step 10 comes back to it)")?;
     Ok(outcome.durable)
 }
 
