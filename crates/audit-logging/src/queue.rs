@@ -5,6 +5,7 @@
 //! accepted and everything accepted is still handed over. Callers hold the lock for one copy, the
 //! writer for one swap. This narrow interface is where a crash-safe ring can take the queue's place.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -82,6 +83,8 @@ pub(crate) const fn weight_of(body: &[u8]) -> usize {
 #[derive(Debug)]
 pub(crate) struct Queue {
     state: Mutex<State>,
+    /// Position of the last record accepted, for looks that must not hold up who accepts.
+    tail: AtomicU64,
     work: Condvar,
     room: Condvar,
     capacity: usize,
@@ -94,6 +97,7 @@ impl Queue {
         let reserve = capacity / 100 * usize::from(reserve_percent);
         Queue {
             state: Mutex::default(),
+            tail: AtomicU64::new(0),
             work: Condvar::new(),
             room: Condvar::new(),
             capacity,
@@ -151,6 +155,7 @@ impl Queue {
         state.used += weight;
         state.pushed += 1;
         let position = state.pushed;
+        self.tail.store(position, Ordering::Release);
         let wake = std::mem::take(&mut state.writer_sleeps);
         drop(state);
         if wake {
@@ -161,7 +166,7 @@ impl Queue {
 
     /// Position of the last record accepted.
     pub(crate) fn tail(&self) -> Position {
-        self.lock().pushed
+        self.tail.load(Ordering::Acquire)
     }
 
     /// True when the writer had better make room soon, whatever the flush mode.

@@ -40,7 +40,7 @@ const LOOK_SPINS: u32 = 100;
 /// being woken costs.
 const FIRST_LOOKS: u32 = 32;
 /// Looks without a new record after which those that came are written.
-const MORE_LOOKS: u32 = 3;
+const MORE_LOOKS: u32 = 8;
 
 /// Everything written since the last sync: kept so that it can be written again elsewhere.
 #[derive(Default)]
@@ -217,12 +217,15 @@ impl Writer {
     /// some microseconds, one after the other, and then share a sync instead of waiting for this
     /// thread to be woken and for two syncs. Ends when a look brings nothing new: not a timer.
     fn linger(&mut self) {
-        if std::mem::take(&mut self.woken) == 0 {
+        let woken = std::mem::take(&mut self.woken);
+        if woken == 0 {
             return;
         }
+        // One alone is not worth waiting for others.
+        let more = if woken == 1 { 0 } else { MORE_LOOKS };
         let mut seen = self.position;
         let mut idle = 0;
-        while idle < if seen == self.position { FIRST_LOOKS } else { MORE_LOOKS } {
+        while idle < if seen == self.position { FIRST_LOOKS } else { more } {
             // Not a yield: that would give the core away for a whole time slice on a busy machine.
             (0..LOOK_SPINS).for_each(|_| std::hint::spin_loop());
             let tail = self.shared.queue.tail();
