@@ -193,7 +193,12 @@ fn a_missing_or_foreign_key_is_refused() {
     assert!(AuditLogger::new(config(dir.path())).is_err());
     std::fs::write(&key, good).unwrap();
     use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let mode =
+        |mode| std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o640);
+    let shared = AuditLogger::new(config(dir.path()));
+    assert!(matches!(shared, Err(OpenError::Insecure { .. })), "{shared:?}");
+    mode(0o600);
     write(dir.path(), &config(dir.path()), &["b"]);
     check(dir.path());
 }

@@ -12,8 +12,8 @@ use audit_core::note::{MAX_NOTE, VerifierKey};
 use audit_core::proof::{ProofError, TlogProof};
 use audit_core::segment::SegmentName;
 use audit_core::tree::{
-    Frontier, ProveError as TreeProveError, consistency_proof, inclusion_proof, verify_consistency,
-    verify_inclusion,
+    Frontier, MAX_SIZE, ProveError as TreeProveError, consistency_proof, inclusion_proof,
+    verify_consistency, verify_inclusion,
 };
 use audit_core::verify::StoredHashes;
 use memchr::memmem;
@@ -130,7 +130,7 @@ fn hashes(
     make: &dyn Fn(&mut HashReader<'_>) -> Made,
     holds: &dyn Fn(&[Hash]) -> bool,
 ) -> Result<Option<Vec<Hash>>, ReadError> {
-    let mut stored = StoredFile::open(source)?;
+    let mut stored = StoredFile::open(source, MAX_SIZE)?;
     let shortcut = make(&mut |index| stored.stored(index).ok_or(Missing)).ok();
     if let Some(hashes) = shortcut.filter(|hashes| holds(hashes)) {
         return Ok(Some(hashes));

@@ -1,12 +1,14 @@
 //! `tree.hashes`, read where it is asked for.
 //!
-//! What must stay true here: only what was in the file when the verification began counts. All of
-//! that is of entries that were in the segments by then; what is added later may be ahead of them.
+//! What must stay true here: only what was in the file when the reading began counts, and of that
+//! only what the checkpoint covers: so much is durable before a checkpoint is published. What is
+//! behind it a power cut may have torn, and the writer makes it anew: it contradicts nothing.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use audit_core::chain::Hash;
+use audit_core::tree::{MAX_SIZE, stored_hash_count};
 use audit_core::verify::StoredHashes;
 
 use crate::{DirSource, ReadError};
@@ -27,10 +29,11 @@ pub(crate) struct StoredFile {
 }
 
 impl StoredFile {
-    /// Opens the file; `None` if there is none.
-    pub(crate) fn open(source: &DirSource) -> Result<Option<StoredFile>, ReadError> {
+    /// Opens the file for the hashes of the first `size` entries; `None` if there is none.
+    pub(crate) fn open(source: &DirSource, size: u64) -> Result<Option<StoredFile>, ReadError> {
         let Some((file, bytes)) = source.open_file("tree.hashes")? else { return Ok(None) };
-        Ok(Some(StoredFile { file, count: bytes / HASH, first: 0, buffer: Vec::new() }))
+        let count = (bytes / HASH).min(stored_hash_count(size.min(MAX_SIZE)));
+        Ok(Some(StoredFile { file, count, first: 0, buffer: Vec::new() }))
     }
 
     /// The same file for another thread.

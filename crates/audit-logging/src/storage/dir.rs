@@ -16,7 +16,7 @@ use rustix::io::Errno;
 
 use super::file::DirSegment;
 use super::lock::{LockError, TrailLock};
-use super::{SegmentFile, Space, Storage, TEMPORARY, secure};
+use super::{KEYS, SegmentFile, Space, Storage, TEMPORARY, secure};
 use crate::error::OpenError;
 
 /// A trail's directory on a local file system.
@@ -194,8 +194,12 @@ impl Storage for DirStorage {
     }
 
     fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
-        let (dir, name) = locate(&self.dir, name, false)?;
-        Ok(Box::new(std::fs::File::from(open_checked(&dir, name, OFlags::RDONLY)?)))
+        let (dir, file) = locate(&self.dir, name, false)?;
+        let file = open_checked(&dir, file, OFlags::RDONLY)?;
+        if name.starts_with(KEYS) {
+            secure::check_private(&file)?;
+        }
+        Ok(Box::new(std::fs::File::from(file)))
     }
 
     /// `openat(O_EXCL)`, `fsync`, `fsync` of the directory.

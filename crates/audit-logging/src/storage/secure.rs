@@ -12,6 +12,9 @@ use rustix::process::geteuid;
 /// Write permission for the group or for others.
 const FOREIGN_WRITE: u32 = 0o022;
 
+/// Any permission for the group or for others.
+const FOREIGN: u32 = 0o077;
+
 /// Kind of the errors made here, so that the caller can tell them from the system's.
 pub(crate) const INSECURE: io::ErrorKind = io::ErrorKind::InvalidInput;
 
@@ -28,6 +31,15 @@ pub(crate) fn check(fd: impl AsFd, wanted: FileType) -> io::Result<Stat> {
         return Ok(stat);
     };
     Err(io::Error::new(INSECURE, problem))
+}
+
+/// Refuses a file that anybody but its owner may read, besides what [`check`] refuses.
+pub(crate) fn check_private(fd: impl AsFd) -> io::Result<()> {
+    let stat = check(fd, FileType::RegularFile)?;
+    if stat.st_mode & FOREIGN == 0 {
+        return Ok(());
+    }
+    Err(io::Error::new(INSECURE, "a private key that others may read; take it for stolen"))
 }
 
 /// Turns the kernel's refusal to follow a symlink into words.

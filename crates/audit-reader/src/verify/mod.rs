@@ -44,7 +44,8 @@ pub fn verify_dir(path: &Path, options: VerifyOptions<'_>) -> Result<Report, Rea
         witnesses: options.witnesses,
     };
     let sidecars = Sidecars::read(&source)?;
-    let stored = StoredFile::open(&source)?;
+    let signed = seals.checkpoint.as_ref().and_then(|read| read.as_ref().ok());
+    let stored = StoredFile::open(&source, signed.map_or(0, |signed| signed.unverified().size))?;
     let pinned = options.key.is_some();
     let first = match options.key {
         Some(key) => FirstKey::Pinned(key),

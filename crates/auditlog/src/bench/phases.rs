@@ -149,7 +149,8 @@ pub(super) fn acknowledgement(place: &Place<'_>) -> Result<AckLatency, CliError>
 pub(super) fn awaiting(place: &Place<'_>, tasks: usize) -> Result<f64, CliError> {
     let (logger, _) = place.open("awaiting")?;
     let failed = |source| CliError::Bench { what: "start the runtime", source };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().map_err(failed)?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().map_err(failed)?;
     let event = Arc::new(event::routine());
     let begin = Instant::now();
     let done = runtime.block_on(async {
