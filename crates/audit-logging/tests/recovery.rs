@@ -8,13 +8,8 @@ use std::path::{Path, PathBuf};
 
 use audit_logging::AuditLogger;
 use audit_testkit::read::{labels, of_type, sha256_hex};
-use audit_testkit::{Line, TestEvent, read_dir};
-use common::{PATIENCE, config};
-
-fn durable(logger: &AuditLogger, label: &str) {
-    let receipt = logger.emit(TestEvent::routine(label)).unwrap();
-    receipt.wait_durable_timeout(PATIENCE).unwrap();
-}
+use audit_testkit::{Line, read_dir};
+use common::{PATIENCE, config, durable, segment_files};
 
 /// A trail as a killed process leaves it: three events, no `audit.closed`.
 fn left_behind() -> (tempfile::TempDir, Vec<u8>) {
@@ -30,13 +25,7 @@ fn left_behind() -> (tempfile::TempDir, Vec<u8>) {
 }
 
 fn segment(dir: &Path) -> PathBuf {
-    let mut found: Vec<_> = std::fs::read_dir(dir.join("trail"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|e| e == "audit"))
-        .collect();
-    found.sort();
-    found.pop().unwrap()
+    segment_files(dir).pop().unwrap()
 }
 
 /// Nothing of the trail is signed yet: the process before died within the seal interval.

@@ -10,21 +10,10 @@ use audit_core::meta::Manifest;
 use audit_logging::{AuditConfig, AuditLogger, OpenError, RotationPolicy};
 use audit_testkit::read::{labels, of_type};
 use audit_testkit::{CountingStorage, Op, TestEvent, read_dir};
-use common::{PATIENCE, config, lazy, open_over, storage, with_mode};
-
-fn durable(logger: &AuditLogger, label: &str) {
-    let receipt = logger.emit(TestEvent::routine(label)).unwrap();
-    receipt.wait_durable_timeout(PATIENCE).unwrap();
-}
+use common::{PATIENCE, config, durable, lazy, open_over, segment_files, storage, with_mode};
 
 fn first_segment(dir: &Path) -> PathBuf {
-    let mut found: Vec<_> = std::fs::read_dir(dir.join("trail"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|e| e == "audit"))
-        .collect();
-    found.sort();
-    found.remove(0)
+    segment_files(dir).remove(0)
 }
 
 /// Three events, and the bytes of the segment as a killed process leaves it, nothing sealed.

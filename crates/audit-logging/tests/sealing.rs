@@ -13,12 +13,7 @@ use audit_logging::{AuditConfig, AuditLogger, OpenError, RotationPolicy};
 use audit_testkit::read::of_type;
 use audit_testkit::seals::{self, Sealed};
 use audit_testkit::{CountingStorage, Op, TestClock, TestEvent, block_on, read_dir};
-use common::{PATIENCE, config, open_over, storage};
-
-fn durable(logger: &AuditLogger, label: &str) {
-    let receipt = logger.emit(TestEvent::routine(label)).unwrap();
-    receipt.wait_durable_timeout(PATIENCE).unwrap();
-}
+use common::{PATIENCE, config, durable, open_over, storage};
 
 fn check(dir: &Path) -> Sealed {
     let lines = read_dir(&dir.join("trail"));

@@ -13,21 +13,10 @@ use audit_logging::{AuditConfig, AuditLogger};
 use audit_testkit::faulty::How;
 use audit_testkit::read::{labels, of_type};
 use audit_testkit::{FaultyStorage, Op, TestClock, TestEvent, read_dir};
-use common::{PATIENCE, config, open_over, storage};
-
-fn durable(logger: &AuditLogger, label: &str) {
-    let receipt = logger.emit(TestEvent::routine(label)).unwrap();
-    receipt.wait_durable_timeout(PATIENCE).unwrap();
-}
+use common::{PATIENCE, config, durable, open_over, segment_files, storage};
 
 fn segment(dir: &tempfile::TempDir) -> PathBuf {
-    let mut found: Vec<_> = std::fs::read_dir(dir.path().join("trail"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|e| e == "audit"))
-        .collect();
-    found.sort();
-    found.remove(0)
+    segment_files(dir.path()).remove(0)
 }
 
 fn with_stranger(act: impl FnOnce(&PathBuf)) -> (tempfile::TempDir, Vec<audit_testkit::Line>) {

@@ -5,7 +5,6 @@
 
 use std::io;
 
-use audit_core::chain::Head;
 use audit_core::meta::{FORMAT, TrailInfo};
 use audit_core::note::Signer;
 use uuid::Uuid;
@@ -15,7 +14,7 @@ use super::open::{OpenContext, key_error};
 use crate::clock::rfc3339;
 use crate::config::AuditConfig;
 use crate::error::OpenError;
-use crate::seal::{self, Rotation};
+use crate::seal;
 
 impl OpenContext<'_> {
     pub(super) fn create(&self, config: &AuditConfig) -> Result<Trail, OpenError> {
@@ -43,18 +42,7 @@ impl OpenContext<'_> {
         let mut text = self.io("trail.json", "write", text)?;
         text.push(b'\n');
         self.io("trail.json", "write", self.storage.replace("trail.json", &mut text.as_slice()))?;
-        Ok(Trail {
-            info,
-            head: Head::EMPTY,
-            active: None,
-            newest: None,
-            closed: Vec::new(),
-            recovered: None,
-            last_control: None,
-            key_since: None,
-            newest_hashes: Vec::new(),
-            rotation: Rotation::default(),
-        })
+        Ok(Trail::without_entries(info))
     }
 }
 

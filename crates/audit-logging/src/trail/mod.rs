@@ -65,3 +65,21 @@ pub(crate) struct Trail {
     /// What the newest entries say of the signing keys.
     pub(crate) rotation: Rotation,
 }
+
+impl Trail {
+    /// A trail that is described and has no entries yet.
+    fn without_entries(info: TrailInfo) -> Trail {
+        Trail {
+            info,
+            head: Head::EMPTY,
+            active: None,
+            newest: None,
+            closed: Vec::new(),
+            recovered: None,
+            last_control: None,
+            key_since: None,
+            newest_hashes: Vec::new(),
+            rotation: Rotation::default(),
+        }
+    }
+}

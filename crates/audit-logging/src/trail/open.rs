@@ -17,7 +17,7 @@ use super::{Recovered, Trail};
 use crate::builder::MakeSigner;
 use crate::config::AuditConfig;
 use crate::error::OpenError;
-use crate::seal::{self, Rotation};
+use crate::seal;
 use crate::storage::{KEYS, QUARANTINE, Storage, TEMPORARY, read_to_vec};
 
 /// What opening needs to know besides the files.
@@ -180,18 +180,7 @@ impl OpenContext<'_> {
                 self.io("trail.json", "read", read_to_vec(self.storage, "trail.json", 1 << 20))?;
             let again = self.storage.replace("trail.json", &mut text.as_slice());
             self.io("trail.json", "write", again)?;
-            return Ok(Trail {
-                info,
-                head: Head::EMPTY,
-                active: None,
-                newest: None,
-                closed: Vec::new(),
-                recovered: None,
-                last_control: None,
-                key_since: None,
-                newest_hashes: Vec::new(),
-                rotation: Rotation::default(),
-            });
+            return Ok(Trail::without_entries(info));
         };
         let is_closed = |segment: SegmentName| {
             names.iter().any(|name| *name == checksum_name(&segment.to_string()))

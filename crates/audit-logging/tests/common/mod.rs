@@ -41,6 +41,23 @@ pub fn storage(dir: &Path) -> DirStorage {
     DirStorage::open(&dir.join("trail"), true).unwrap()
 }
 
+/// Emits an event and waits until it is durable.
+pub fn durable(logger: &AuditLogger, label: &str) {
+    let receipt = logger.emit(audit_testkit::TestEvent::routine(label)).unwrap();
+    receipt.wait_durable_timeout(PATIENCE).unwrap();
+}
+
+/// The segments of the trail in `dir`, in the order of their names.
+pub fn segment_files(dir: &Path) -> Vec<std::path::PathBuf> {
+    let mut found: Vec<_> = std::fs::read_dir(dir.join("trail"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "audit"))
+        .collect();
+    found.sort();
+    found
+}
+
 /// Opens `config` over a wrapped storage.
 pub fn open_over(config: AuditConfig, storage: Arc<dyn Storage>) -> AuditLogger {
     AuditLogger::builder(config).storage(storage).open().unwrap()
