@@ -249,11 +249,18 @@ impl Queue {
         self.lock().wake.closed
     }
 
-    /// Writer only. Takes everything that was accepted since the last call.
+    /// Writer only. Takes everything that was accepted since the last call. The buffer that takes
+    /// its place is made as large here, so that no caller has to let it grow.
     pub(crate) fn take(&self) -> Batch {
-        let mut state = self.lock();
-        let fresh = Batch { bytes: state.spare.pop().unwrap_or_default(), count: 0 };
-        std::mem::replace(&mut state.incoming, fresh)
+        let (spare, size) = {
+            let mut state = self.lock();
+            (state.spare.pop(), state.incoming.bytes.capacity())
+        };
+        let mut bytes = spare.unwrap_or_default();
+        if bytes.capacity() < size {
+            bytes.reserve_exact(size);
+        }
+        std::mem::replace(&mut self.lock().incoming, Batch { bytes, count: 0 })
     }
 
     /// Writer only. Gives an emptied batch's buffer back for reuse.
