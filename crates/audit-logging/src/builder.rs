@@ -203,11 +203,18 @@ impl Builder {
                 trail::read_rotation(storage)
             })
             .map_err(refuse)?;
-        let tree =
-            seal::resume_tree(storage, origin, trail.head, &trail.newest_hashes, |seq, each| {
-                trail::read_hashes(storage, seq, each)
-            })
-            .map_err(refuse)?;
+        let read = seal::ReadTrail {
+            hashes: &|seq, each| trail::read_hashes(storage, seq, each),
+            key_at: &|size| {
+                // A new key is in force after the entry that seals the epoch before it.
+                let history = trail::read_rotation(storage)?.history;
+                let then = history.into_iter().rfind(|(seq, _)| size > seq + 1);
+                Ok(then.map_or_else(|| trail.info.initial_key.clone(), |(_, vkey)| vkey))
+            },
+        };
+        let key = keyring.signer().verifier_key();
+        let hashes = &trail.newest_hashes;
+        let tree = seal::resume_tree(storage, key, trail.head, hashes, &read).map_err(refuse)?;
         let sealer = Sealer::new(
             Arc::clone(shared),
             Arc::clone(&place.storage),

@@ -215,3 +215,33 @@ fn a_signer_of_ones_own_signs_instead_of_key_files() {
     let key = make(&signed.unverified().origin);
     assert_eq!(signed.verify(key.verifier_key()).unwrap().size, 7);
 }
+
+#[test]
+fn a_checkpoint_whose_signature_does_not_hold_is_not_built_upon() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &config(dir.path()), &["a", "b"]);
+    let trail = dir.path().join("trail");
+    // A history of somebody else's making, whole in itself, with size and root to match and the old
+    // signature under them: what a thief without the key can do.
+    let text = std::fs::read_to_string(segment(dir.path())).unwrap();
+    let mut forged = Vec::new();
+    let mut head = audit_core::chain::Head::EMPTY;
+    let mut tree = audit_core::tree::Frontier::new();
+    for line in text.lines() {
+        let line = line.replace("\"label\":\"a\"", "\"label\":\"z\"");
+        let from = line.find("\"audit_id\"").unwrap();
+        let body = &line[from..line.find(",\"prev_hash\"").unwrap()];
+        tree.push(audit_core::plan::append_line(&mut forged, &mut head, body.as_bytes()));
+    }
+    std::fs::write(segment(dir.path()), &forged).unwrap();
+    for derived in ["manifest.json", "tree.hashes"] {
+        std::fs::remove_file(trail.join(derived)).unwrap();
+    }
+    let honest = std::fs::read_to_string(trail.join("checkpoint")).unwrap();
+    let origin = honest.lines().next().unwrap();
+    let checkpoint = audit_core::checkpoint::Checkpoint::new(origin, tree.size(), tree.root());
+    let signature = honest.lines().last().unwrap();
+    std::fs::write(trail.join("checkpoint"), format!("{checkpoint}\n{signature}\n")).unwrap();
+    let refused = AuditLogger::new(config(dir.path()));
+    assert!(matches!(refused, Err(OpenError::NotAnExtension { .. })), "{refused:?}");
+}

@@ -22,7 +22,7 @@ use crate::shared::Shared;
 use crate::storage::Storage;
 
 pub(crate) use keyring::{KeyError, Keyring, Prepared, generate};
-pub(crate) use resume::{ResumeError, Rotation, choose_key, resume_tree, signed_size};
+pub(crate) use resume::{ReadTrail, ResumeError, Rotation, choose_key, resume_tree, signed_size};
 pub(crate) use tree_file::TreeFile;
 
 /// File of the newest signed tree head.

@@ -9,6 +9,7 @@ use audit_core::chain::{Hash, Head};
 use audit_core::checkpoint::{Checkpoint, SignedCheckpoint};
 use audit_core::entry::Entry;
 use audit_core::meta::TrailInfo;
+use audit_core::note::VerifierKey;
 use jiff::Timestamp;
 
 use super::keyring::{self, KeyError, Keyring};
@@ -24,6 +25,8 @@ const MAX_CHECKPOINT: u64 = 1 << 16;
 pub(crate) struct Rotation {
     /// The last `audit.key_rotated`: epoch and key that follow.
     pub(crate) announced: Option<(u64, String)>,
+    /// Every key announced, by the `seq` of its entry.
+    pub(crate) history: Vec<(u64, String)>,
     /// The last `audit.epoch_sealed`: the epoch that ended.
     pub(crate) sealed: Option<u64>,
     /// When that was.
@@ -43,6 +46,7 @@ impl Rotation {
                 let details = details();
                 let epoch = details.as_ref().and_then(|d| d["epoch"].as_u64());
                 let vkey = details.as_ref().and_then(|d| d["new_key"].as_str());
+                self.history.extend(vkey.map(|vkey| (entry.seq(), vkey.to_owned())));
                 self.announced = epoch.zip(vkey.map(str::to_owned));
                 self.at = entry.timestamp().parse().ok();
                 self.is_last = true;
@@ -127,18 +131,30 @@ fn destroy(storage: &dyn Storage, epoch: u64) -> Result<(), ResumeError> {
     keyring::destroy(storage, epoch).map_err(|e| ResumeError::Io("keys", e))
 }
 
+/// Gives number and hash of every entry from a number on.
+type ReadHashes<'a> = dyn Fn(u64, &mut dyn FnMut(u64, Hash)) -> io::Result<()> + 'a;
+
+/// What only the whole trail can tell, read when the newest entries do not.
+pub(crate) struct ReadTrail<'a> {
+    /// Numbers and hashes of all entries from a number on.
+    pub(crate) hashes: &'a ReadHashes<'a>,
+    /// The key that is in force at a size, as a vkey.
+    pub(crate) key_at: &'a (dyn Fn(u64) -> io::Result<String> + 'a),
+}
+
 /// The tree over all entries up to `head`: stored hashes where they agree with the segments and
 /// with the last signed root, made anew from the segments otherwise. `newest` are the newest
-/// entries' numbers and hashes; `read_all` gives those of every entry from a number on.
+/// entries' numbers and hashes; `read` gives what they do not reach back to.
 pub(crate) fn resume_tree(
     storage: &dyn Storage,
-    origin: &str,
+    key: &VerifierKey,
     head: Head,
     newest: &[(u64, Hash)],
-    read_all: impl Fn(u64, &mut dyn FnMut(u64, Hash)) -> io::Result<()>,
+    read: &ReadTrail<'_>,
 ) -> Result<TreeFile, ResumeError> {
     let failed = |error| ResumeError::Io(super::tree_file::NAME, error);
-    let signed = last_signed(storage, origin)?;
+    let read_all = read.hashes;
+    let signed = last_signed(storage, key, read.key_at)?;
     if let Some(checkpoint) = signed.as_ref().filter(|c| c.size > head.next_seq) {
         return Err(ResumeError::Refused(
             CHECKPOINT,
@@ -187,7 +203,7 @@ fn complete(
     tree: &mut TreeFile,
     head: Head,
     newest: &[(u64, Hash)],
-    read_all: impl Fn(u64, &mut dyn FnMut(u64, Hash)) -> io::Result<()>,
+    read_all: &ReadHashes<'_>,
 ) -> io::Result<()> {
     let stored = tree.size();
     if newest.first().is_some_and(|(seq, _)| *seq <= stored) {
@@ -217,17 +233,28 @@ pub(crate) fn signed_size(storage: &dyn Storage) -> u64 {
         .map_or(0, |signed| signed.unverified().size)
 }
 
-/// The checkpoint that was signed last; none before the first.
-fn last_signed(storage: &dyn Storage, origin: &str) -> Result<Option<Checkpoint>, ResumeError> {
+/// The checkpoint that was signed last; none before the first. Its signature must hold: by the key in
+/// force, or, when a crash came between a rotation and the next checkpoint, by the one in force then.
+/// Otherwise whoever can write the files could have us sign whatever they put there.
+fn last_signed(
+    storage: &dyn Storage,
+    key: &VerifierKey,
+    key_at: &dyn Fn(u64) -> io::Result<String>,
+) -> Result<Option<Checkpoint>, ResumeError> {
     let bytes = match read_to_vec(storage, CHECKPOINT, MAX_CHECKPOINT) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         read => read.map_err(|error| ResumeError::Io(CHECKPOINT, error))?,
     };
     let damaged = |error: String| ResumeError::Refused(CHECKPOINT, error);
     let signed = SignedCheckpoint::parse(&bytes).map_err(|e| damaged(e.to_string()))?;
-    let checkpoint = signed.unverified();
-    if checkpoint.origin != origin {
-        return Err(damaged(format!("of another log: {:?}", checkpoint.origin)));
+    let error = match signed.verify(key) {
+        Ok(checkpoint) => return Ok(Some(checkpoint.clone())),
+        Err(error) => error,
+    };
+    let size = signed.unverified().size;
+    let vkey = key_at(size).map_err(|error| ResumeError::Io("segments", error))?;
+    match VerifierKey::parse(&vkey) {
+        Ok(then) if signed.verify(&then).is_ok() => Ok(Some(signed.unverified().clone())),
+        _ => Err(damaged(error.to_string())),
     }
-    Ok(Some(checkpoint.clone()))
 }
