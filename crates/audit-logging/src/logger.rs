@@ -23,8 +23,8 @@ use crate::config::{AuditConfig, OverflowPolicy};
 use crate::error::{EmitError, OpenError, WaitError};
 use crate::ledger::{DropCause, UNREADABLE};
 use crate::progress::Goal;
-use crate::queue::{Position, Refusal};
 use crate::receipt::Receipt;
+use crate::ring::{Position, Refusal};
 use crate::seal::Sealer;
 use crate::shared::{Shared, SpaceLevel};
 
@@ -73,8 +73,9 @@ impl AuditLogger {
         AuditLogger { open }
     }
 
-    /// Records an event. When this returns `Ok`, the event is in the queue and will be written in
-    /// order; the receipt tells when it is durable. Costs a copy, no system call on the disk.
+    /// Records an event. When this returns `Ok`, the event is in the ring: it will be written in
+    /// order, by this process or, if this one is killed, by the next that opens the trail. The
+    /// receipt tells when it survives a power failure too. Costs a copy, no system call.
     ///
     /// # Errors
     /// [`EmitError`]: the event was refused, counted, and nothing else happened. What is refused as
@@ -233,7 +234,8 @@ impl Open {
         let stamp = Stamp { audit_id, now, service_id: &self.config.service_id };
         let run = |encoder: &mut Encoder| {
             let body = encoder.encode(&self.policy, &stamp, event);
-            self.shared.queue.push(critical, body, patience)
+            let time = u64::try_from(now.as_nanosecond()).unwrap_or_default();
+            self.shared.ring.push(critical, time, body, patience)
         };
         // An event whose own code emits another, or a thread that is being torn down, finds the
         // thread's encoder taken: a fresh one does.
@@ -265,9 +267,9 @@ impl Open {
     /// False when nobody is left to write what would be counted.
     fn count_refusal(&self, event_type: &str, cause: DropCause) -> bool {
         let now = self.clock.now();
-        let Shared { queue, ledger, .. } = &*self.shared;
-        match queue.while_open(|| ledger.record(event_type, cause, now)) {
-            Some(true) => queue.kick(),
+        let Shared { ring, ledger, .. } = &*self.shared;
+        match ring.while_open(|| ledger.record(event_type, cause, now)) {
+            Some(true) => ring.kick(),
             Some(false) => {}
             None => return false,
         }
@@ -285,7 +287,7 @@ impl Drop for Open {
         if self.shared.is_forked() {
             return;
         }
-        self.shared.queue.close();
+        self.shared.ring.close();
         let limit = Duration::from_millis(self.config.drop_limit_ms);
         if let Err(error) = self.shared.progress.wait(Goal::Finished, Some(limit)) {
             tracing::error!(%error, "audit logger dropped before everything was durable");
@@ -309,15 +311,15 @@ impl Wait {
             let shared = open.map(|open| Arc::clone(&open.shared));
             return Wait { shared, goal: Goal::Finished, registered: None };
         };
-        let goal = goal(open.shared.queue.tail());
+        let goal = goal(open.shared.ring.tail());
         match goal {
-            Goal::Durable(position) => open.shared.queue.request_flush(position),
+            Goal::Durable(position) => open.shared.ring.request_flush(position),
             Goal::Sealed(position) => {
-                open.shared.queue.request_flush(position);
+                open.shared.ring.request_flush(position);
                 open.shared.seal_to.fetch_max(position, std::sync::atomic::Ordering::AcqRel);
                 open.sealer.hurry();
             }
-            Goal::Finished => open.shared.queue.close(),
+            Goal::Finished => open.shared.ring.close(),
         }
         Wait { shared: Some(Arc::clone(&open.shared)), goal, registered: None }
     }

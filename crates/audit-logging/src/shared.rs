@@ -9,7 +9,8 @@ use std::time::Duration;
 use crate::error::WaitError;
 use crate::ledger::Ledger;
 use crate::progress::{Goal, Progress};
-use crate::queue::Queue;
+use crate::ring::Ring;
+use crate::ring::mapping::ForkMark;
 
 /// How much room the disk has: the ladder the logger climbs as space runs out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,10 +30,10 @@ pub enum SpaceLevel {
 /// State of one open logger.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) queue: Queue,
+    pub(crate) ring: Ring,
     pub(crate) progress: Progress,
     pub(crate) ledger: Ledger,
-    pid: i32,
+    mark: ForkMark,
     space: AtomicU8,
     poisoned: AtomicU8,
     /// A checkpoint over this position was asked for.
@@ -42,28 +43,28 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(queue: Queue) -> Shared {
-        Shared {
-            queue,
+    pub(crate) fn new(ring: Ring) -> std::io::Result<Shared> {
+        Ok(Shared {
+            ring,
             progress: Progress::default(),
             ledger: Ledger::default(),
-            pid: current_pid(),
+            mark: ForkMark::new()?,
             space: AtomicU8::new(SpaceLevel::Normal as u8),
             poisoned: AtomicU8::new(0),
             seal_to: AtomicU64::new(0),
             recorded: AtomicU64::new(0),
-        }
+        })
     }
 
     /// True in a child that was forked off the process that opened the logger: the writer's
-    /// thread is not here, and a lock may be held for ever.
+    /// thread and the ring are not here, and a lock may be held for ever. Costs one load.
     pub(crate) fn is_forked(&self) -> bool {
-        self.pid != current_pid()
+        self.mark.is_child()
     }
 
-    /// Closes the queue and waits until the writer has left, at most for `limit`.
+    /// Closes the ring and waits until the writer has left, at most for `limit`.
     pub(crate) fn shut_down(&self, limit: Duration) -> Result<(), WaitError> {
-        self.queue.close();
+        self.ring.close();
         self.progress.wait(Goal::Finished, Some(limit))
     }
 
@@ -90,10 +91,6 @@ impl Shared {
     /// Writer only: nothing more will be written.
     pub(crate) fn poison(&self, fault: crate::error::Fault) {
         self.progress.fail(fault, || self.poisoned.store(1, Ordering::Release));
-        self.queue.close();
+        self.ring.close();
     }
-}
-
-fn current_pid() -> i32 {
-    rustix::process::getpid().as_raw_nonzero().get()
 }

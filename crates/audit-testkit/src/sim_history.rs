@@ -53,6 +53,7 @@ impl History {
         let config = AuditConfig {
             flush_mode,
             rotation: RotationPolicy::Both { bytes: 64 << 10 },
+            queue_bytes: 1 << 20,
             ..AuditConfig::new("sim")
         };
         AuditLogger::builder(config)

@@ -24,6 +24,19 @@ pub(super) struct StorageFailure {
     entries_rewritten: u64,
 }
 
+impl StorageFailure {
+    /// Something befell the ring's file, not a segment.
+    pub(super) fn of_ring(problem: &str) -> StorageFailure {
+        StorageFailure {
+            operation: "keep",
+            error: problem.to_owned(),
+            segment: "the emit ring".to_owned(),
+            durable_bytes: 0,
+            entries_rewritten: 0,
+        }
+    }
+}
+
 impl Writer {
     /// Gives the active segment up after `operation` failed and continues in a new one.
     pub(super) fn abandon(

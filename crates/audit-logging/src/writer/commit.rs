@@ -49,7 +49,7 @@ impl Writer {
         let fresh = Unsynced { lines, hashes, ..Unsynced::default() };
         let done = std::mem::replace(&mut self.unsynced, fresh);
         self.shared.recorded.fetch_add(done.events, std::sync::atomic::Ordering::Relaxed);
-        self.shared.queue.release(done.weight);
+        self.shared.ring.release(self.position, self.head.next_seq);
         self.woken = self.shared.progress.advance(self.position);
         let wanted = self.shared.seal_to.load(std::sync::atomic::Ordering::Acquire);
         if wanted > self.shared.progress.sealed() && wanted <= self.position {
