@@ -109,10 +109,9 @@ impl Writer {
 
     /// Hands every planned line to the segment. Not durable.
     pub(super) fn write_out(&mut self) -> Result<(), Fault> {
-        // Looked at before the first write too: writing would fill what a stranger cut off, or
+        // Looked at before each write too: writing would fill what a stranger cut off with zeros, or
         // cover what a stranger added.
-        if self.unsynced.written == 0
-            && !self.unsynced.lines.is_empty()
+        if self.unsynced.written < self.unsynced.lines.len()
             && matches!(self.active.file.identity(), Ok(Identity::Resized))
         {
             return self.abandon_resized();
