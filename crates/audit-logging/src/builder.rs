@@ -140,6 +140,8 @@ impl Builder {
         let reserve = self.config.critical_reserve_percent;
         let shared = Arc::new(Shared::new(Queue::new(self.config.queue_bytes, reserve)));
         let (sealer, finish_rotation) = self.sealer(&place, &trail, &shared)?;
+        #[cfg(feature = "metrics")]
+        crate::metrics::start_export(&shared, &info.origin).map_err(OpenError::Thread)?;
         let policy = Arc::new(self.policy);
         let parts = Parts {
             shared: Arc::clone(&shared),
