@@ -155,6 +155,8 @@ impl Builder {
             source,
         })?);
         let (sealer, finish_rotation) = self.sealer(&place, &trail, &shared)?;
+        #[cfg(feature = "metrics")]
+        crate::metrics::start_export(&shared, &info.origin).map_err(OpenError::Thread)?;
         let policy = Arc::new(self.policy);
         let parts = Parts {
             shared: Arc::clone(&shared),

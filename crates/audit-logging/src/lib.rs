@@ -22,6 +22,7 @@ mod error;
 mod ids;
 mod ledger;
 mod logger;
+mod metrics;
 mod progress;
 mod receipt;
 mod ring;
@@ -51,6 +52,7 @@ pub use config::{
 pub use error::{ConfigError, EmitError, Fault, OpenError, WaitError};
 pub use ledger::DropCause;
 pub use logger::{AuditLogger, Wait};
+pub use metrics::{DiskMetrics, Distribution, Metrics, RefusedCount, RingMetrics, TypeCount};
 pub use receipt::{Receipt, Until};
 pub use shared::SpaceLevel;
 pub use signals::SignalGuard;

@@ -3,21 +3,27 @@
 //! What must stay true here: everything in it may be touched from any thread; nothing in it blocks
 //! on the disk.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::error::WaitError;
 use crate::ledger::Ledger;
+use crate::metrics::Meters;
 use crate::progress::{Goal, Progress};
 use crate::ring::Ring;
 use crate::ring::mapping::ForkMark;
 
 /// How much room the disk has: the ladder the logger climbs as space runs out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 #[non_exhaustive]
 pub enum SpaceLevel {
     /// Enough.
+    #[default]
     Normal = 0,
     /// Less than `warn_below`: everything is still accepted.
     Low = 1,
@@ -27,12 +33,36 @@ pub enum SpaceLevel {
     Full = 3,
 }
 
+impl SpaceLevel {
+    /// As in the JSON of [`crate::Metrics`].
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            SpaceLevel::Normal => "normal",
+            SpaceLevel::Low => "low",
+            SpaceLevel::CriticalOnly => "critical_only",
+            SpaceLevel::Full => "full",
+        }
+    }
+
+    /// The level that was kept as a number.
+    pub(crate) const fn of(number: u64) -> SpaceLevel {
+        match number {
+            0 => SpaceLevel::Normal,
+            1 => SpaceLevel::Low,
+            2 => SpaceLevel::CriticalOnly,
+            _ => SpaceLevel::Full,
+        }
+    }
+}
+
 /// State of one open logger.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) ring: Ring,
     pub(crate) progress: Progress,
     pub(crate) ledger: Ledger,
+    pub(crate) meters: Arc<Meters>,
     mark: ForkMark,
     space: AtomicU8,
     poisoned: AtomicU8,
@@ -48,6 +78,7 @@ impl Shared {
             ring,
             progress: Progress::default(),
             ledger: Ledger::default(),
+            meters: Arc::default(),
             mark: ForkMark::new()?,
             space: AtomicU8::new(SpaceLevel::Normal as u8),
             poisoned: AtomicU8::new(0),
@@ -69,12 +100,7 @@ impl Shared {
     }
 
     pub(crate) fn space(&self) -> SpaceLevel {
-        match self.space.load(Ordering::Relaxed) {
-            0 => SpaceLevel::Normal,
-            1 => SpaceLevel::Low,
-            2 => SpaceLevel::CriticalOnly,
-            _ => SpaceLevel::Full,
-        }
+        SpaceLevel::of(self.space.load(Ordering::Relaxed).into())
     }
 
     /// Writer only. Returns the level before.
