@@ -258,8 +258,14 @@ pub enum WaitError {
     /// opening of the trail seals it.
     #[error("durable, but not sealed: {0}")]
     NotSealed(Fault),
+    /// Nobody reports what witnesses cosign: no follower took a `WitnessHandle`, or all of them ended.
+    /// The trail itself is fine.
+    #[error(
+        "not witnessed: no follower of this logger asks witnesses; start one with its witness_handle()"
+    )]
+    NotWitnessed,
     /// The time limit passed; the logger goes on trying.
-    #[error("not durable yet: the disk did not answer within the limit")]
+    #[error("not yet: what was waited for did not happen within the limit")]
     TimedOut,
     /// This process is a fork of the one that opened the logger.
     #[error("audit logger belongs to the parent process")]

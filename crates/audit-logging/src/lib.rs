@@ -30,6 +30,7 @@ mod shared;
 mod signals;
 pub mod storage;
 mod trail;
+mod witness;
 mod writer;
 
 pub use audit_core as core;
@@ -54,6 +55,7 @@ pub use logger::{AuditLogger, Wait};
 pub use receipt::{Receipt, Until};
 pub use shared::SpaceLevel;
 pub use signals::SignalGuard;
+pub use witness::WitnessHandle;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]

@@ -27,6 +27,7 @@ use crate::queue::{Position, Refusal};
 use crate::receipt::Receipt;
 use crate::seal::Sealer;
 use crate::shared::{Shared, SpaceLevel};
+use crate::witness::WitnessHandle;
 
 thread_local! {
     static ENCODER: RefCell<Encoder> = RefCell::new(Encoder::default());
@@ -153,6 +154,13 @@ impl AuditLogger {
     /// As [`AuditLogger::shutdown`], and [`WaitError::TimedOut`]; the writer goes on trying.
     pub fn shutdown_timeout(&self, limit: Duration) -> Result<(), WaitError> {
         self.shutdown().block(Some(limit))
+    }
+
+    /// For the follower that gets this trail's checkpoints cosigned, to report what witnesses have
+    /// seen: then [`Receipt::witnessed`] tells. `None` when auditing is disabled. Keeps no trail open.
+    #[must_use]
+    pub fn witness_handle(&self) -> Option<WitnessHandle> {
+        self.open.as_ref().map(|open| WitnessHandle::new(Arc::clone(&open.shared)))
     }
 
     /// What outlives the handles, without keeping the trail open.
@@ -317,6 +325,8 @@ impl Wait {
                 open.shared.seal_to.fetch_max(position, std::sync::atomic::Ordering::AcqRel);
                 open.sealer.hurry();
             }
+            // Nothing to ask for: witnesses are the follower's affair.
+            Goal::Witnessed(_) => {}
             Goal::Finished => open.shared.queue.close(),
         }
         Wait { shared: Some(Arc::clone(&open.shared)), goal, registered: None }

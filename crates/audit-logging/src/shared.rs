@@ -10,6 +10,7 @@ use crate::error::WaitError;
 use crate::ledger::Ledger;
 use crate::progress::{Goal, Progress};
 use crate::queue::Queue;
+use crate::witness::Marks;
 
 /// How much room the disk has: the ladder the logger climbs as space runs out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     pub(crate) progress: Progress,
     pub(crate) ledger: Ledger,
+    /// Which checkpoint covers which position.
+    pub(crate) marks: Marks,
     pid: i32,
     space: AtomicU8,
     poisoned: AtomicU8,
@@ -47,6 +50,7 @@ impl Shared {
             queue,
             progress: Progress::default(),
             ledger: Ledger::default(),
+            marks: Marks::default(),
             pid: current_pid(),
             space: AtomicU8::new(SpaceLevel::Normal as u8),
             poisoned: AtomicU8::new(0),

@@ -191,6 +191,7 @@ impl Sealer {
             self.storage.replace(CHECKPOINT, &mut note.as_bytes())?;
             signing.signed = size;
         }
+        self.shared.marks.published(size, signing.position);
         self.shared.progress.seal(signing.position);
         Ok(())
     }
