@@ -145,6 +145,9 @@ pub enum OpenError {
         /// What is wrong.
         problem: String,
     },
+    /// What signs instead of key files is not there.
+    #[error("the signer given cannot be used: {0}; is its device or service there?")]
+    Signer(#[source] audit_core::note::SignerError),
     /// The operating system gave no randomness.
     #[error("no randomness from the operating system: {0}")]
     Randomness(#[from] getrandom::Error),

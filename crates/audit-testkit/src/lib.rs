@@ -15,6 +15,7 @@ pub mod hook;
 pub mod kill;
 pub mod read;
 pub mod rng;
+pub mod rotation;
 pub mod seals;
 pub mod sim;
 pub mod sim_disk;

@@ -106,6 +106,8 @@ pub(crate) struct Parts {
     pub(crate) sealer: Arc<Sealer>,
     /// The first entry to write is the `audit.epoch_sealed` that the writer before did not.
     pub(crate) finish_rotation: bool,
+    /// The key is to be replaced before the first event is taken.
+    pub(crate) rotate_key: bool,
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: Arc<AuditConfig>,
@@ -115,7 +117,7 @@ impl Writer {
     /// Takes a trail over: finds or makes the active segment, writes the first control entries and
     /// makes them durable, so that a trail that cannot be written is known before `new` returns.
     pub(crate) fn start(parts: Parts, trail: Trail) -> Result<Writer, Fault> {
-        let Parts { shared, sealer, finish_rotation, storage, clock, config } = parts;
+        let Parts { shared, sealer, finish_rotation, rotate_key, storage, clock, config } = parts;
         let now = clock.now();
         let clocks = (now, clock.monotonic());
         let closed = trail.closed;
@@ -159,6 +161,9 @@ impl Writer {
         }
         writer.write_opening(trail.recovered.as_ref(), trail.last_control)?;
         writer.sync()?;
+        if rotate_key {
+            writer.rotate_key_as_asked()?;
+        }
         writer.write_manifest()?;
         writer.opening = false;
         Ok(writer)
