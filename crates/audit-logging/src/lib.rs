@@ -20,6 +20,7 @@ mod clock;
 mod config;
 mod error;
 mod ids;
+pub mod keys;
 mod ledger;
 mod logger;
 mod progress;

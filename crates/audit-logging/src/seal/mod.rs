@@ -21,7 +21,7 @@ use crate::queue::Position;
 use crate::shared::Shared;
 use crate::storage::Storage;
 
-pub(crate) use keyring::{KeyError, Keyring, Prepared, generate};
+pub(crate) use keyring::{KeyError, Keyring, Prepared, epochs, generate, vkey_of};
 pub(crate) use resume::{ReadTrail, ResumeError, Rotation, choose_key, resume_tree, signed_size};
 pub(crate) use tree_file::TreeFile;
 
