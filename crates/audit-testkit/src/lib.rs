@@ -11,6 +11,7 @@ pub mod clock;
 pub mod counting;
 pub mod event;
 pub mod faulty;
+pub mod fuzz;
 pub mod hook;
 pub mod kill;
 pub mod read;
