@@ -10,7 +10,7 @@ use std::time::Duration;
 use audit_core::chain::Head;
 use audit_core::encode::EncodePolicy;
 use audit_core::meta::TrailInfo;
-use audit_core::note::Signer;
+use audit_core::note::{Signer, SignerError};
 use audit_core::text::redact::RedactionRule;
 
 use crate::clock::{Clock, SystemClock, rfc3339};
@@ -30,10 +30,11 @@ pub struct Builder {
     storage: Option<Arc<dyn Storage>>,
     policy: EncodePolicy,
     signer: Option<Box<MakeSigner>>,
+    rotate_key: bool,
 }
 
 /// Gives the signer for a trail by its origin, which is the name the key must have.
-pub(crate) type MakeSigner = dyn Fn(&str) -> Arc<dyn Signer> + Send + Sync;
+pub(crate) type MakeSigner = dyn Fn(&str) -> Result<Arc<dyn Signer>, SignerError> + Send + Sync;
 
 /// What is held while the trail is open.
 struct Place {
@@ -50,7 +51,14 @@ impl Builder {
     pub(crate) fn new(config: impl Into<Arc<AuditConfig>>) -> Builder {
         let config = config.into();
         let policy = config.encode_policy();
-        Builder { config, clock: Arc::new(SystemClock), storage: None, policy, signer: None }
+        Builder {
+            config,
+            clock: Arc::new(SystemClock),
+            storage: None,
+            policy,
+            signer: None,
+            rotate_key: false,
+        }
     }
 
     /// Takes the time from `clock`.
@@ -76,7 +84,26 @@ impl Builder {
         mut self,
         make: impl Fn(&str) -> Arc<dyn Signer> + Send + Sync + 'static,
     ) -> Builder {
+        self.signer = Some(Box::new(move |origin| Ok(make(origin))));
+        self
+    }
+
+    /// As [`Builder::signer`], for a device or a credential that may not be there: the opening then
+    /// fails with [`OpenError::Signer`].
+    #[must_use]
+    pub fn try_signer(
+        mut self,
+        make: impl Fn(&str) -> Result<Arc<dyn Signer>, SignerError> + Send + Sync + 'static,
+    ) -> Builder {
         self.signer = Some(Box::new(make));
+        self
+    }
+
+    /// Replaces the signing key as soon as the trail is open, in the trail, and destroys the old one:
+    /// what `auditlog keys DIR rotate` does. A key that cannot be replaced fails the opening.
+    #[must_use]
+    pub const fn rotate_key(mut self) -> Builder {
+        self.rotate_key = true;
         self
     }
 
@@ -163,6 +190,7 @@ impl Builder {
             sealer: Arc::clone(&sealer),
             finish_rotation,
             salvaged: std::mem::take(&mut salvage.bodies),
+            rotate_key: self.rotate_key,
             storage: place.storage,
             clock: Arc::clone(&self.clock),
             config: Arc::clone(&self.config),
@@ -261,6 +289,7 @@ fn announce(dir: &DirStorage, lock: &TrailLock, text: &str) -> Result<(), OpenEr
 fn resume_error(path: &std::path::Path, error: ResumeError) -> OpenError {
     match error {
         ResumeError::Io(file, source) => trail::io_error(&path.join(file), "use", source),
+        ResumeError::Signer(error) => OpenError::Signer(error),
         ResumeError::Key(epoch, error) => trail::key_error(path, epoch, error),
         ResumeError::Refused(file, problem) => {
             OpenError::NotAnExtension { path: path.join(file), problem }

@@ -157,6 +157,9 @@ pub enum OpenError {
         /// What is wrong.
         problem: String,
     },
+    /// What signs instead of key files is not there.
+    #[error("the signer given cannot be used: {0}; is its device or service there?")]
+    Signer(#[source] audit_core::note::SignerError),
     /// The operating system gave no randomness.
     #[error("no randomness from the operating system: {0}")]
     Randomness(#[from] getrandom::Error),
@@ -270,8 +273,14 @@ pub enum WaitError {
     /// opening of the trail seals it.
     #[error("durable, but not sealed: {0}")]
     NotSealed(Fault),
+    /// Nobody reports what witnesses cosign: no follower took a `WitnessHandle`, or all of them ended.
+    /// The trail itself is fine.
+    #[error(
+        "not witnessed: no follower of this logger asks witnesses; start one with its witness_handle()"
+    )]
+    NotWitnessed,
     /// The time limit passed; the logger goes on trying.
-    #[error("not durable yet: the disk did not answer within the limit")]
+    #[error("not yet: what was waited for did not happen within the limit")]
     TimedOut,
     /// This process is a fork of the one that opened the logger.
     #[error("audit logger belongs to the parent process")]

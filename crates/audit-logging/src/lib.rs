@@ -20,6 +20,7 @@ mod clock;
 mod config;
 mod error;
 mod ids;
+pub mod keys;
 mod ledger;
 mod logger;
 mod metrics;
@@ -31,6 +32,7 @@ mod shared;
 mod signals;
 pub mod storage;
 mod trail;
+mod witness;
 mod writer;
 
 pub use audit_core as core;
@@ -56,6 +58,7 @@ pub use metrics::{DiskMetrics, Distribution, Metrics, RefusedCount, RingMetrics,
 pub use receipt::{Receipt, Until};
 pub use shared::SpaceLevel;
 pub use signals::SignalGuard;
+pub use witness::WitnessHandle;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]

@@ -15,6 +15,7 @@ use crate::metrics::Meters;
 use crate::progress::{Goal, Progress};
 use crate::ring::Ring;
 use crate::ring::mapping::ForkMark;
+use crate::witness::Marks;
 
 /// How much room the disk has: the ladder the logger climbs as space runs out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -64,6 +65,8 @@ pub(crate) struct Shared {
     pub(crate) ledger: Ledger,
     pub(crate) meters: Arc<Meters>,
     mark: ForkMark,
+    /// Which checkpoint covers which position.
+    pub(crate) marks: Marks,
     space: AtomicU8,
     poisoned: AtomicU8,
     /// A checkpoint over this position was asked for.
@@ -80,6 +83,7 @@ impl Shared {
             ledger: Ledger::default(),
             meters: Arc::default(),
             mark: ForkMark::new()?,
+            marks: Marks::default(),
             space: AtomicU8::new(SpaceLevel::Normal as u8),
             poisoned: AtomicU8::new(0),
             seal_to: AtomicU64::new(0),
@@ -116,6 +120,7 @@ impl Shared {
 
     /// Writer only: nothing more will be written.
     pub(crate) fn poison(&self, fault: crate::error::Fault) {
+        self.meters.poisoned();
         self.progress.fail(fault, || self.poisoned.store(1, Ordering::Release));
         self.ring.close();
     }

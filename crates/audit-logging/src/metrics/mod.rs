@@ -4,11 +4,6 @@
 //! thread; an event that is accepted costs its caller nothing, for the writer counts it from what
 //! was encoded. Nothing but the type of an event is kept.
 
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the writer calls these from the change that brings the ring on")
-)]
-
 mod distribution;
 #[cfg(feature = "metrics")]
 mod export;

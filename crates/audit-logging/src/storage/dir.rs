@@ -3,7 +3,7 @@
 //! What must stay true here: everything is opened relative to one directory descriptor that was
 //! checked once, with `O_NOFOLLOW` and `O_CLOEXEC`; files are 0600, directories 0700.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use rustix::fs::{
     unlinkat,
 };
 use rustix::io::Errno;
+use zeroize::Zeroizing;
 
 use super::file::DirSegment;
 use super::lock::{LockError, TrailLock};
@@ -162,8 +163,16 @@ pub(super) fn replace_in(dir: &Arc<OwnedFd>, name: &str, content: &mut dyn Read)
 fn fill(dir: &OwnedFd, name: &str, content: &mut dyn Read) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
     let mut file = std::fs::File::from(open_checked(dir, name, flags)?);
-    io::copy(content, &mut file)?;
-    file.sync_all()
+    // Keys pass through here: no copy of them is left in a buffer.
+    let mut buffer = Zeroizing::new([0; 8 << 10]);
+    loop {
+        match content.read(&mut *buffer) {
+            Ok(0) => return file.sync_all(),
+            Ok(taken) => file.write_all(&buffer[..taken])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 fn remove(dir: &OwnedFd, name: &str) -> io::Result<()> {

@@ -45,6 +45,7 @@ impl Writer {
         error: &io::Error,
     ) -> Result<(), Fault> {
         let failed = self.segment_name();
+        self.shared.meters.storage_failed();
         tracing::error!(segment = %failed, operation, %error, "segment abandoned");
         self.begin_next(self.durable_head)?;
         let durable = std::mem::replace(&mut self.durable_state, self.active.state.clone());
@@ -80,7 +81,7 @@ impl Writer {
                 Err(error) => return Err(self.fault("append to", &error)),
             }
         }
-        self.active.file.sync().map_err(|error| self.fault("sync", &error))
+        self.sync_file().map_err(|error| self.fault("sync", &error))
     }
 
     /// Says in the trail what failed. Not between the two entries of a key rotation, which stand
@@ -98,7 +99,7 @@ impl Writer {
                 entries_rewritten: failure.entries_rewritten,
             })?;
         }
-        self.active.file.sync().map_err(|error| self.fault("sync", &error))?;
+        self.sync_file().map_err(|error| self.fault("sync", &error))?;
         self.acknowledge();
         Ok(())
     }

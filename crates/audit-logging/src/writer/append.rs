@@ -26,6 +26,8 @@ impl Writer {
         if self.position == end {
             return Ok(());
         }
+        let (occupied, capacity) = self.shared.ring.occupancy();
+        self.shared.meters.ring(occupied, capacity);
         let mut body = std::mem::take(&mut self.body);
         let planned = self.plan_accepted(end, closing, &mut body);
         self.body = body;
@@ -55,6 +57,8 @@ impl Writer {
             self.position = record.end;
             self.unsynced.events += 1;
             self.unsynced.critical |= record.critical;
+            self.unsynced.times.push(record.time);
+            self.shared.meters.accepted(body, record.critical);
             if self.unsynced.lines.len() >= BATCH_BYTES && !closing {
                 return Ok(());
             }

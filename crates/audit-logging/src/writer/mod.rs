@@ -49,6 +49,8 @@ struct Unsynced {
     lines: Vec<u8>,
     /// How many bytes of them the segment has taken.
     written: usize,
+    /// When those of them that came through the ring were put there, nanoseconds since 1970.
+    times: Vec<u64>,
     /// Their hashes, for the tree.
     hashes: Vec<Hash>,
     /// Entries in them that are events, not the writer's own.
@@ -110,6 +112,8 @@ pub(crate) struct Parts {
     pub(crate) finish_rotation: bool,
     /// Bodies of events that the writer before accepted and did not write, in order.
     pub(crate) salvaged: Vec<Vec<u8>>,
+    /// The key is to be replaced before the first event is taken.
+    pub(crate) rotate_key: bool,
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: Arc<AuditConfig>,
@@ -119,7 +123,8 @@ impl Writer {
     /// Takes a trail over: finds or makes the active segment, writes the first control entries and
     /// makes them durable, so that a trail that cannot be written is known before `new` returns.
     pub(crate) fn start(parts: Parts, trail: Trail) -> Result<Writer, Fault> {
-        let Parts { shared, sealer, finish_rotation, salvaged, storage, clock, config } = parts;
+        let Parts { shared, sealer, finish_rotation, salvaged, rotate_key, storage, clock, config } =
+            parts;
         let now = clock.now();
         let clocks = (now, clock.monotonic());
         let closed = trail.closed;
@@ -165,6 +170,9 @@ impl Writer {
         }
         writer.write_opening(trail.recovered.as_ref(), &salvaged, trail.last_control)?;
         writer.sync()?;
+        if rotate_key {
+            writer.rotate_key_as_asked()?;
+        }
         writer.write_manifest()?;
         writer.opening = false;
         Ok(writer)

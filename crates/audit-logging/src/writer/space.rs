@@ -16,7 +16,11 @@ impl Writer {
     /// Looks at the free space and moves along the ladder.
     pub(super) fn refresh_space(&mut self) {
         let level = match self.storage.space() {
-            Ok(space) => level_of(space, &self.config.space),
+            Ok(space) => {
+                let level = level_of(space, &self.config.space);
+                self.shared.meters.disk(level, space);
+                level
+            }
             Err(error) => {
                 tracing::warn!(%error, "free space is unknown; the level stays");
                 return;
@@ -50,6 +54,7 @@ impl Writer {
             return Err(self.fault(operation, error));
         }
         self.enter(SpaceLevel::Full);
+        self.shared.meters.disk_level(SpaceLevel::Full);
         self.shared.ring.pause(POLL);
         if self.shared.ring.is_closed() {
             let now = self.clock.monotonic();
