@@ -130,11 +130,11 @@ fn the_sleeping_writer_is_woken_by_what_is_worth_it() {
     let wait = |records| WaitFor { read: ring.tail(), durable: 0, records, timeout: None };
     type Bring = fn(&Ring);
     let cases: [(u64, Bring); 5] = [
-        (1, |ring| drop(ring.push(false, 0, b"", NOW))),
-        (1_000_000, |ring| drop(ring.push(true, 0, b"urgent", NOW))),
+        (1, |ring| _ = ring.push(false, 0, b"", NOW).unwrap()),
+        (1_000_000, |ring| _ = ring.push(true, 0, b"urgent", NOW).unwrap()),
         (1_000_000, |ring| ring.request_flush(ring.tail())),
         (1_000_000, Ring::kick),
-        (3, |ring| (0..3).for_each(|_| drop(ring.push(false, 0, &[0; 180], NOW)))),
+        (3, |ring| (0..3).for_each(|_| _ = ring.push(false, 0, &[0; 180], NOW).unwrap())),
     ];
     for (records, bring) in cases {
         let what = wait(records);
