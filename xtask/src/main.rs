@@ -1,8 +1,9 @@
-//! Project chores: `cargo xtask test` and `cargo xtask tidy`.
+//! Project chores: `cargo xtask test`, `cargo xtask tidy`, `cargo xtask compare`.
 //!
 //! What must stay true here: a newcomer needs only Rust. Nothing is installed, nothing is
 //! downloaded beyond what `cargo` itself fetches, and what cannot run says so loudly.
 
+mod compare;
 mod lexer;
 mod metadata;
 mod steps;
@@ -21,6 +22,8 @@ Project chores. Usage: cargo xtask <command>
   tidy             the style rules only, with file:line messages
   tidy --ratchet   lowers the numbers in xtask/tidy-ratchet.txt to what the files have
                    now; never raises or adds one
+  compare [ARGS]   the bench against tracing-appender and SQLite: speed, and what a kill
+                   loses; builds SQLite once; `compare --help` for its arguments
   help             this list
 ";
 
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
         ["test"] => steps::test(&root),
         ["tidy"] => tidy::run(&root),
         ["tidy", "--ratchet"] => tidy::lower_ratchet(&root),
+        ["compare", args @ ..] => compare::run(&root, args),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::Error;
 use crate::sinks::Kind;
-use crate::work::ACKNOWLEDGED;
+use crate::work;
 
 /// Over all rounds.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -25,21 +25,21 @@ pub(crate) struct Killed {
 
 pub(crate) fn rounds(
     kind: Kind,
+    what: &str,
     dir: &Path,
     rounds: u32,
     child: impl Fn(&Path) -> Result<Command, Error>,
 ) -> Result<Killed, Error> {
     let mut total = Killed { rounds, ..Killed::default() };
     for round in 0..rounds {
-        let place = dir.join(format!("{}-kill-{round}", kind.name()));
+        let place = dir.join(format!("{}-{what}-{round}", kind.name()));
         std::fs::create_dir(&place)?;
         // Spread over half a second, so that no round hits the same moment of a batch.
         let lasts = Duration::from_millis(500 + 487 * u64::from(round) % 500);
         one(child(&place)?, lasts)?;
-        let note = std::fs::read(place.join(ACKNOWLEDGED))?;
-        let acknowledged = note.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-        let lost = acknowledged - kind.find(&place, acknowledged)?;
-        total.acknowledged += acknowledged;
+        let acknowledged = work::acknowledged(&place)?;
+        let lost = acknowledged.total() - kind.find(&place, &acknowledged)?;
+        total.acknowledged += acknowledged.total();
         total.lost += lost;
         total.lost_at_most = total.lost_at_most.max(lost);
         std::fs::remove_dir_all(&place)?;

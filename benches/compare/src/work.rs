@@ -1,8 +1,9 @@
-//! The loads: paced, as fast as it goes, and until killed.
+//! The loads: paced, as fast as it goes, and until killed, paced or flooding.
 //!
 //! What must stay true here: an event is made before it is due and before its call is measured;
 //! what is acknowledged is noted where a kill cannot take it away.
 
+use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,11 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::pace::Pace;
-use crate::sinks::{Kind, Made};
+use crate::sinks::{Acknowledged, Kind, Made, PRODUCERS, Sink};
 use crate::stats::quantile;
 
-/// Where the child notes how many events were acknowledged.
+/// Where the child notes how many events of each producer were acknowledged.
 pub(crate) const ACKNOWLEDGED: &str = "acknowledged";
+/// A flooding producer notes every so many events only, for noting costs a system call: up to as
+/// many acknowledged events are not missed when they are lost.
+const NOTE_EVERY: u64 = 64;
 
 /// Of one run, or the medians of several.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -39,7 +43,7 @@ pub(crate) struct Figures {
 
 /// Both loads, one after the other.
 pub(crate) fn measure(kind: Kind, dir: &Path, rate: u32, seconds: u32) -> Result<Figures, Error> {
-    let mut sink = kind.open(dir)?;
+    let sink = kind.open(dir)?;
     // Paced. A contestant that cannot keep up is late, and ends when the time is over.
     let gap = Duration::from_secs(1) / rate.max(1);
     let mut times = vec![(1u64, 1u64); rate as usize * seconds as usize];
@@ -47,7 +51,7 @@ pub(crate) fn measure(kind: Kind, dir: &Path, rate: u32, seconds: u32) -> Result
     let mut pace = Pace::new(gap);
     let begin = Instant::now();
     for (call, since_due) in &mut times {
-        let event = Made::new(done);
+        let event = Made::new(0, done);
         let (due, start) = pace.wait();
         sink.record(&event)?;
         let end = Instant::now();
@@ -65,12 +69,12 @@ pub(crate) fn measure(kind: Kind, dir: &Path, rate: u32, seconds: u32) -> Result
     let begin = Instant::now();
     let paced = done;
     while begin.elapsed() < Duration::from_secs(seconds.into()) {
-        sink.record(&Made::new(done))?;
+        sink.record(&Made::new(0, done))?;
         done += 1;
     }
     sink.finish()?;
     let took = begin.elapsed().as_secs_f64();
-    let found = kind.find(dir, done)?;
+    let found = kind.find(dir, &Acknowledged([done, 0, 0, 0]))?;
     let missing_after_finish = done - found;
     Ok(Figures {
         p50_ns: quantile(&mut calls, 0.5),
@@ -86,22 +90,55 @@ pub(crate) fn measure(kind: Kind, dir: &Path, rate: u32, seconds: u32) -> Result
     })
 }
 
-/// Records at the given rate, and notes each event whose call returned. The note is a write to a
-/// file: the page cache keeps it whatever happens to the process.
-pub(crate) fn emit_until_killed(kind: Kind, dir: &Path, rate: u32) -> Result<(), Error> {
-    let notes = std::fs::File::options()
-        .create(true)
-        .append(false)
-        .write(true)
-        .open(dir.join(ACKNOWLEDGED))?;
-    let mut sink = kind.open(dir)?;
+/// Records until the process is killed, and notes the events whose call returned: one producer at
+/// the given rate, or several that never wait. A note is a write to a file: the page cache keeps it
+/// whatever happens to the process.
+pub(crate) fn emit_until_killed(kind: Kind, dir: &Path, rate: Option<u32>) -> Result<(), Error> {
+    let notes = File::options().create_new(true).write(true).open(dir.join(ACKNOWLEDGED))?;
+    let sink = &*kind.open(dir)?;
     println!("open");
+    let Some(rate) = rate else {
+        return std::thread::scope(|scope| {
+            let flood = |producer| {
+                let notes = &notes;
+                scope.spawn(move || flood(sink, producer, notes).map_err(|e| e.to_string()))
+            };
+            let producers: Vec<_> = (0..PRODUCERS).map(flood).collect();
+            producers.into_iter().try_for_each(|producer| {
+                Ok(producer.join().map_err(|_| "a producer panicked")??)
+            })
+        });
+    };
     let mut pace = Pace::new(Duration::from_secs(1) / rate.max(1));
     for number in 0u64.. {
-        let event = Made::new(number);
+        let event = Made::new(0, number);
         pace.wait();
         sink.record(&event)?;
-        notes.write_all_at(&(number + 1).to_le_bytes(), 0)?;
+        note(&notes, 0, number + 1)?;
     }
-    sink.finish()
+    Ok(())
+}
+
+fn flood(sink: &dyn Sink, producer: usize, notes: &File) -> Result<(), Error> {
+    for number in 0u64.. {
+        sink.record(&Made::new(producer, number))?;
+        if (number + 1).is_multiple_of(NOTE_EVERY) {
+            note(notes, producer, number + 1)?;
+        }
+    }
+    Ok(())
+}
+
+fn note(notes: &File, producer: usize, count: u64) -> std::io::Result<()> {
+    notes.write_all_at(&count.to_le_bytes(), 8 * producer as u64)
+}
+
+/// What was noted.
+pub(crate) fn acknowledged(dir: &Path) -> Result<Acknowledged, Error> {
+    let notes = std::fs::read(dir.join(ACKNOWLEDGED))?;
+    let mut counts = Acknowledged::default();
+    for (count, note) in counts.0.iter_mut().zip(notes.chunks_exact(8)) {
+        *count = u64::from_le_bytes(note.try_into()?);
+    }
+    Ok(counts)
 }

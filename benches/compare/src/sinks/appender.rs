@@ -6,14 +6,14 @@ use std::path::Path;
 
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 
-use super::{Made, SERVICE, Sink, USER, count_lines};
+use super::{Acknowledged, Made, SERVICE, Sink, USER, count_lines};
 use crate::Error;
 
 const FILE: &str = "events.json";
 /// So that a line is as long as an entry of the trail, whose hashes it has not.
 const PADDING: &str = concat!(
     "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123"
+    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abc"
 );
 
 pub(super) struct Appender {
@@ -36,7 +36,7 @@ impl Appender {
 }
 
 impl Sink for Appender {
-    fn record(&mut self, event: &Made) -> Result<(), Error> {
+    fn record(&self, event: &Made) -> Result<(), Error> {
         tracing::info!(
             service_id = SERVICE,
             event_type = "auth.success",
@@ -56,6 +56,6 @@ impl Sink for Appender {
     }
 }
 
-pub(super) fn find(dir: &Path, acknowledged: u64) -> Result<u64, Error> {
+pub(super) fn find(dir: &Path, acknowledged: &Acknowledged) -> Result<u64, Error> {
     Ok(count_lines(&std::fs::read(dir.join(FILE))?, acknowledged))
 }

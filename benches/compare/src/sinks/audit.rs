@@ -6,7 +6,7 @@ use std::path::Path;
 
 use audit_logging::{AuditConfig, AuditLogger, AuditMode, FlushMode, OverflowPolicy};
 
-use super::{Made, SERVICE, Sink, count_lines};
+use super::{Acknowledged, Made, SERVICE, Sink, count_lines};
 use crate::Error;
 
 pub(super) struct Audit {
@@ -29,7 +29,7 @@ fn config(dir: &Path) -> AuditConfig {
 }
 
 impl Sink for Audit {
-    fn record(&mut self, event: &Made) -> Result<(), Error> {
+    fn record(&self, event: &Made) -> Result<(), Error> {
         drop(self.logger.emit(&event.audit)?);
         Ok(())
     }
@@ -40,7 +40,7 @@ impl Sink for Audit {
 }
 
 /// Opening recovers what the killed process left.
-pub(super) fn find(dir: &Path, acknowledged: u64) -> Result<u64, Error> {
+pub(super) fn find(dir: &Path, acknowledged: &Acknowledged) -> Result<u64, Error> {
     AuditLogger::new(config(dir))?.shutdown_blocking()?;
     let mut found = 0;
     for entry in std::fs::read_dir(dir.join("trail"))? {

@@ -20,6 +20,10 @@ const USER: &str = "user-4711";
 const IP: [u8; 4] = [10, 0, 0, 7];
 const SERVICE: &str = "bench";
 
+/// Producers there can be, and numbers each has.
+pub(crate) const PRODUCERS: usize = 4;
+const NUMBERS: u64 = 10_000_000;
+
 /// Who is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -71,9 +75,9 @@ impl Kind {
         })
     }
 
-    /// After a kill, whatever recovery there is done: how many of the first `acknowledged` events
-    /// are there.
-    pub(crate) fn find(self, dir: &Path, acknowledged: u64) -> Result<u64, Error> {
+    /// After a kill, whatever recovery there is done: how many of the acknowledged events are
+    /// there.
+    pub(crate) fn find(self, dir: &Path, acknowledged: &Acknowledged) -> Result<u64, Error> {
         match self {
             Kind::AuditLogging => audit::find(dir, acknowledged),
             Kind::TracingAppender => appender::find(dir, acknowledged),
@@ -83,9 +87,24 @@ impl Kind {
 }
 
 /// A contestant at work.
-pub(crate) trait Sink {
-    fn record(&mut self, event: &Made) -> Result<(), Error>;
+pub(crate) trait Sink: Sync {
+    fn record(&self, event: &Made) -> Result<(), Error>;
     fn finish(self: Box<Self>) -> Result<(), Error>;
+}
+
+/// How many events of each producer were acknowledged: its first ones.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Acknowledged(pub(crate) [u64; PRODUCERS]);
+
+impl Acknowledged {
+    pub(crate) fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    fn holds(&self, number: u64) -> bool {
+        let producer = usize::try_from(number / NUMBERS).unwrap_or(usize::MAX);
+        self.0.get(producer).is_some_and(|count| number % NUMBERS < *count)
+    }
 }
 
 /// An event as the application has it: made before anybody is measured.
@@ -96,7 +115,8 @@ pub(crate) struct Made {
 }
 
 impl Made {
-    pub(crate) fn new(number: u64) -> Made {
+    pub(crate) fn new(producer: usize, number: u64) -> Made {
+        let number = producer as u64 * NUMBERS + number;
         let path = format!("/t/{number:08}");
         let audit = AuditEvent::AuthSuccess {
             timestamp: None,
@@ -108,16 +128,14 @@ impl Made {
     }
 }
 
-/// Counts the numbers below `acknowledged` that stand, each once, in lines of text.
-fn count_lines(text: &[u8], acknowledged: u64) -> u64 {
+/// Counts the acknowledged numbers that stand, each once, in lines of text.
+fn count_lines(text: &[u8], acknowledged: &Acknowledged) -> u64 {
     let mut seen = std::collections::BTreeSet::new();
     for line in text.split(|byte| *byte == b'\n') {
         let at = line.windows(4).position(|window| window == b"\"/t/");
         let digits = at.and_then(|at| line.get(at + 4..at + 12));
         let number = digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
-        if let Some(number) = number.filter(|number: &u64| *number < acknowledged) {
-            seen.insert(number);
-        }
+        seen.extend(number.filter(|number| acknowledged.holds(*number)));
     }
     seen.len() as u64
 }

@@ -4,10 +4,11 @@
 //! committed yet counts as acknowledged, for the call returned and the application went on.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, params};
 
-use super::{Made, SERVICE, Sink, USER};
+use super::{Acknowledged, Made, SERVICE, Sink, USER};
 use crate::Error;
 
 const FILE: &str = "events.db";
@@ -20,7 +21,12 @@ const PADDING: &str = concat!(
 const INSERT: &str = "INSERT INTO events (timestamp, service_id, event_type, user_id, ip, \
     auth_method, path, result, padding) VALUES (?1, ?2, 'auth.success', ?3, ?4, 'api_key', ?5, 'success', ?6)";
 
+/// Producers share one connection, as SQLite has one writer at a time.
 pub(super) struct Sqlite {
+    state: Mutex<State>,
+}
+
+struct State {
     connection: Connection,
     /// Events per commit.
     batch: u64,
@@ -39,9 +45,11 @@ impl Sqlite {
             ip TEXT, auth_method TEXT, path TEXT, result TEXT NOT NULL, padding TEXT) STRICT",
         )?;
         let ip = std::net::Ipv4Addr::from(super::IP).to_string();
-        Ok(Sqlite { connection, batch, uncommitted: 0, ip })
+        Ok(Sqlite { state: Mutex::new(State { connection, batch, uncommitted: 0, ip }) })
     }
+}
 
+impl State {
     fn commit(&mut self) -> Result<(), Error> {
         if self.uncommitted > 0 {
             self.connection.prepare_cached("COMMIT")?.execute([])?;
@@ -52,32 +60,39 @@ impl Sqlite {
 }
 
 impl Sink for Sqlite {
-    fn record(&mut self, event: &Made) -> Result<(), Error> {
-        if self.batch > 1 && self.uncommitted == 0 {
-            self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    fn record(&self, event: &Made) -> Result<(), Error> {
+        let state = &mut *self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.batch > 1 && state.uncommitted == 0 {
+            state.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         }
         let now = format!("{:.9}", jiff::Timestamp::now());
-        let row = params![now, SERVICE, USER, self.ip, event.path, PADDING];
-        self.connection.prepare_cached(INSERT)?.execute(row)?;
-        if self.batch > 1 {
-            self.uncommitted += 1;
-            if self.uncommitted == self.batch {
-                self.commit()?;
+        let row = params![now, SERVICE, USER, state.ip, event.path, PADDING];
+        state.connection.prepare_cached(INSERT)?.execute(row)?;
+        if state.batch > 1 {
+            state.uncommitted += 1;
+            if state.uncommitted == state.batch {
+                state.commit()?;
             }
         }
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> Result<(), Error> {
-        self.commit()?;
-        self.connection.close().map_err(|(_, error)| error.into())
+    fn finish(self: Box<Self>) -> Result<(), Error> {
+        let mut state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        state.commit()?;
+        state.connection.close().map_err(|(_, error)| error.into())
     }
 }
 
 /// Opening recovers what the killed process left.
-pub(super) fn find(dir: &Path, acknowledged: u64) -> Result<u64, Error> {
+pub(super) fn find(dir: &Path, acknowledged: &Acknowledged) -> Result<u64, Error> {
     let connection = Connection::open(dir.join(FILE))?;
-    let last = format!("/t/{acknowledged:08}");
-    let count = "SELECT count(DISTINCT path) FROM events WHERE path < ?1";
-    Ok(connection.query_row(count, [last], |row| row.get::<_, i64>(0))?.unsigned_abs())
+    let mut rows = connection.prepare("SELECT DISTINCT path FROM events")?;
+    let mut found = 0;
+    for path in rows.query_map([], |row| row.get::<_, String>(0))? {
+        let path = path?;
+        let number = path.strip_prefix("/t/").ok_or("a path is not as it was made")?;
+        found += u64::from(acknowledged.holds(number.parse()?));
+    }
+    Ok(found)
 }
