@@ -1,4 +1,5 @@
-//! Everything that reads an audit trail: verification, the last entries, one entry, following.
+//! Everything that reads an audit trail: verification, queries, the last entries, one entry,
+//! following.
 //!
 //! What must stay true here: nothing is ever written, repaired or locked for longer than a look.
 //! Memory stays bounded whatever a trail holds, and a trail that is being written while it is read
@@ -18,9 +19,12 @@
 
 mod dir;
 mod error;
+pub mod export;
 mod find;
 mod line;
 mod prove;
+mod query;
+mod scan;
 mod stored;
 mod tail;
 mod trail;
@@ -32,6 +36,10 @@ pub use error::ReadError;
 pub use find::{Found, find_by_audit_id, find_by_seq};
 pub use line::{Line, LineKind};
 pub use prove::{Evidence, ProveError, prove, prove_consistency};
+pub use query::{
+    Cursor, CursorError, Edge, Hit, Order, Query, QueryError, QueryOptions, Render, Searched,
+    TimeError, TypeGlob, time_bound,
+};
 pub use tail::{follow, tail};
 pub use trail::{SegmentEnd, Step, TrailReader};
 pub use verify::{Freshness, KeyTrust, Progress, Report, Verdict, VerifyOptions, verify_dir};

@@ -16,6 +16,9 @@ pub(crate) enum CliError {
     /// The trail could not be read.
     #[error("{0}")]
     Read(#[from] ReadError),
+    /// The trail could not be asked.
+    #[error("{0}")]
+    Query(#[from] audit_reader::QueryError),
     /// The trail could not be opened for writing.
     #[error("{0}")]
     Open(#[from] OpenError),

@@ -8,6 +8,8 @@
 mod common;
 mod listing;
 mod proof;
+mod query;
+mod query_pages;
 mod tamper;
 mod vectors;
 mod verify;

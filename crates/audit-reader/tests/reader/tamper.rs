@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::common::{Trail, key};
+use crate::common::{Random, Trail, key};
 use audit_core::note::Signer;
 use audit_reader::{FindingKind, Report, Verdict, VerifyOptions, verify_dir};
 
@@ -11,17 +11,6 @@ const SEGMENTS: [&str; 4] =
     ["2026-11-23.audit", "2026-11-23-2.audit", "2026-11-23-10.audit", "2026-11-24.audit"];
 
 /// A splitmix64 generator.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % limit as u64).unwrap()
-    }
-}
-
 /// Segments with rotations between, some of them closed.
 fn trail() -> Trail {
     let mut trail = Trail::new();

@@ -8,6 +8,7 @@ mod consistency;
 mod emit;
 mod init;
 mod prove;
+mod query;
 mod schema;
 mod serve_tiles;
 mod show;
@@ -56,6 +57,7 @@ enum Command {
     Consistency(consistency::Args),
     Tail(tail::Args),
     Show(show::Args),
+    Query(Box<query::Args>),
     Schema(schema::Args),
     Witness(witness::Args),
     WitnessSync(witness_sync::Args),
@@ -97,6 +99,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Consistency(args) => consistency::run(&args, &mut out),
         Command::Tail(args) => tail::run(&args, &mut out),
         Command::Show(args) => show::run(&args, &mut out),
+        Command::Query(args) => query::run(&args, &mut out),
         Command::Schema(args) => schema::run(&args, &mut out),
         Command::Witness(args) => witness::run(&args, &mut out),
         Command::WitnessSync(args) => witness_sync::run(&args, &mut out),
@@ -111,6 +114,11 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(exit),
         flushed => Ok(flushed.map(|()| exit)?),
     }
+}
+
+/// How many threads read: as asked, or one for each core.
+pub(crate) fn jobs(asked: Option<usize>) -> usize {
+    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
 }
 
 /// A public key that was given as an argument.

@@ -8,6 +8,7 @@
 
 mod commands;
 mod proofs;
+mod query;
 mod script;
 mod writing;
 
