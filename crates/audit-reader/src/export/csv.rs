@@ -7,12 +7,12 @@
 use audit_core::entry::{Entry, RawStr};
 
 /// The first line.
-pub const HEADER: &str = "seq,audit_id,timestamp,service_id,event_type,critical,actor_user_id,\
+pub(super) const HEADER: &str = "seq,audit_id,timestamp,service_id,event_type,critical,actor_user_id,\
     actor_ip,actor_auth_method,actor_session_id,resource_type,resource_id,resource_parent_id,result,\
     reason,trace_id,span_id,request_id,details,prev_hash,hash";
 
 /// Appends an entry as a row, without the line's end.
-pub fn row(entry: &Entry<'_>, out: &mut Vec<u8>) {
+pub(super) fn row(entry: &Entry<'_>, out: &mut Vec<u8>) {
     let (actor, resource, context) = (entry.actor(), entry.resource(), entry.context());
     out.extend_from_slice(entry.seq().to_string().as_bytes());
     let mut row = Row(out);
@@ -36,6 +36,13 @@ pub fn row(entry: &Entry<'_>, out: &mut Vec<u8>) {
     row.text(entry.details().unwrap_or(""));
     row.text(&entry.prev_hash().to_string());
     row.text(&entry.hash().to_string());
+}
+
+/// A text as a cell.
+pub(super) fn escaped(text: &str) -> String {
+    let mut out = Vec::new();
+    cell(text, &mut out);
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// A row behind its first cell.
@@ -79,20 +86,14 @@ fn cell(text: &str, out: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    fn written(text: &str) -> String {
-        let mut out = Vec::new();
-        cell(text, &mut out);
-        String::from_utf8(out).unwrap()
-    }
-
     #[test]
     fn no_cell_is_a_formula_and_the_way_back_is_exact() {
-        assert_eq!(written("plain"), "plain");
-        assert_eq!(written("a,\"b\""), "\"a,\"\"b\"\"\"");
-        assert_eq!(written(" x"), "\" x\"");
-        assert_eq!(written("=HYPERLINK(\"http://x\",1)"), "\"'=HYPERLINK(\"\"http://x\"\",1)\"");
+        assert_eq!(escaped("plain"), "plain");
+        assert_eq!(escaped("a,\"b\""), "\"a,\"\"b\"\"\"");
+        assert_eq!(escaped(" x"), "\" x\"");
+        assert_eq!(escaped("=HYPERLINK(\"http://x\",1)"), "\"'=HYPERLINK(\"\"http://x\"\",1)\"");
         for formula in ["=1", "+1", "-1", "@SUM(A1)", "'quoted"] {
-            assert_eq!(written(formula), format!("'{formula}"));
+            assert_eq!(escaped(formula), format!("'{formula}"));
         }
     }
 }

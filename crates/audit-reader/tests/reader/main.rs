@@ -6,10 +6,12 @@
 )]
 
 mod common;
+mod export;
 mod listing;
 mod proof;
 mod query;
 mod query_pages;
+mod reconcile;
 mod tamper;
 mod vectors;
 mod verify;

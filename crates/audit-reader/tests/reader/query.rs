@@ -85,7 +85,7 @@ fn members(random: &mut Random) -> String {
 }
 
 /// A trail of some segments of a few lines each.
-fn trail(random: &mut Random) -> Trail {
+pub(crate) fn trail(random: &mut Random) -> Trail {
     let mut trail = Trail::new();
     trail.write("2026-11-20.audit", 1);
     for segment in ["2026-11-20.audit", "2026-11-20-1.audit", "2026-11-23.audit"] {

@@ -6,10 +6,12 @@
 mod check;
 mod consistency;
 mod emit;
+mod export;
 mod init;
 mod keys;
 mod prove;
 mod query;
+mod reconcile;
 mod schema;
 mod serve_tiles;
 mod show;
@@ -60,6 +62,8 @@ enum Command {
     Show(show::Args),
     Keys(keys::Args),
     Query(Box<query::Args>),
+    Export(export::Args),
+    Reconcile(reconcile::Args),
     Schema(schema::Args),
     Witness(witness::Args),
     WitnessSync(witness_sync::Args),
@@ -103,6 +107,8 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Show(args) => show::run(&args, &mut out),
         Command::Keys(args) => keys::run(&args, &mut out),
         Command::Query(args) => query::run(&args, &mut out),
+        Command::Export(args) => export::run(&args, &mut out),
+        Command::Reconcile(args) => reconcile::run(&args, &mut out),
         Command::Schema(args) => schema::run(&args, &mut out),
         Command::Witness(args) => witness::run(&args, &mut out),
         Command::WitnessSync(args) => witness_sync::run(&args, &mut out),

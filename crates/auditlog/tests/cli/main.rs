@@ -7,6 +7,7 @@
 )]
 
 mod commands;
+mod export;
 mod keys;
 mod proofs;
 mod query;

@@ -203,7 +203,8 @@ fn time(option: &str, text: &str, edge: Edge, now: &ZonedDateTime) -> Result<Tim
     })
 }
 
-fn seq_range(text: &str) -> Result<(u64, Option<u64>), CliError> {
+/// A range of `seq`, both ends included.
+pub(crate) fn seq_range(text: &str) -> Result<(u64, Option<u64>), CliError> {
     let range = match text.split_once('-') {
         None => text.parse().ok().map(|seq| (seq, Some(seq))),
         Some((first, "")) => first.parse().ok().map(|first| (first, None)),

@@ -10,11 +10,11 @@ use std::io::Write;
 use std::ops::ControlFlow;
 
 use audit_core::entry::{Entry, Parser};
-use audit_reader::export::csv;
+use audit_reader::export::{csv_header, csv_row};
 use audit_reader::{DirSource, Hit, QueryOptions};
 
-pub(crate) use args::Args;
 use args::Format;
+pub(crate) use args::{Args, seq_range};
 
 use super::Exit;
 use crate::error::CliError;
@@ -28,12 +28,12 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     let format = args.format(out.json);
     let bar = Bar::new("searching");
     let mut tell = |progress| bar.show(progress);
-    let as_csv = |entry: &Entry<'_>, row: &mut Vec<u8>| csv::row(entry, row);
+    let as_csv = |entry: &Entry<'_>, row: &mut Vec<u8>| csv_row(entry, row);
     let mut options =
         QueryOptions::default().with_jobs(super::jobs(args.jobs())).with_progress(&mut tell);
     if format == Format::Csv {
         options = options.with_render(&as_csv);
-        writeln!(out, "{}", csv::HEADER)?;
+        writeln!(out, "{}", csv_header())?;
     }
     let mut parser = Parser::default();
     let mut failed = None;
