@@ -1,7 +1,5 @@
 //! What the ring promises, seen from both ends, and what a dead one gives back.
 
-#![cfg(not(loom))]
-
 use super::*;
 
 const NOW: Duration = Duration::ZERO;
