@@ -69,6 +69,9 @@ pub enum ControlEvent<'a> {
         same_boot: bool,
         /// Offset of a damaged line that was left in place, as `segment:offset`.
         damaged_at: Option<&'a str>,
+        /// True: there were entries and no checkpoint. After a crash before the first one that is as
+        /// it should be; otherwise somebody took it away, and what was signed before is not known.
+        checkpoint_missing: bool,
     },
     /// Events that were refused since the last such entry.
     EventsDropped {
@@ -170,6 +173,7 @@ impl Event for ControlEvent<'_> {
                 quarantine_file,
                 same_boot,
                 damaged_at,
+                checkpoint_missing,
             } => {
                 d.field("entries_kept", entries_kept);
                 d.field("quarantined_bytes", quarantined_bytes);
@@ -177,6 +181,9 @@ impl Event for ControlEvent<'_> {
                 optional(d, "quarantine_file", *quarantine_file);
                 d.field("same_boot", same_boot);
                 optional(d, "damaged_at", *damaged_at);
+                if *checkpoint_missing {
+                    d.field("checkpoint_missing", &true);
+                }
             }
             ControlEvent::EventsDropped { count, dropped, first, last } => {
                 d.field("count", count);

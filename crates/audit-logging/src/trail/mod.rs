@@ -43,6 +43,7 @@ pub(crate) struct Recovered {
     pub(crate) quarantine_file: Option<String>,
     pub(crate) same_boot: bool,
     pub(crate) damaged_at: Option<String>,
+    pub(crate) checkpoint_missing: bool,
 }
 
 /// A trail that can be written.

@@ -41,6 +41,7 @@ impl Writer {
                 quarantine_file: recovered.quarantine_file.as_deref(),
                 same_boot: recovered.same_boot,
                 damaged_at: recovered.damaged_at.as_deref(),
+                checkpoint_missing: recovered.checkpoint_missing,
             })?;
         }
         if let Some(last) = last_control

@@ -124,7 +124,9 @@ pub(super) fn key(bytes: &[u8]) {
         Ok(key) => assert_eq!(*key.to_secret_line(), text.strip_suffix('\n').unwrap_or(text)),
         Err(error) => {
             let said = format!("{error} {error:?}");
-            let secret = text.splitn(5, '+').nth(4).filter(|secret| secret.len() > 20);
+            let base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+            let secret = text.splitn(5, '+').nth(4).map(|secret| secret.trim_end());
+            let secret = secret.filter(|secret| secret.len() > 20 && secret.chars().all(base64));
             assert!(secret.is_none_or(|secret| !said.contains(secret)), "{said}");
         }
     }
