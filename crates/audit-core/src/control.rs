@@ -72,6 +72,10 @@ pub enum ControlEvent<'a> {
         /// True: there were entries and no checkpoint. After a crash before the first one that is as
         /// it should be; otherwise somebody took it away, and what was signed before is not known.
         checkpoint_missing: bool,
+        /// Events that the previous writer had accepted and not written: the entries that follow.
+        entries_salvaged: u64,
+        /// Emit rings that are gone or could not be read (those are in `quarantine/`), and why.
+        ring_problem: Option<&'a str>,
     },
     /// Events that were refused since the last such entry.
     EventsDropped {
@@ -174,6 +178,8 @@ impl Event for ControlEvent<'_> {
                 same_boot,
                 damaged_at,
                 checkpoint_missing,
+                entries_salvaged,
+                ring_problem,
             } => {
                 d.field("entries_kept", entries_kept);
                 d.field("quarantined_bytes", quarantined_bytes);
@@ -184,6 +190,8 @@ impl Event for ControlEvent<'_> {
                 if *checkpoint_missing {
                     d.field("checkpoint_missing", &true);
                 }
+                d.field("entries_salvaged", entries_salvaged);
+                optional(d, "ring_problem", *ring_problem);
             }
             ControlEvent::EventsDropped { count, dropped, first, last } => {
                 d.field("count", count);

@@ -126,6 +126,18 @@ pub enum OpenError {
         /// What this version can.
         supported: &'static str,
     },
+    /// The emit ring could not be made. Nothing was changed in the trail.
+    #[error(
+        "{path}: cannot make the emit ring ({bytes} bytes): {source}; free space, or set `ring_dir` to a directory on a local file system"
+    )]
+    Ring {
+        /// The directory it was to lie in.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// The operating system's answer.
+        source: io::Error,
+    },
     /// The trail is not the one that was signed last: cut, rolled back or rewritten. The writer
     /// signs no second history.
     #[error(

@@ -10,7 +10,7 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::error::{Fault, WaitError};
-use crate::queue::Position;
+use crate::ring::Position;
 
 /// What may be waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

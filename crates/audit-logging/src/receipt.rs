@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::error::WaitError;
 use crate::progress::Goal;
-use crate::queue::Position;
+use crate::ring::Position;
 use crate::shared::Shared;
 
 /// An accepted event.

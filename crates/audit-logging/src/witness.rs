@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::queue::Position;
+use crate::ring::Position;
 use crate::shared::Shared;
 
 /// Checkpoints that are remembered until a report covers them. Beyond it every second one is

@@ -57,6 +57,7 @@ impl History {
         let config = AuditConfig {
             flush_mode,
             rotation: RotationPolicy::Both { bytes: 64 << 10 },
+            queue_bytes: 1 << 20,
             ..AuditConfig::new("sim")
         };
         AuditLogger::builder(config).clock(self.clock.shared()).storage(Arc::new(self.disk.clone()))

@@ -17,7 +17,7 @@ use audit_core::chain::Hash;
 use audit_core::checkpoint::Checkpoint;
 
 use crate::error::Fault;
-use crate::queue::Position;
+use crate::ring::Position;
 use crate::shared::Shared;
 use crate::storage::Storage;
 

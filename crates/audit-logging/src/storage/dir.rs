@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::file::DirSegment;
 use super::lock::{LockError, TrailLock};
-use super::{KEYS, SegmentFile, Space, Storage, TEMPORARY, secure};
+use super::{KEYS, RingMemory, SegmentFile, Space, Storage, TEMPORARY, ring_file, secure};
 use crate::error::OpenError;
 
 /// A trail's directory on a local file system.
@@ -246,10 +246,7 @@ impl Storage for DirStorage {
     fn remove_temporary(&self, name: &str) -> io::Result<()> {
         debug_assert!(name.ends_with(TEMPORARY));
         let (dir, name) = locate(&self.dir, name, false)?;
-        match unlinkat(&*dir, name, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        remove(&dir, name)
     }
 
     /// `openat`, `pwrite`, `fsync`, `unlinkat`, `fsync` of the directory.
@@ -271,5 +268,29 @@ impl Storage for DirStorage {
     fn space(&self) -> io::Result<Space> {
         let stat = fstatvfs(&*self.dir)?;
         Ok(Space { total: stat.f_blocks * stat.f_frsize, free: stat.f_bavail * stat.f_frsize })
+    }
+
+    /// `unlinkat`, `openat(O_EXCL)`, `fstatfs`, `fallocate`, `mmap`, `madvise`.
+    fn create_ring(&self, name: &str, cells: u64) -> io::Result<RingMemory> {
+        let temporary = format!("{name}{TEMPORARY}");
+        // What a crash left under this name was not finished.
+        remove(&self.dir, &temporary)?;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        let file = open_checked(&self.dir, &temporary, flags)?;
+        ring_file::map(file, cells).inspect_err(|_| {
+            if let Err(error) = remove(&self.dir, &temporary) {
+                tracing::warn!(%error, "an unfinished ring could not be removed");
+            }
+        })
+    }
+
+    /// `renameat`.
+    fn publish_ring(&self, name: &str) -> io::Result<()> {
+        Ok(renameat(&*self.dir, format!("{name}{TEMPORARY}"), &*self.dir, name)?)
+    }
+
+    /// `unlinkat`.
+    fn remove_ring(&self, name: &str) -> io::Result<()> {
+        remove(&self.dir, name)
     }
 }
