@@ -24,6 +24,7 @@ mod sim_file;
 mod sim_history;
 mod sim_names;
 mod sim_segment;
+pub mod trails;
 
 pub use block::block_on;
 pub use clock::TestClock;

@@ -8,6 +8,5 @@
 mod common;
 mod listing;
 mod proof;
-mod tamper;
 mod vectors;
 mod verify;
