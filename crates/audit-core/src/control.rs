@@ -69,6 +69,10 @@ pub enum ControlEvent<'a> {
         same_boot: bool,
         /// Offset of a damaged line that was left in place, as `segment:offset`.
         damaged_at: Option<&'a str>,
+        /// Events that the previous writer had accepted and not written: the entries that follow.
+        entries_salvaged: u64,
+        /// Emit rings that are gone or could not be read (those are in `quarantine/`), and why.
+        ring_problem: Option<&'a str>,
     },
     /// Events that were refused since the last such entry.
     EventsDropped {
@@ -170,6 +174,8 @@ impl Event for ControlEvent<'_> {
                 quarantine_file,
                 same_boot,
                 damaged_at,
+                entries_salvaged,
+                ring_problem,
             } => {
                 d.field("entries_kept", entries_kept);
                 d.field("quarantined_bytes", quarantined_bytes);
@@ -177,6 +183,8 @@ impl Event for ControlEvent<'_> {
                 optional(d, "quarantine_file", *quarantine_file);
                 d.field("same_boot", same_boot);
                 optional(d, "damaged_at", *damaged_at);
+                d.field("entries_salvaged", entries_salvaged);
+                optional(d, "ring_problem", *ring_problem);
             }
             ControlEvent::EventsDropped { count, dropped, first, last } => {
                 d.field("count", count);

@@ -10,18 +10,17 @@ use std::time::Duration;
 use audit_core::chain::Head;
 use audit_core::encode::EncodePolicy;
 use audit_core::meta::TrailInfo;
-use audit_core::note::Signer;
+use audit_core::note::{Signer, SignerError};
 use audit_core::text::redact::RedactionRule;
 
 use crate::clock::{Clock, SystemClock, rfc3339};
 use crate::config::{AuditConfig, AuditMode};
 use crate::error::{Fault, OpenError};
 use crate::logger::{AuditLogger, Open};
-use crate::queue::Queue;
 use crate::seal::{self, ResumeError, Sealer};
 use crate::shared::Shared;
 use crate::storage::{DirStorage, Storage, TrailLock};
-use crate::trail::{self, OpenContext, Trail};
+use crate::trail::{self, OpenContext, Rings, Trail};
 use crate::writer::{Parts, Writer};
 
 /// Opens a logger with a clock or storage other than the operating system's.
@@ -31,10 +30,11 @@ pub struct Builder {
     storage: Option<Arc<dyn Storage>>,
     policy: EncodePolicy,
     signer: Option<Box<MakeSigner>>,
+    rotate_key: bool,
 }
 
 /// Gives the signer for a trail by its origin, which is the name the key must have.
-pub(crate) type MakeSigner = dyn Fn(&str) -> Arc<dyn Signer> + Send + Sync;
+pub(crate) type MakeSigner = dyn Fn(&str) -> Result<Arc<dyn Signer>, SignerError> + Send + Sync;
 
 /// What is held while the trail is open.
 struct Place {
@@ -43,13 +43,22 @@ struct Place {
     /// The real directory and its lock; none when the caller gave a storage.
     owned: Option<(DirStorage, TrailLock)>,
     same_boot: bool,
+    /// Id of the last writer's ring, as its lock file says.
+    last_ring: Option<String>,
 }
 
 impl Builder {
     pub(crate) fn new(config: impl Into<Arc<AuditConfig>>) -> Builder {
         let config = config.into();
         let policy = config.encode_policy();
-        Builder { config, clock: Arc::new(SystemClock), storage: None, policy, signer: None }
+        Builder {
+            config,
+            clock: Arc::new(SystemClock),
+            storage: None,
+            policy,
+            signer: None,
+            rotate_key: false,
+        }
     }
 
     /// Takes the time from `clock`.
@@ -75,7 +84,26 @@ impl Builder {
         mut self,
         make: impl Fn(&str) -> Arc<dyn Signer> + Send + Sync + 'static,
     ) -> Builder {
+        self.signer = Some(Box::new(move |origin| Ok(make(origin))));
+        self
+    }
+
+    /// As [`Builder::signer`], for a device or a credential that may not be there: the opening then
+    /// fails with [`OpenError::Signer`].
+    #[must_use]
+    pub fn try_signer(
+        mut self,
+        make: impl Fn(&str) -> Result<Arc<dyn Signer>, SignerError> + Send + Sync + 'static,
+    ) -> Builder {
         self.signer = Some(Box::new(make));
+        self
+    }
+
+    /// Replaces the signing key as soon as the trail is open, in the trail, and destroys the old one:
+    /// what `auditlog keys DIR rotate` does. A key that cannot be replaced fails the opening.
+    #[must_use]
+    pub const fn rotate_key(mut self) -> Builder {
+        self.rotate_key = true;
         self
     }
 
@@ -102,6 +130,7 @@ impl Builder {
                 storage: Arc::clone(storage),
                 owned: None,
                 same_boot: false,
+                last_ring: None,
             },
             None => {
                 let dir = DirStorage::open(base_dir, true)?;
@@ -109,9 +138,12 @@ impl Builder {
                 let lock = dir.lock()?;
                 let last_boot = trail::boot_of(lock.previous()).unwrap_or("none");
                 let same_boot = last_boot == trail::boot_id();
-                announce(&dir, &lock, &trail::lock_text(&started, last_boot))?;
+                let last_ring = trail::ring_of(lock.previous()).map(str::to_owned);
+                let ring = last_ring.as_deref().unwrap_or("none");
+                announce(&dir, &lock, &trail::lock_text(&started, ring, last_boot))?;
                 let path = base_dir.clone();
-                Place { path, storage: Arc::new(dir.clone()), owned: Some((dir, lock)), same_boot }
+                let storage = Arc::new(dir.clone());
+                Place { path, storage, owned: Some((dir, lock)), same_boot, last_ring }
             }
         };
         self.open_in(place)
@@ -126,7 +158,7 @@ impl Builder {
             signed: seal::signed_size(&*place.storage),
             signer: self.signer.as_deref(),
         };
-        let trail = trail::open(&context, &self.config)?;
+        let mut trail = trail::open(&context, &self.config)?;
         if let Some((dir, _)) = &place.owned
             && trail.head == Head::EMPTY
         {
@@ -137,23 +169,38 @@ impl Builder {
             })?;
         }
         let info = trail.info.clone();
-        let reserve = self.config.critical_reserve_percent;
-        let shared = Arc::new(Shared::new(Queue::new(self.config.queue_bytes, reserve)));
+        let rings = Rings::locate(&place.storage, &place.path, &self.config, info.trail_id)?;
+        let mut salvage = rings.salvage(&place.storage, place.same_boot)?;
+        let last_ring = place.last_ring.as_deref().filter(|id| *id != "none");
+        salvage.tell(&mut trail, last_ring, place.same_boot);
+        let live = rings.create(&self.config, trail.head, self.clock.now())?;
+        let ring_id = live.id.clone();
+        let (ring, remove_ring) = live.split();
+        let shared = Arc::new(Shared::new(ring).map_err(|source| OpenError::Io {
+            operation: "mark the process that opens",
+            path: place.path.clone(),
+            source,
+        })?);
         let (sealer, finish_rotation) = self.sealer(&place, &trail, &shared)?;
+        #[cfg(feature = "metrics")]
+        crate::metrics::start_export(&shared, &info.origin).map_err(OpenError::Thread)?;
         let policy = Arc::new(self.policy);
         let parts = Parts {
             shared: Arc::clone(&shared),
             sealer: Arc::clone(&sealer),
             finish_rotation,
+            salvaged: std::mem::take(&mut salvage.bodies),
+            rotate_key: self.rotate_key,
             storage: place.storage,
             clock: Arc::clone(&self.clock),
             config: Arc::clone(&self.config),
         };
         let writer = Writer::start(parts, trail)?;
+        salvage.finish()?;
         if let Some((dir, lock)) = &place.owned {
             // The trail is open and says so durably: from now on this is the last writer's boot.
             let started = rfc3339(self.clock.now());
-            announce(dir, lock, &trail::lock_text(&started, &trail::boot_id()))?;
+            announce(dir, lock, &trail::lock_text(&started, &ring_id, &trail::boot_id()))?;
         }
         let sealing = sealer.start().map_err(OpenError::Thread)?;
         let lock = place.owned.map(|(_, lock)| lock);
@@ -167,6 +214,10 @@ impl Builder {
                 if sealing.join().is_err() {
                     let error = std::io::Error::other("the sealer panicked (a bug: report it)");
                     ending.progress.fail_seal(Fault::new("seal", "checkpoint", &error));
+                }
+                // What a poisoned writer could not write is for the next one.
+                if ending.ring.is_drained() {
+                    remove_ring();
                 }
                 // The lock goes before those who wait for the end are told, so that they may open
                 // the trail again at once.
@@ -238,6 +289,7 @@ fn announce(dir: &DirStorage, lock: &TrailLock, text: &str) -> Result<(), OpenEr
 fn resume_error(path: &std::path::Path, error: ResumeError) -> OpenError {
     match error {
         ResumeError::Io(file, source) => trail::io_error(&path.join(file), "use", source),
+        ResumeError::Signer(error) => OpenError::Signer(error),
         ResumeError::Key(epoch, error) => trail::key_error(path, epoch, error),
         ResumeError::Refused(file, problem) => {
             OpenError::NotAnExtension { path: path.join(file), problem }

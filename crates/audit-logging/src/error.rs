@@ -126,6 +126,18 @@ pub enum OpenError {
         /// What this version can.
         supported: &'static str,
     },
+    /// The emit ring could not be made. Nothing was changed in the trail.
+    #[error(
+        "{path}: cannot make the emit ring ({bytes} bytes): {source}; free space, or set `ring_dir` to a directory on a local file system"
+    )]
+    Ring {
+        /// The directory it was to lie in.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// The operating system's answer.
+        source: io::Error,
+    },
     /// The trail is not the one that was signed last: cut, rolled back or rewritten. The writer
     /// signs no second history.
     #[error(
@@ -145,6 +157,9 @@ pub enum OpenError {
         /// What is wrong.
         problem: String,
     },
+    /// What signs instead of key files is not there.
+    #[error("the signer given cannot be used: {0}; is its device or service there?")]
+    Signer(#[source] audit_core::note::SignerError),
     /// The operating system gave no randomness.
     #[error("no randomness from the operating system: {0}")]
     Randomness(#[from] getrandom::Error),
@@ -258,8 +273,14 @@ pub enum WaitError {
     /// opening of the trail seals it.
     #[error("durable, but not sealed: {0}")]
     NotSealed(Fault),
+    /// Nobody reports what witnesses cosign: no follower took a `WitnessHandle`, or all of them ended.
+    /// The trail itself is fine.
+    #[error(
+        "not witnessed: no follower of this logger asks witnesses; start one with its witness_handle()"
+    )]
+    NotWitnessed,
     /// The time limit passed; the logger goes on trying.
-    #[error("not durable yet: the disk did not answer within the limit")]
+    #[error("not yet: what was waited for did not happen within the limit")]
     TimedOut,
     /// This process is a fork of the one that opened the logger.
     #[error("audit logger belongs to the parent process")]

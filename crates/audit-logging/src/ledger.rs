@@ -34,7 +34,7 @@ pub enum DropCause {
 }
 
 impl DropCause {
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             DropCause::QueueFull => "queue_full",
             DropCause::DiskFull => "disk_full",

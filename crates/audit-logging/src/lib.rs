@@ -20,16 +20,19 @@ mod clock;
 mod config;
 mod error;
 mod ids;
+pub mod keys;
 mod ledger;
 mod logger;
+mod metrics;
 mod progress;
-mod queue;
 mod receipt;
+mod ring;
 mod seal;
 mod shared;
 mod signals;
 pub mod storage;
 mod trail;
+mod witness;
 mod writer;
 
 pub use audit_core as core;
@@ -51,9 +54,11 @@ pub use config::{
 pub use error::{ConfigError, EmitError, Fault, OpenError, WaitError};
 pub use ledger::DropCause;
 pub use logger::{AuditLogger, Wait};
+pub use metrics::{DiskMetrics, Distribution, Metrics, RefusedCount, RingMetrics, TypeCount};
 pub use receipt::{Receipt, Until};
 pub use shared::SpaceLevel;
 pub use signals::SignalGuard;
+pub use witness::WitnessHandle;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]

@@ -22,11 +22,13 @@ use crate::clock::Clock;
 use crate::config::{AuditConfig, OverflowPolicy};
 use crate::error::{EmitError, OpenError, WaitError};
 use crate::ledger::{DropCause, UNREADABLE};
+use crate::metrics::RefusalCause;
 use crate::progress::Goal;
-use crate::queue::{Position, Refusal};
 use crate::receipt::Receipt;
+use crate::ring::{Position, Refusal};
 use crate::seal::Sealer;
 use crate::shared::{Shared, SpaceLevel};
+use crate::witness::WitnessHandle;
 
 thread_local! {
     static ENCODER: RefCell<Encoder> = RefCell::new(Encoder::default());
@@ -73,8 +75,9 @@ impl AuditLogger {
         AuditLogger { open }
     }
 
-    /// Records an event. When this returns `Ok`, the event is in the queue and will be written in
-    /// order; the receipt tells when it is durable. Costs a copy, no system call on the disk.
+    /// Records an event. When this returns `Ok`, the event is in the ring: it will be written in
+    /// order, by this process or, if this one is killed, by the next that opens the trail. The
+    /// receipt tells when it survives a power failure too. Costs a copy, no system call.
     ///
     /// # Errors
     /// [`EmitError`]: the event was refused, counted, and nothing else happened. What is refused as
@@ -94,7 +97,7 @@ impl AuditLogger {
         if let Some(open) = &self.open
             && !open.shared.is_forked()
         {
-            open.count_refusal(UNREADABLE, DropCause::InvalidInput);
+            open.count_refusal(UNREADABLE, false, DropCause::InvalidInput);
         }
     }
 
@@ -155,6 +158,13 @@ impl AuditLogger {
         self.shutdown().block(Some(limit))
     }
 
+    /// For the follower that gets this trail's checkpoints cosigned, to report what witnesses have
+    /// seen: then [`Receipt::witnessed`] tells. `None` when auditing is disabled. Keeps no trail open.
+    #[must_use]
+    pub fn witness_handle(&self) -> Option<WitnessHandle> {
+        self.open.as_ref().map(|open| WitnessHandle::new(Arc::clone(&open.shared)))
+    }
+
     /// What outlives the handles, without keeping the trail open.
     pub(crate) fn shared(&self) -> Option<Arc<Shared>> {
         self.open.as_ref().map(|open| Arc::clone(&open.shared))
@@ -197,25 +207,24 @@ impl Open {
         if shared.is_forked() {
             return Err(EmitError::Forked);
         }
+        let critical = event.is_critical();
         if shared.is_poisoned() {
-            return Err(self.closed_error());
+            return Err(self.closed_error(critical));
         }
         let event_type = event.event_type();
-        self.check_type(event_type)?;
-        let critical = event.is_critical();
+        self.check_type(event_type, critical)?;
+        let refuse = |cause, error| self.refuse(event_type, critical, cause, error);
         let refused_from = if critical { SpaceLevel::Full } else { SpaceLevel::CriticalOnly };
         if shared.space() >= refused_from {
-            return Err(self.refuse(event_type, DropCause::DiskFull, EmitError::DiskFull));
+            return Err(refuse(DropCause::DiskFull, EmitError::DiskFull));
         }
         let now = self.clock.now();
-        let audit_id = crate::ids::next(now)
-            .map_err(|error| self.refuse(event_type, DropCause::NoRandomness, error.into()))?;
+        let audit_id =
+            crate::ids::next(now).map_err(|error| refuse(DropCause::NoRandomness, error.into()))?;
         match self.encode_and_push(event, critical, now, audit_id) {
             Ok(position) => Ok(Receipt::new(audit_id, position, Arc::clone(shared))),
-            Err(Refusal::Full) => {
-                Err(self.refuse(event_type, DropCause::QueueFull, EmitError::QueueFull))
-            }
-            Err(Refusal::Closed) => Err(self.closed_error()),
+            Err(Refusal::Full) => Err(refuse(DropCause::QueueFull, EmitError::QueueFull)),
+            Err(Refusal::Closed) => Err(self.closed_error(critical)),
         }
     }
 
@@ -233,7 +242,8 @@ impl Open {
         let stamp = Stamp { audit_id, now, service_id: &self.config.service_id };
         let run = |encoder: &mut Encoder| {
             let body = encoder.encode(&self.policy, &stamp, event);
-            self.shared.queue.push(critical, body, patience)
+            let time = u64::try_from(now.as_nanosecond()).unwrap_or_default();
+            self.shared.ring.push(critical, time, body, patience)
         };
         // An event whose own code emits another, or a thread that is being torn down, finds the
         // thread's encoder taken: a fresh one does.
@@ -244,7 +254,7 @@ impl Open {
         }
     }
 
-    fn check_type(&self, event_type: &str) -> Result<(), EmitError> {
+    fn check_type(&self, event_type: &str, critical: bool) -> Result<(), EmitError> {
         let problem = if !audit_core::event::event_type::is_well_formed(event_type) {
             EmitError::InvalidEventType
         } else if event_type.starts_with(audit_core::control::CONTROL_PREFIX) {
@@ -254,28 +264,44 @@ impl Open {
         } else {
             return Ok(());
         };
-        Err(self.refuse(event_type, DropCause::InvalidEventType, problem))
+        Err(self.refuse(event_type, critical, DropCause::InvalidEventType, problem))
     }
 
     /// What the caller is told: `error` if the trail will tell of it too, else why it cannot.
-    fn refuse(&self, event_type: &str, cause: DropCause, error: EmitError) -> EmitError {
-        if self.count_refusal(event_type, cause) { error } else { self.closed_error() }
+    fn refuse(
+        &self,
+        event_type: &str,
+        critical: bool,
+        cause: DropCause,
+        error: EmitError,
+    ) -> EmitError {
+        if self.count_refusal(event_type, critical, cause) {
+            error
+        } else {
+            self.closed_error(critical)
+        }
     }
 
     /// False when nobody is left to write what would be counted.
-    fn count_refusal(&self, event_type: &str, cause: DropCause) -> bool {
+    fn count_refusal(&self, event_type: &str, critical: bool, cause: DropCause) -> bool {
         let now = self.clock.now();
-        let Shared { queue, ledger, .. } = &*self.shared;
-        match queue.while_open(|| ledger.record(event_type, cause, now)) {
-            Some(true) => queue.kick(),
+        let Shared { ring, ledger, meters, .. } = &*self.shared;
+        match ring.while_open(|| ledger.record(event_type, cause, now)) {
+            Some(true) => ring.kick(),
             Some(false) => {}
             None => return false,
         }
+        meters.refused(RefusalCause::Dropped(cause), critical);
         true
     }
 
-    fn closed_error(&self) -> EmitError {
-        self.shared.progress.fault().map_or(EmitError::Closed, EmitError::Poisoned)
+    fn closed_error(&self, critical: bool) -> EmitError {
+        let (cause, error) = match self.shared.progress.fault() {
+            None => (RefusalCause::Closed, EmitError::Closed),
+            Some(fault) => (RefusalCause::Poisoned, EmitError::Poisoned(fault)),
+        };
+        self.shared.meters.refused(cause, critical);
+        error
     }
 }
 
@@ -285,7 +311,7 @@ impl Drop for Open {
         if self.shared.is_forked() {
             return;
         }
-        self.shared.queue.close();
+        self.shared.ring.close();
         let limit = Duration::from_millis(self.config.drop_limit_ms);
         if let Err(error) = self.shared.progress.wait(Goal::Finished, Some(limit)) {
             tracing::error!(%error, "audit logger dropped before everything was durable");
@@ -309,15 +335,17 @@ impl Wait {
             let shared = open.map(|open| Arc::clone(&open.shared));
             return Wait { shared, goal: Goal::Finished, registered: None };
         };
-        let goal = goal(open.shared.queue.tail());
+        let goal = goal(open.shared.ring.tail());
         match goal {
-            Goal::Durable(position) => open.shared.queue.request_flush(position),
+            Goal::Durable(position) => open.shared.ring.request_flush(position),
             Goal::Sealed(position) => {
-                open.shared.queue.request_flush(position);
+                open.shared.ring.request_flush(position);
                 open.shared.seal_to.fetch_max(position, std::sync::atomic::Ordering::AcqRel);
                 open.sealer.hurry();
             }
-            Goal::Finished => open.shared.queue.close(),
+            // Nothing to ask for: witnesses are the follower's affair.
+            Goal::Witnessed(_) => {}
+            Goal::Finished => open.shared.ring.close(),
         }
         Wait { shared: Some(Arc::clone(&open.shared)), goal, registered: None }
     }

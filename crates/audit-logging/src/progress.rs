@@ -1,7 +1,7 @@
-//! How far the trail is durable and sealed, and who waits for it.
+//! How far the trail is durable, sealed and witnessed, and who waits for it.
 //!
 //! What must stay true here: the durable mark only moves after a sync returned, the sealed mark
-//! only after a checkpoint was published; a waiter is woken when its goal is reached or when it
+//! only after a checkpoint was published, the witnessed mark only when a follower says so; a waiter is woken when its goal is reached or when it
 //! never will be. One notification per batch, not per event.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::error::{Fault, WaitError};
-use crate::queue::Position;
+use crate::ring::Position;
 
 /// What may be waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(crate) enum Goal {
     Durable(Position),
     /// Everything up to here is covered by a signed checkpoint.
     Sealed(Position),
+    /// Everything up to here is covered by a checkpoint that witnesses cosigned.
+    Witnessed(Position),
     /// The writer has left, everything durable and sealed.
     Finished,
 }
@@ -29,6 +31,8 @@ struct Waiters {
     blocked: usize,
     fault: Option<Fault>,
     seal_fault: Option<Fault>,
+    /// Followers that may still report what witnesses cosigned.
+    followers: usize,
     finished: bool,
 }
 
@@ -37,6 +41,7 @@ struct Waiters {
 pub(crate) struct Progress {
     durable: AtomicU64,
     sealed: AtomicU64,
+    witnessed: AtomicU64,
     waiters: Mutex<Waiters>,
     changed: Condvar,
 }
@@ -57,6 +62,11 @@ impl Progress {
         self.sealed.load(Ordering::Acquire)
     }
 
+    /// Everything up to here is covered by a checkpoint that witnesses cosigned.
+    pub(crate) fn witnessed(&self) -> Position {
+        self.witnessed.load(Ordering::Acquire)
+    }
+
     /// Writer only: everything up to `position` is durable now. Returns how many were waiting.
     pub(crate) fn advance(&self, position: Position) -> usize {
         let waiters = self.lock();
@@ -68,6 +78,25 @@ impl Progress {
     pub(crate) fn seal(&self, position: Position) {
         let waiters = self.lock();
         self.sealed.store(position, Ordering::Release);
+        self.notify(waiters);
+    }
+
+    /// Followers only: everything up to `position` is in a cosigned checkpoint now.
+    pub(crate) fn witness(&self, position: Position) {
+        let waiters = self.lock();
+        self.witnessed.fetch_max(position, Ordering::AcqRel);
+        self.notify(waiters);
+    }
+
+    /// One more follower may report.
+    pub(crate) fn attach_follower(&self) {
+        self.lock().followers += 1;
+    }
+
+    /// One follower fewer; after the last one nobody waits for witnesses any more.
+    pub(crate) fn detach_follower(&self) {
+        let mut waiters = self.lock();
+        waiters.followers = waiters.followers.saturating_sub(1);
         self.notify(waiters);
     }
 
@@ -171,6 +200,7 @@ impl Progress {
         match goal {
             Goal::Durable(position) => self.durable() >= position,
             Goal::Sealed(position) => self.sealed() >= position,
+            Goal::Witnessed(position) => self.witnessed() >= position,
             Goal::Finished => false,
         }
     }
@@ -188,6 +218,12 @@ impl Progress {
             // What is durable may still be sealed after the writer failed.
             Goal::Sealed(position) if self.durable() < position => poisoned().or_else(not_sealed),
             Goal::Sealed(_) => not_sealed(),
+            // The last checkpoint may be cosigned after the writer has left.
+            Goal::Witnessed(position) => {
+                let sealed = self.outcome(waiters, Goal::Sealed(position));
+                let nobody = (waiters.followers == 0).then_some(Err(WaitError::NotWitnessed));
+                sealed.filter(Result::is_err).or(nobody)
+            }
             Goal::Finished if !waiters.finished => None,
             Goal::Finished => poisoned().or_else(not_sealed).or(Some(Ok(()))),
         }

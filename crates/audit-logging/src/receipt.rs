@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::error::WaitError;
 use crate::progress::Goal;
-use crate::queue::Position;
+use crate::ring::Position;
 use crate::shared::Shared;
 
 /// An accepted event.
@@ -94,6 +94,41 @@ impl Receipt {
         self.wait(Goal::Durable(self.position), Some(limit))
     }
 
+    /// True when a checkpoint that covers the event is known to carry the cosignatures that the
+    /// operator's policy asks for: from then on nobody, not even who holds the key, can take it back
+    /// unseen.
+    #[must_use]
+    pub fn is_witnessed(&self) -> bool {
+        self.shared.as_ref().is_none_or(|shared| shared.progress.witnessed() >= self.position)
+    }
+
+    /// Resolves when a cosigned checkpoint covers the event, as the follower reports it that holds a
+    /// [`WitnessHandle`](crate::WitnessHandle). Take the handle before waiting. How long it takes is up
+    /// to the witnesses; waiting does not hurry them.
+    ///
+    /// # Errors
+    /// As [`Receipt::sealed`], and [`WaitError::NotWitnessed`] when there is no such follower, or none
+    /// any more.
+    pub fn witnessed(&self) -> Until<'_> {
+        Until { receipt: self, goal: Goal::Witnessed(self.position), registered: None }
+    }
+
+    /// As [`Receipt::witnessed`], blocking the thread.
+    ///
+    /// # Errors
+    /// As [`Receipt::witnessed`].
+    pub fn wait_witnessed(&self) -> Result<(), WaitError> {
+        self.wait(Goal::Witnessed(self.position), None)
+    }
+
+    /// As [`Receipt::wait_witnessed`], at most for `limit`.
+    ///
+    /// # Errors
+    /// As [`Receipt::witnessed`], and [`WaitError::TimedOut`].
+    pub fn wait_witnessed_timeout(&self, limit: Duration) -> Result<(), WaitError> {
+        self.wait(Goal::Witnessed(self.position), Some(limit))
+    }
+
     fn wait(&self, goal: Goal, limit: Option<Duration>) -> Result<(), WaitError> {
         let Some(shared) = &self.shared else { return Ok(()) };
         if shared.is_forked() {
@@ -103,7 +138,7 @@ impl Receipt {
     }
 }
 
-/// Future of [`Receipt::durable`] and [`Receipt::sealed`].
+/// Future of [`Receipt::durable`], [`Receipt::sealed`] and [`Receipt::witnessed`].
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct Until<'a> {

@@ -3,20 +3,28 @@
 //! What must stay true here: everything in it may be touched from any thread; nothing in it blocks
 //! on the disk.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::error::WaitError;
 use crate::ledger::Ledger;
+use crate::metrics::Meters;
 use crate::progress::{Goal, Progress};
-use crate::queue::Queue;
+use crate::ring::Ring;
+use crate::ring::mapping::ForkMark;
+use crate::witness::Marks;
 
 /// How much room the disk has: the ladder the logger climbs as space runs out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 #[non_exhaustive]
 pub enum SpaceLevel {
     /// Enough.
+    #[default]
     Normal = 0,
     /// Less than `warn_below`: everything is still accepted.
     Low = 1,
@@ -26,13 +34,39 @@ pub enum SpaceLevel {
     Full = 3,
 }
 
+impl SpaceLevel {
+    /// As in the JSON of [`crate::Metrics`].
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            SpaceLevel::Normal => "normal",
+            SpaceLevel::Low => "low",
+            SpaceLevel::CriticalOnly => "critical_only",
+            SpaceLevel::Full => "full",
+        }
+    }
+
+    /// The level that was kept as a number.
+    pub(crate) const fn of(number: u64) -> SpaceLevel {
+        match number {
+            0 => SpaceLevel::Normal,
+            1 => SpaceLevel::Low,
+            2 => SpaceLevel::CriticalOnly,
+            _ => SpaceLevel::Full,
+        }
+    }
+}
+
 /// State of one open logger.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) queue: Queue,
+    pub(crate) ring: Ring,
     pub(crate) progress: Progress,
     pub(crate) ledger: Ledger,
-    pid: i32,
+    pub(crate) meters: Arc<Meters>,
+    mark: ForkMark,
+    /// Which checkpoint covers which position.
+    pub(crate) marks: Marks,
     space: AtomicU8,
     poisoned: AtomicU8,
     /// A checkpoint over this position was asked for.
@@ -42,38 +76,35 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(queue: Queue) -> Shared {
-        Shared {
-            queue,
+    pub(crate) fn new(ring: Ring) -> std::io::Result<Shared> {
+        Ok(Shared {
+            ring,
             progress: Progress::default(),
             ledger: Ledger::default(),
-            pid: current_pid(),
+            meters: Arc::default(),
+            mark: ForkMark::new()?,
+            marks: Marks::default(),
             space: AtomicU8::new(SpaceLevel::Normal as u8),
             poisoned: AtomicU8::new(0),
             seal_to: AtomicU64::new(0),
             recorded: AtomicU64::new(0),
-        }
+        })
     }
 
     /// True in a child that was forked off the process that opened the logger: the writer's
-    /// thread is not here, and a lock may be held for ever.
+    /// thread and the ring are not here, and a lock may be held for ever. Costs one load.
     pub(crate) fn is_forked(&self) -> bool {
-        self.pid != current_pid()
+        self.mark.is_child()
     }
 
-    /// Closes the queue and waits until the writer has left, at most for `limit`.
+    /// Closes the ring and waits until the writer has left, at most for `limit`.
     pub(crate) fn shut_down(&self, limit: Duration) -> Result<(), WaitError> {
-        self.queue.close();
+        self.ring.close();
         self.progress.wait(Goal::Finished, Some(limit))
     }
 
     pub(crate) fn space(&self) -> SpaceLevel {
-        match self.space.load(Ordering::Relaxed) {
-            0 => SpaceLevel::Normal,
-            1 => SpaceLevel::Low,
-            2 => SpaceLevel::CriticalOnly,
-            _ => SpaceLevel::Full,
-        }
+        SpaceLevel::of(self.space.load(Ordering::Relaxed).into())
     }
 
     /// Writer only. Returns the level before.
@@ -89,11 +120,8 @@ impl Shared {
 
     /// Writer only: nothing more will be written.
     pub(crate) fn poison(&self, fault: crate::error::Fault) {
+        self.meters.poisoned();
         self.progress.fail(fault, || self.poisoned.store(1, Ordering::Release));
-        self.queue.close();
+        self.ring.close();
     }
-}
-
-fn current_pid() -> i32 {
-    rustix::process::getpid().as_raw_nonzero().get()
 }

@@ -1,6 +1,6 @@
 //! Crashes on the simulated disk: nothing durable is lost, nothing stands twice, the trail goes on.
 
-use audit_testkit::sim;
+use audit_testkit::{rotation, sim};
 
 #[test]
 fn power_cut_at_every_step_of_a_fixed_history() {
@@ -26,4 +26,11 @@ fn a_poisoned_service_that_restarts_builds_on_nothing_that_is_not_on_disk() {
         let summary = sim::poisoned_then_restarted(3, seed).unwrap_or_else(|e| panic!("{e}"));
         assert!(summary.acknowledged >= 3 * 12, "{summary:?}");
     }
+}
+
+#[test]
+fn a_key_rotation_cut_short_at_every_step_leaves_one_key_and_one_history() {
+    let result = rotation::sweep(2, 9, 5).unwrap_or_else(|error| panic!("{error}"));
+    // Both halves were met: the rotation that never was, and the one that the next opening ends.
+    assert!(result.two_keys > 20 && result.undone > 20 && result.done > 20, "{result:?}");
 }

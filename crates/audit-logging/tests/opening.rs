@@ -237,7 +237,7 @@ impl Drop for Mount {
 
 #[test]
 fn a_read_only_file_system_is_an_error() {
-    let Some(mount) = Mount::new("8m") else {
+    let Some(mount) = Mount::new("24m") else {
         return skipped("a_read_only_file_system_is_an_error", "cannot mount a tmpfs here");
     };
     AuditLogger::new(config(mount.0.path())).unwrap().shutdown_timeout(PATIENCE).unwrap();
@@ -249,10 +249,14 @@ fn a_read_only_file_system_is_an_error() {
 
 #[test]
 fn a_disk_that_is_really_full_refuses_and_resumes_and_loses_nothing() {
-    let Some(mount) = Mount::new("4m") else {
+    let Some(mount) = Mount::new("5m") else {
         return skipped("a_disk_that_is_really_full", "cannot mount a tmpfs here");
     };
-    let logger = AuditLogger::new(config(mount.0.path())).unwrap();
+    let error = refused(config(mount.0.path()));
+    assert!(matches!(error, OpenError::Ring { .. }), "16 MiB do not fit: {error:?}");
+    assert!(error.to_string().contains("free space, or set `ring_dir`"), "{error}");
+    let small = AuditConfig { queue_bytes: 1 << 20, ..config(mount.0.path()) };
+    let logger = AuditLogger::new(small).unwrap();
     let mut durable = Vec::new();
     let ballast = mount.0.path().join("ballast");
     std::fs::write(&ballast, vec![0; 2 << 20]).unwrap();

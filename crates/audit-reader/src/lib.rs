@@ -19,6 +19,7 @@
 mod dir;
 mod error;
 mod find;
+mod keys;
 mod line;
 mod prove;
 mod stored;
@@ -30,6 +31,7 @@ pub use audit_core::verify::{Finding, FindingKind, Findings, Severity};
 pub use dir::DirSource;
 pub use error::ReadError;
 pub use find::{Found, find_by_audit_id, find_by_seq};
+pub use keys::{KeyEpoch, KeyHistory, Vouched, key_history};
 pub use line::{Line, LineKind};
 pub use prove::{Evidence, ProveError, prove, prove_consistency};
 pub use tail::{follow, tail};

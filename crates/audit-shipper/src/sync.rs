@@ -108,6 +108,15 @@ impl SyncReport {
     pub fn has_finding(&self) -> bool {
         self.local_finding.is_some() || self.witnesses.iter().any(|by| by.outcome.is_finding())
     }
+
+    /// How many entries are witnessed as the policy asks for, by somebody at least, and with nobody
+    /// reporting another history: what a follower tells the logger. `None` if that is not so.
+    #[must_use]
+    pub fn witnessed_size(&self) -> Option<u64> {
+        let is_seen =
+            self.witnesses.iter().any(|by| matches!(by.outcome, Outcome::Cosigned { .. }));
+        (self.satisfied && is_seen && !self.has_finding()).then_some(self.size)
+    }
 }
 
 /// What asking one witness gave: an outcome and its signatures.

@@ -6,7 +6,7 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use audit_logging::storage::{Identity, SegmentFile, Space, Storage};
+use audit_logging::storage::{Identity, RingMemory, SegmentFile, Space, Storage};
 
 /// An operation of the storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -134,6 +134,19 @@ impl<H: Hook> Storage for HookStorage<H> {
 
     fn space(&self) -> io::Result<Space> {
         self.hook.space().map_or_else(|| self.inner.space(), Ok)
+    }
+
+    // A ring is memory, not a durable operation: no hook.
+    fn create_ring(&self, name: &str, cells: u64) -> io::Result<RingMemory> {
+        self.inner.create_ring(name, cells)
+    }
+
+    fn publish_ring(&self, name: &str) -> io::Result<()> {
+        self.inner.publish_ring(name)
+    }
+
+    fn remove_ring(&self, name: &str) -> io::Result<()> {
+        self.inner.remove_ring(name)
     }
 }
 

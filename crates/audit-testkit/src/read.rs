@@ -70,6 +70,24 @@ pub fn segments(storage: &dyn Storage) -> Result<Vec<String>, String> {
     Ok(segments.iter().map(ToString::to_string).collect())
 }
 
+/// As [`read_trail`], of what a crash left and nobody opened yet: the newest segment is read up
+/// to what a power cut tore.
+///
+/// # Errors
+/// What is wrong, and where.
+pub fn read_torn(storage: &dyn Storage) -> Result<Vec<Line>, String> {
+    let (mut lines, mut head) = (Vec::new(), Head::EMPTY);
+    let segments = segments(storage)?;
+    for (index, name) in segments.iter().enumerate() {
+        let bytes = bytes_of(storage, name)?;
+        match read_segment(name, &bytes, &mut head, &mut lines) {
+            Err(_) if index + 1 == segments.len() => {}
+            read => read?,
+        }
+    }
+    Ok(lines)
+}
+
 /// Every entry of a trail in order, with the chain and the checksums checked. All segments but the
 /// newest must be closed.
 ///

@@ -26,6 +26,21 @@ pub struct Sealed {
 /// # Errors
 /// What is wrong.
 pub fn check(storage: &dyn Storage, lines: &[Line]) -> Result<Sealed, String> {
+    let sealed = walk(storage, lines)?;
+    let keys = storage.list("keys").map_err(|e| e.to_string())?;
+    let newest = format!("{}.key", sealed.rotations);
+    if keys != [newest.as_str()] {
+        return Err(format!("the keys on disk are {keys:?}, not only {newest}"));
+    }
+    Ok(sealed)
+}
+
+/// Checks every rotation and the checkpoint against the entries, whatever keys are on disk: also
+/// what a crash left, before anybody opened it.
+///
+/// # Errors
+/// What is wrong.
+pub fn walk(storage: &dyn Storage, lines: &[Line]) -> Result<Sealed, String> {
     let info: TrailInfo =
         serde_json::from_slice(&bytes_of(storage, "trail.json")?).map_err(|e| e.to_string())?;
     let checkpoint = parse(&bytes_of(storage, "checkpoint")?)?;
@@ -58,11 +73,6 @@ pub fn check(storage: &dyn Storage, lines: &[Line]) -> Result<Sealed, String> {
         }
     }
     signer.ok_or_else(|| format!("{size} entries are signed, {} are there", tree.size()))?;
-    let keys = storage.list("keys").map_err(|e| e.to_string())?;
-    let newest = format!("{rotations}.key");
-    if keys != [newest.as_str()] {
-        return Err(format!("the keys on disk are {keys:?}, not only {newest}"));
-    }
     Ok(Sealed { size, rotations })
 }
 

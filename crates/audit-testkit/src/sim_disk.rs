@@ -299,6 +299,8 @@ impl Storage for SimDisk {
         let mut state = self.lock();
         state.step()?;
         let Ok(file) = state.find(name) else { return Ok(()) };
+        state.step()?;
+        state.files[file].blank();
         state.sync_file(file)?;
         state.step()?;
         state.change(NameOp::Unlink(name.to_owned()));

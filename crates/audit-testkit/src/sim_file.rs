@@ -36,6 +36,12 @@ impl SimFile {
         }
     }
 
+    /// Zeros in place of everything. Not durable before the next sync.
+    pub(crate) fn blank(&mut self) {
+        self.cache.fill(0);
+        self.write_again(0);
+    }
+
     /// Not durable before the next sync.
     pub(crate) fn cut(&mut self, len: usize) {
         self.cache.resize(len, 0);

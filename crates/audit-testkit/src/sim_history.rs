@@ -50,15 +50,17 @@ impl History {
         &self,
         flush_mode: FlushMode,
     ) -> Result<AuditLogger, audit_logging::OpenError> {
+        self.builder(flush_mode).open()
+    }
+
+    pub(crate) fn builder(&self, flush_mode: FlushMode) -> audit_logging::Builder {
         let config = AuditConfig {
             flush_mode,
             rotation: RotationPolicy::Both { bytes: 64 << 10 },
+            queue_bytes: 1 << 20,
             ..AuditConfig::new("sim")
         };
-        AuditLogger::builder(config)
-            .clock(self.clock.shared())
-            .storage(Arc::new(self.disk.clone()))
-            .open()
+        AuditLogger::builder(config).clock(self.clock.shared()).storage(Arc::new(self.disk.clone()))
     }
 
     /// Opening may fail only for a reason.

@@ -15,14 +15,14 @@ fn witnessed(dir: &Path) -> Option<SignedCheckpoint> {
 }
 
 /// A server that answers everything the same.
-fn liar(status: StatusCode, kind: &'static str, body: String) -> Server {
+pub(super) fn liar(status: StatusCode, kind: &'static str, body: String) -> Server {
     let answer = move || async move { (status, [(header::CONTENT_TYPE, kind)], body) };
     Server::start(
         Router::new().route("/add-checkpoint", post(|| async { answer().await.into_response() })),
     )
 }
 
-fn stranger() -> VerifierKey {
+pub(super) fn stranger() -> VerifierKey {
     let key = SigningKey::from_seed(SignatureType::CosignatureV1, "liar.example", &[7; 32]);
     audit_core::note::Signer::verifier_key(&key.unwrap()).clone()
 }

@@ -9,7 +9,7 @@ use crate::error::ConfigError;
 
 const VARIABLES: &str = "AUDIT_SERVICE_ID, AUDIT_DIR, AUDIT_MODE, AUDIT_FLUSH_MODE, \
      AUDIT_BATCH_SIZE, AUDIT_BATCH_INTERVAL_SECS, AUDIT_ROTATION, AUDIT_SEGMENT_BYTES, \
-     AUDIT_OVERFLOW_WAIT_MS, AUDIT_QUEUE_BYTES, AUDIT_ORIGIN, AUDIT_HEARTBEAT_SECS";
+     AUDIT_OVERFLOW_WAIT_MS, AUDIT_QUEUE_BYTES, AUDIT_RING_DIR, AUDIT_ORIGIN, AUDIT_HEARTBEAT_SECS";
 
 impl AuditConfig {
     /// Reads a configuration written in TOML.
@@ -39,7 +39,7 @@ impl AuditConfig {
     /// `AUDIT_DIR` (or `AUDIT_MODE=disabled`) are needed; `AUDIT_FLUSH_MODE` is `immediate`,
     /// `batched` or `hybrid`, with `AUDIT_BATCH_SIZE` and `AUDIT_BATCH_INTERVAL_SECS`;
     /// `AUDIT_ROTATION` is `daily`, `size` or `both`, with `AUDIT_SEGMENT_BYTES`;
-    /// `AUDIT_OVERFLOW_WAIT_MS`, `AUDIT_QUEUE_BYTES`, `AUDIT_ORIGIN`, `AUDIT_HEARTBEAT_SECS`.
+    /// `AUDIT_OVERFLOW_WAIT_MS`, `AUDIT_QUEUE_BYTES`, `AUDIT_RING_DIR`, `AUDIT_ORIGIN`, `AUDIT_HEARTBEAT_SECS`.
     ///
     /// # Errors
     /// A variable that is missing, unknown or has a value that does not fit.
@@ -78,6 +78,7 @@ impl AuditConfig {
                 "AUDIT_OVERFLOW_WAIT_MS" => {
                     config.overflow = OverflowPolicy::Wait { limit_ms: number(&name, &value)? };
                 }
+                "AUDIT_RING_DIR" => config.ring_dir = Some(value.into()),
                 "AUDIT_QUEUE_BYTES" => config.queue_bytes = number(&name, &value)?,
                 "AUDIT_ORIGIN" => config.origin = Some(value),
                 "AUDIT_HEARTBEAT_SECS" => config.heartbeat_secs = number(&name, &value)?,

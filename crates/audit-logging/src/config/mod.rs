@@ -21,6 +21,8 @@ use crate::error::ConfigError;
 
 /// Smallest queue: several of the largest events, with the critical share kept free.
 const MIN_QUEUE_BYTES: usize = 1 << 20;
+/// Largest queue: it is memory and disk space, taken at the start.
+pub(crate) const MAX_QUEUE_BYTES: usize = 1 << 30;
 /// Smallest segment: one of the largest entries fits many times.
 const MIN_SEGMENT_BYTES: u64 = 64 << 10;
 /// Longest silence without a heartbeat: a day.
@@ -72,9 +74,13 @@ pub struct AuditConfig {
     /// trail id is appended if it is not in it. No white space, no `+`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
-    /// Bytes of encoded events that may wait for the disk. At least 1 MiB.
+    /// Bytes of encoded events that may wait for the disk, in the ring. 1 MiB to 1 GiB.
     #[serde(default = "default_queue_bytes")]
     pub queue_bytes: usize,
+    /// Directory of the ring's file, if not the trail's own: made (0700) if it is not there. On tmpfs
+    /// (`/dev/shm/…`) emitting has the better tail, and a power failure takes the ring with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ring_dir: Option<PathBuf>,
     /// Share of the queue kept for critical events, in percent, at most 90.
     #[serde(default = "default_critical_reserve")]
     pub critical_reserve_percent: u8,
@@ -149,6 +155,7 @@ impl AuditConfig {
             space: SpacePolicy::default(),
             origin: None,
             queue_bytes: default_queue_bytes(),
+            ring_dir: None,
             critical_reserve_percent: default_critical_reserve(),
             max_string_chars: default_max_string_chars(),
             redaction: RedactionConfig::default(),
@@ -210,9 +217,11 @@ impl AuditConfig {
                 kept.delete_after_days, kept.min_retention_days
             )
         })?;
-        check(self.queue_bytes >= MIN_QUEUE_BYTES, "queue_bytes", || {
-            format!("must be at least {MIN_QUEUE_BYTES}")
-        })?;
+        check(
+            (MIN_QUEUE_BYTES..=MAX_QUEUE_BYTES).contains(&self.queue_bytes),
+            "queue_bytes",
+            || format!("must be {MIN_QUEUE_BYTES} to {MAX_QUEUE_BYTES}"),
+        )?;
         check(self.critical_reserve_percent <= 90, "critical_reserve_percent", || {
             "must be at most 90".into()
         })?;

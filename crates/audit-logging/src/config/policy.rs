@@ -82,6 +82,20 @@ impl FlushMode {
         }
     }
 
+    /// True when a critical event is synced at once and others are not.
+    pub(crate) const fn is_urgent_if_critical(self) -> bool {
+        matches!(self, FlushMode::Hybrid { critical_immediate: true, .. })
+    }
+
+    /// How many unsynced events there may be; `None` when none may.
+    pub(crate) const fn batch_size(self) -> Option<u32> {
+        match self {
+            FlushMode::Immediate => None,
+            FlushMode::Batched { size, .. } => Some(size),
+            FlushMode::Hybrid { batch_size, .. } => Some(batch_size),
+        }
+    }
+
     /// How long the first unsynced event may wait; `None` when it never waits.
     pub(crate) const fn interval(self) -> Option<Duration> {
         match self {

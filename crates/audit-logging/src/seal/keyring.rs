@@ -4,13 +4,13 @@
 //! destroyed only after the trail durably holds the entry that seals its epoch. So at any crash
 //! there is a key that can go on, and after the next opening only one.
 
-use std::io;
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use audit_core::note::{SignatureType, Signer, SigningKey};
 use zeroize::Zeroizing;
 
-use crate::storage::{KEYS, Storage, read_to_vec};
+use crate::storage::{KEYS, Storage};
 
 /// Longer key files are not ours.
 const MAX_KEY_FILE: u64 = 4_096;
@@ -149,7 +149,10 @@ pub(crate) fn generate(
 }
 
 fn read_key(storage: &dyn Storage, origin: &str, epoch: u64) -> Result<SigningKey, KeyError> {
-    let bytes = Zeroizing::new(read_to_vec(storage, &key_file(epoch), MAX_KEY_FILE)?);
+    // Room for all of it at once: a buffer that grows leaves copies behind.
+    let room = usize::try_from(MAX_KEY_FILE).unwrap_or(0) + 1;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    storage.read(&key_file(epoch))?.take(MAX_KEY_FILE).read_to_end(&mut bytes)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| KeyError::Wrong("is not a key"))?;
     let key =
         SigningKey::parse(text).map_err(|_| KeyError::Wrong("is not a key, or is cut short"))?;

@@ -17,11 +17,11 @@ use audit_core::chain::Hash;
 use audit_core::checkpoint::Checkpoint;
 
 use crate::error::Fault;
-use crate::queue::Position;
+use crate::ring::Position;
 use crate::shared::Shared;
 use crate::storage::Storage;
 
-pub(crate) use keyring::{KeyError, Keyring, Prepared, generate};
+pub(crate) use keyring::{KeyError, Keyring, Prepared, epochs, generate, vkey_of};
 pub(crate) use resume::{ReadTrail, ResumeError, Rotation, choose_key, resume_tree, signed_size};
 pub(crate) use tree_file::TreeFile;
 
@@ -191,6 +191,7 @@ impl Sealer {
             self.storage.replace(CHECKPOINT, &mut note.as_bytes())?;
             signing.signed = size;
         }
+        self.shared.marks.published(size, signing.position);
         self.shared.progress.seal(signing.position);
         Ok(())
     }

@@ -9,7 +9,7 @@ use audit_core::chain::{Hash, Head};
 use audit_core::checkpoint::{Checkpoint, SignedCheckpoint};
 use audit_core::entry::Entry;
 use audit_core::meta::TrailInfo;
-use audit_core::note::VerifierKey;
+use audit_core::note::{SignerError, VerifierKey};
 use jiff::Timestamp;
 
 use super::keyring::{self, KeyError, Keyring};
@@ -62,6 +62,8 @@ impl Rotation {
 pub(crate) enum ResumeError {
     Io(&'static str, io::Error),
     Key(u64, KeyError),
+    /// The caller's signer is not there.
+    Signer(SignerError),
     /// What is wrong, in words, and in which file.
     Refused(&'static str, String),
 }
@@ -77,7 +79,7 @@ pub(crate) fn choose_key(
     read_all: impl FnOnce() -> io::Result<Rotation>,
 ) -> Result<(Keyring, bool), ResumeError> {
     if let Some(make) = make_signer {
-        let signer = make(&info.origin);
+        let signer = make(&info.origin).map_err(ResumeError::Signer)?;
         if signer.verifier_key().to_string() != info.initial_key {
             return Err(refused("the signer given is not the one that the trail names"));
         }

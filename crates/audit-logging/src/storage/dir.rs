@@ -3,7 +3,7 @@
 //! What must stay true here: everything is opened relative to one directory descriptor that was
 //! checked once, with `O_NOFOLLOW` and `O_CLOEXEC`; files are 0600, directories 0700.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,10 +13,11 @@ use rustix::fs::{
     unlinkat,
 };
 use rustix::io::Errno;
+use zeroize::Zeroizing;
 
 use super::file::DirSegment;
 use super::lock::{LockError, TrailLock};
-use super::{KEYS, SegmentFile, Space, Storage, TEMPORARY, secure};
+use super::{KEYS, RingMemory, SegmentFile, Space, Storage, TEMPORARY, ring_file, secure};
 use crate::error::OpenError;
 
 /// A trail's directory on a local file system.
@@ -162,8 +163,16 @@ pub(super) fn replace_in(dir: &Arc<OwnedFd>, name: &str, content: &mut dyn Read)
 fn fill(dir: &OwnedFd, name: &str, content: &mut dyn Read) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
     let mut file = std::fs::File::from(open_checked(dir, name, flags)?);
-    io::copy(content, &mut file)?;
-    file.sync_all()
+    // Keys pass through here: no copy of them is left in a buffer.
+    let mut buffer = Zeroizing::new([0; 8 << 10]);
+    loop {
+        match content.read(&mut *buffer) {
+            Ok(0) => return file.sync_all(),
+            Ok(taken) => file.write_all(&buffer[..taken])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 fn remove(dir: &OwnedFd, name: &str) -> io::Result<()> {
@@ -237,10 +246,7 @@ impl Storage for DirStorage {
     fn remove_temporary(&self, name: &str) -> io::Result<()> {
         debug_assert!(name.ends_with(TEMPORARY));
         let (dir, name) = locate(&self.dir, name, false)?;
-        match unlinkat(&*dir, name, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        remove(&dir, name)
     }
 
     /// `openat`, `pwrite`, `fsync`, `unlinkat`, `fsync` of the directory.
@@ -262,5 +268,29 @@ impl Storage for DirStorage {
     fn space(&self) -> io::Result<Space> {
         let stat = fstatvfs(&*self.dir)?;
         Ok(Space { total: stat.f_blocks * stat.f_frsize, free: stat.f_bavail * stat.f_frsize })
+    }
+
+    /// `unlinkat`, `openat(O_EXCL)`, `fstatfs`, `fallocate`, `mmap`, `madvise`.
+    fn create_ring(&self, name: &str, cells: u64) -> io::Result<RingMemory> {
+        let temporary = format!("{name}{TEMPORARY}");
+        // What a crash left under this name was not finished.
+        remove(&self.dir, &temporary)?;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        let file = open_checked(&self.dir, &temporary, flags)?;
+        ring_file::map(file, cells).inspect_err(|_| {
+            if let Err(error) = remove(&self.dir, &temporary) {
+                tracing::warn!(%error, "an unfinished ring could not be removed");
+            }
+        })
+    }
+
+    /// `renameat`.
+    fn publish_ring(&self, name: &str) -> io::Result<()> {
+        Ok(renameat(&*self.dir, format!("{name}{TEMPORARY}"), &*self.dir, name)?)
+    }
+
+    /// `unlinkat`.
+    fn remove_ring(&self, name: &str) -> io::Result<()> {
+        remove(&self.dir, name)
     }
 }

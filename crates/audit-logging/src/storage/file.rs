@@ -80,10 +80,13 @@ impl SegmentFile for DirSegment {
     /// `newfstatat`, `fstat`.
     fn identity(&self) -> io::Result<Identity> {
         let ours = fstat(&self.file)?;
+        // First, whatever became of the name: what was cut off is in no copy of the file either.
+        if ours.st_size.unsigned_abs() != self.len {
+            return Ok(Identity::Resized);
+        }
         match statat(&*self.dir, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(named) if (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino) => {
-                let len = ours.st_size.unsigned_abs();
-                Ok(if len == self.len { Identity::Intact } else { Identity::Resized })
+                Ok(Identity::Intact)
             }
             Ok(_) | Err(Errno::NOENT) => Ok(Identity::Unlinked),
             Err(error) => Err(error.into()),

@@ -8,6 +8,7 @@
 mod dir;
 mod file;
 mod lock;
+mod ring_file;
 mod secure;
 
 pub(crate) use secure::INSECURE;
@@ -16,6 +17,8 @@ use std::io::{self, Read};
 
 pub use dir::DirStorage;
 pub use lock::TrailLock;
+
+pub use crate::ring::RingMemory;
 
 /// Directory for bytes that recovery took off a segment.
 pub(crate) const QUARANTINE: &str = "quarantine";
@@ -109,6 +112,37 @@ pub trait Storage: Send + Sync + 'static {
     /// # Errors
     /// The operating system's.
     fn space(&self) -> io::Result<Space>;
+
+    /// Makes a ring of `cells` cells of 64 bytes, zeroed, its blocks reserved, under a temporary
+    /// name. Not durable, and need not be: it is there to outlive the process, not the machine. A
+    /// storage without files gives plain memory, which outlives neither.
+    ///
+    /// # Errors
+    /// `Unsupported` where mapped memory would not keep what is stored into it (network and FUSE
+    /// file systems), `StorageFull`, or the operating system's.
+    fn create_ring(&self, name: &str, cells: u64) -> io::Result<RingMemory> {
+        let _ = name;
+        Ok(RingMemory::plain(cells))
+    }
+
+    /// Gives a ring that was made its own name, whole: whoever finds it finds its header.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn publish_ring(&self, name: &str) -> io::Result<()> {
+        let _ = name;
+        Ok(())
+    }
+
+    /// Removes a ring that holds nothing any more. Not durable: one that comes back is compared
+    /// with the trail and removed again.
+    ///
+    /// # Errors
+    /// The operating system's; a file that is not there is no error.
+    fn remove_ring(&self, name: &str) -> io::Result<()> {
+        let _ = name;
+        Ok(())
+    }
 }
 
 /// One segment, open for appending. The only descriptor that ever writes to it.

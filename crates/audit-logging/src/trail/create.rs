@@ -23,7 +23,7 @@ impl OpenContext<'_> {
         let trail_id = uuid::Builder::from_random_bytes(id).into_uuid();
         let origin = origin(config, trail_id);
         let initial_key = match self.signer {
-            Some(make) => make(&origin).verifier_key().to_string(),
+            Some(make) => make(&origin).map_err(OpenError::Signer)?.verifier_key().to_string(),
             None => seal::generate(self.storage, &origin, 0)
                 .map_err(|error| key_error(self.path, 0, error))?
                 .verifier_key()

@@ -7,6 +7,8 @@ use std::io::{self, BufRead, BufReader};
 
 use audit_core::chain::Hash;
 use audit_core::entry::Entry;
+use audit_core::segment::SegmentName;
+use uuid::Uuid;
 
 use super::open::segments_in;
 use super::scan::note_hash;
@@ -31,6 +33,28 @@ pub(crate) fn read_hashes(
     })
 }
 
+/// The ids of all entries from `seq` on, read from the newest segments back.
+pub(crate) fn read_ids(
+    storage: &dyn Storage,
+    seq: u64,
+    each: &mut dyn FnMut(Uuid),
+) -> io::Result<()> {
+    for name in segments_in(&storage.list("")?).into_iter().rev() {
+        let mut first = None;
+        read_segment(storage, name, &mut |entry| {
+            first.get_or_insert(entry.seq());
+            if entry.seq() >= seq {
+                each(entry.audit_id());
+            }
+        })?;
+        // Everything in the segments before is older.
+        if first.is_some_and(|first| first <= seq) {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// What all entries say of the signing keys.
 pub(crate) fn read_rotation(storage: &dyn Storage) -> io::Result<Rotation> {
     let mut rotation = Rotation::default();
@@ -41,12 +65,22 @@ pub(crate) fn read_rotation(storage: &dyn Storage) -> io::Result<Rotation> {
 /// Every whole entry of the trail, in order.
 fn read_entries(storage: &dyn Storage, mut each: impl FnMut(&Entry<'_>)) -> io::Result<()> {
     for name in segments_in(&storage.list("")?) {
-        let content = BufReader::with_capacity(1 << 20, storage.read(&name.to_string())?);
-        for line in content.split(b'\n') {
-            let line = line?;
-            if let Some(entry) = Entry::parse(&line).ok().filter(Entry::hash_matches) {
-                each(&entry);
-            }
+        read_segment(storage, name, &mut each)?;
+    }
+    Ok(())
+}
+
+/// Every whole entry of a segment, in order.
+fn read_segment(
+    storage: &dyn Storage,
+    name: SegmentName,
+    each: &mut dyn FnMut(&Entry<'_>),
+) -> io::Result<()> {
+    let content = BufReader::with_capacity(1 << 20, storage.read(&name.to_string())?);
+    for line in content.split(b'\n') {
+        let line = line?;
+        if let Some(entry) = Entry::parse(&line).ok().filter(Entry::hash_matches) {
+            each(&entry);
         }
     }
     Ok(())

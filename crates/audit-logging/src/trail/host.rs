@@ -8,8 +8,14 @@ pub(crate) fn boot_id() -> String {
 }
 
 /// The text in the lock file: who holds it, for people and for the next writer.
-pub(crate) fn lock_text(started: &str, boot: &str) -> String {
-    format!("pid {} started {started} boot {boot}", std::process::id())
+pub(crate) fn lock_text(started: &str, ring: &str, boot: &str) -> String {
+    format!("pid {} started {started} ring {ring} boot {boot}", std::process::id())
+}
+
+/// The id of the last writer's ring in a lock file's text.
+pub(crate) fn ring_of(lock_text: &str) -> Option<&str> {
+    let (before, _) = lock_text.rsplit_once(" boot ")?;
+    before.rsplit_once(" ring ").map(|(_, id)| id).filter(|id| !id.is_empty())
 }
 
 /// The boot id in a lock file's text.

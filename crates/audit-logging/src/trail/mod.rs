@@ -10,6 +10,7 @@ mod finish;
 mod host;
 mod mend;
 mod open;
+mod rings;
 mod rows;
 mod scan;
 mod segment;
@@ -24,8 +25,9 @@ use crate::storage::SegmentFile;
 
 pub(crate) use entries::{read_hashes, read_rotation};
 pub(crate) use finish::{finish_segment, set_tail_aside, write_manifest};
-pub(crate) use host::{boot_id, boot_of, lock_text};
+pub(crate) use host::{boot_id, boot_of, lock_text, ring_of};
 pub(crate) use open::{OpenContext, io_error, key_error, open, peek, refuse_foreign};
+pub(crate) use rings::{Rings, id_of};
 pub(crate) use segment::SegmentState;
 
 /// A segment being written.
@@ -43,6 +45,8 @@ pub(crate) struct Recovered {
     pub(crate) quarantine_file: Option<String>,
     pub(crate) same_boot: bool,
     pub(crate) damaged_at: Option<String>,
+    /// Rings that are gone or could not be read, and why.
+    pub(crate) ring_problem: Option<String>,
 }
 
 /// A trail that can be written.

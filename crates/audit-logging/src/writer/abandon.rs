@@ -24,6 +24,19 @@ pub(super) struct StorageFailure {
     entries_rewritten: u64,
 }
 
+impl StorageFailure {
+    /// Something befell the ring's file, not a segment.
+    pub(super) fn of_ring(problem: &str) -> StorageFailure {
+        StorageFailure {
+            operation: "keep",
+            error: problem.to_owned(),
+            segment: "the emit ring".to_owned(),
+            durable_bytes: 0,
+            entries_rewritten: 0,
+        }
+    }
+}
+
 impl Writer {
     /// Gives the active segment up after `operation` failed and continues in a new one.
     pub(super) fn abandon(
@@ -32,6 +45,7 @@ impl Writer {
         error: &io::Error,
     ) -> Result<(), Fault> {
         let failed = self.segment_name();
+        self.shared.meters.storage_failed();
         tracing::error!(segment = %failed, operation, %error, "segment abandoned");
         self.begin_next(self.durable_head)?;
         let durable = std::mem::replace(&mut self.durable_state, self.active.state.clone());
@@ -67,7 +81,7 @@ impl Writer {
                 Err(error) => return Err(self.fault("append to", &error)),
             }
         }
-        self.active.file.sync().map_err(|error| self.fault("sync", &error))
+        self.sync_file().map_err(|error| self.fault("sync", &error))
     }
 
     /// Says in the trail what failed. Not between the two entries of a key rotation, which stand
@@ -85,7 +99,7 @@ impl Writer {
                 entries_rewritten: failure.entries_rewritten,
             })?;
         }
-        self.active.file.sync().map_err(|error| self.fault("sync", &error))?;
+        self.sync_file().map_err(|error| self.fault("sync", &error))?;
         self.acknowledge();
         Ok(())
     }

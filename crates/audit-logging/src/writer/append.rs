@@ -7,30 +7,80 @@
 use audit_core::chain::Head;
 use audit_core::event::Event;
 use audit_core::plan::{append_line, line_len};
-use uuid::Uuid;
 
-use super::{Batch, Writer};
+use super::Writer;
 use crate::error::Fault;
-use crate::queue::weight_of;
+use crate::ring::Look;
 use crate::storage::{Identity, is_no_space};
+use crate::trail::id_of;
 
-/// Where the `audit_id` stands in a body: after `"audit_id":"`.
-const ID_IN_BODY: std::ops::Range<usize> = 12..48;
+/// Planned bytes after which a batch is written although more was accepted: waiters of its first
+/// entries should not wait for all of a full ring.
+const BATCH_BYTES: usize = 4 << 20;
 
 impl Writer {
-    /// Plans and writes every record of a batch.
-    pub(super) fn append_batch(&mut self, batch: &Batch) -> Result<(), Fault> {
-        if batch.count == 0 {
+    /// Plans and writes what was accepted: everything up to the first record that its producer is
+    /// still copying, or, when `closing`, everything.
+    pub(super) fn append_accepted(&mut self, closing: bool) -> Result<(), Fault> {
+        let end = self.shared.ring.tail();
+        if self.position == end {
             return Ok(());
         }
-        for (critical, body) in batch.records() {
+        let (occupied, capacity) = self.shared.ring.occupancy();
+        self.shared.meters.ring(occupied, capacity);
+        let mut body = std::mem::take(&mut self.body);
+        let planned = self.plan_accepted(end, closing, &mut body);
+        self.body = body;
+        planned?;
+        self.write_out()
+    }
+
+    fn plan_accepted(&mut self, end: u64, closing: bool, body: &mut Vec<u8>) -> Result<(), Fault> {
+        let mut patient = true;
+        while self.position < end {
+            let ring = &self.shared.ring;
+            let look = if patient {
+                ring.read_patiently(self.position, body)
+            } else {
+                ring.read(self.position, body)
+            };
+            let record = match look {
+                Look::Record(record) => record,
+                Look::Uncommitted if !patient => return Ok(()),
+                Look::Uncommitted => return Err(self.ring_fault("a thread died inside emit")),
+                Look::Overwritten => {
+                    return Err(self.ring_fault("its memory was overwritten by something else"));
+                }
+            };
+            patient = closing;
             self.plan(body)?;
-            self.position += 1;
+            self.position = record.end;
             self.unsynced.events += 1;
-            self.unsynced.critical |= critical;
-            self.unsynced.weight += weight_of(body);
+            self.unsynced.critical |= record.critical;
+            self.unsynced.times.push(record.time);
+            self.shared.meters.accepted(body, record.critical);
+            if self.unsynced.lines.len() >= BATCH_BYTES && !closing {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Plans and writes what a writer before accepted and did not write.
+    pub(super) fn append_salvaged(&mut self, bodies: &[Vec<u8>]) -> Result<(), Fault> {
+        for body in bodies {
+            self.plan(body)?;
+            self.unsynced.events += 1;
+            if self.unsynced.lines.len() - self.unsynced.written >= BATCH_BYTES {
+                self.write_out()?;
+            }
         }
         self.write_out()
+    }
+
+    /// What is in the ring is lost to this process, not to the next one: it salvages what is whole.
+    pub(super) fn ring_fault(&self, problem: &'static str) -> Fault {
+        Fault::new("read", "the emit ring", &std::io::Error::other(problem))
     }
 
     /// Plans and writes one entry of the writer's own.
@@ -52,8 +102,7 @@ impl Writer {
         let start = self.unsynced.lines.len();
         let hash = append_line(&mut self.unsynced.lines, &mut self.head, body);
         debug_assert_eq!(self.head, Head { next_seq: self.head.next_seq, last_hash: hash });
-        let id = body.get(ID_IN_BODY).and_then(|text| Uuid::try_parse_ascii(text).ok());
-        self.active.state.add(&self.unsynced.lines[start..], self.head, id);
+        self.active.state.add(&self.unsynced.lines[start..], self.head, id_of(body));
         self.unsynced.hashes.push(hash);
         self.unsynced.entries += 1;
         let now = self.clock.monotonic();
@@ -64,10 +113,9 @@ impl Writer {
 
     /// Hands every planned line to the segment. Not durable.
     pub(super) fn write_out(&mut self) -> Result<(), Fault> {
-        // Looked at before the first write too: writing would fill what a stranger cut off, or
+        // Looked at before each write too: writing would fill what a stranger cut off with zeros, or
         // cover what a stranger added.
-        if self.unsynced.written == 0
-            && !self.unsynced.lines.is_empty()
+        if self.unsynced.written < self.unsynced.lines.len()
             && matches!(self.active.file.identity(), Ok(Identity::Resized))
         {
             return self.abandon_resized();

@@ -3,6 +3,8 @@
 //! What must stay true here: one `fdatasync` per batch; a failed one is final for its file; nothing
 //! is acknowledged that is not durable in a file that is still in its place.
 
+use std::time::Duration;
+
 use super::{Unsynced, Writer};
 use crate::error::Fault;
 use crate::storage::Identity;
@@ -13,10 +15,18 @@ impl Writer {
         if self.unsynced.entries == 0 {
             return Ok(());
         }
-        if let Err(error) = self.active.file.sync() {
+        if let Err(error) = self.sync_file() {
             return self.abandon("sync", &error);
         }
         self.confirm()
+    }
+
+    /// `fdatasync` of the active segment, timed.
+    pub(super) fn sync_file(&mut self) -> std::io::Result<()> {
+        let begun = self.clock.monotonic();
+        let outcome = self.active.file.sync();
+        self.shared.meters.synced(self.clock.monotonic().saturating_sub(begun));
+        outcome
     }
 
     /// As [`Writer::sync`], and looks at the segment also when there is nothing to sync.
@@ -37,19 +47,35 @@ impl Writer {
         }
     }
 
+    /// How long events were in the ring, and what one sync covered.
+    fn measure(&self, times: &[u64], bytes: usize) {
+        if times.is_empty() {
+            return;
+        }
+        let now = u64::try_from(self.clock.now().as_nanosecond()).unwrap_or_default();
+        let meters = &self.shared.meters;
+        for &time in times {
+            meters.residency(Duration::from_nanos(now.saturating_sub(time)));
+        }
+        meters.batch(times.len() as u64, bytes as u64);
+    }
+
     /// Everything planned is durable where it stands.
     pub(super) fn acknowledge(&mut self) {
         self.durable_head = self.head;
         self.durable_state.clone_from(&self.active.state);
         let mut lines = std::mem::take(&mut self.unsynced.lines);
         let mut hashes = std::mem::take(&mut self.unsynced.hashes);
+        let mut times = std::mem::take(&mut self.unsynced.times);
+        self.measure(&times, lines.len());
         self.sealer.extend(&hashes, self.position);
         lines.clear();
         hashes.clear();
-        let fresh = Unsynced { lines, hashes, ..Unsynced::default() };
+        times.clear();
+        let fresh = Unsynced { lines, hashes, times, ..Unsynced::default() };
         let done = std::mem::replace(&mut self.unsynced, fresh);
         self.shared.recorded.fetch_add(done.events, std::sync::atomic::Ordering::Relaxed);
-        self.shared.queue.release(done.weight);
+        self.shared.ring.release(self.position, self.head.next_seq);
         self.woken = self.shared.progress.advance(self.position);
         let wanted = self.shared.seal_to.load(std::sync::atomic::Ordering::Acquire);
         if wanted > self.shared.progress.sealed() && wanted <= self.position {

@@ -23,6 +23,7 @@ impl Writer {
     pub(super) fn write_opening(
         &mut self,
         recovered: Option<&Recovered>,
+        salvaged: &[Vec<u8>],
         last_control: Option<Timestamp>,
     ) -> Result<(), Fault> {
         if self.head == Head::EMPTY {
@@ -41,8 +42,11 @@ impl Writer {
                 quarantine_file: recovered.quarantine_file.as_deref(),
                 same_boot: recovered.same_boot,
                 damaged_at: recovered.damaged_at.as_deref(),
+                entries_salvaged: salvaged.len() as u64,
+                ring_problem: recovered.ring_problem.as_deref(),
             })?;
         }
+        self.append_salvaged(salvaged)?;
         if let Some(last) = last_control
             && last.duration_since(self.clocks.0) > STEP
         {

@@ -11,6 +11,7 @@ use audit_core::control::ControlEvent;
 use super::Writer;
 use crate::error::Fault;
 use crate::seal::{KeyError, Prepared, Sealer, Signing};
+use crate::storage::KEYS;
 
 /// More than the two entries of a key rotation take.
 const ROTATION_BYTES: usize = 8 << 10;
@@ -35,17 +36,32 @@ impl Writer {
         if self.is_rotating_key {
             return Ok(());
         }
+        if let Err(error) = self.replace_key()? {
+            tracing::error!(error = describe(&error), "the signing key could not be replaced");
+        }
+        Ok(())
+    }
+
+    /// Replaces the key because somebody asked for it, who is told when it cannot be.
+    pub(super) fn rotate_key_as_asked(&mut self) -> Result<(), Fault> {
+        let problem = match self.replace_key()? {
+            Ok(true) => return Ok(()),
+            Ok(false) => "the signer is not the trail's own: its guardian replaces it".to_owned(),
+            Err(error) => describe(&error),
+        };
+        Err(Fault::new("replace the signing key in", KEYS, &std::io::Error::other(problem)))
+    }
+
+    /// False when the key is not ours to replace.
+    fn replace_key(&mut self) -> Result<Result<bool, KeyError>, Fault> {
         self.write_out()?;
         self.sync()?;
         let sealer = std::sync::Arc::clone(&self.sealer);
         let mut signing = sealer.signing();
         let next = match sealer.prepare_key(&signing) {
-            Ok(None) => return Ok(()),
+            Ok(None) => return Ok(Ok(false)),
             Ok(Some(next)) => next,
-            Err(error) => {
-                tracing::error!(error = describe(&error), "the signing key could not be replaced");
-                return Ok(());
-            }
+            Err(error) => return Ok(Err(error)),
         };
         self.is_rotating_key = true;
         let announced = self
@@ -56,7 +72,7 @@ impl Writer {
         done?;
         // Outside, where other entries may stand again.
         drop(signing);
-        self.report_failures()
+        self.report_failures().map(|()| Ok(true))
     }
 
     /// Does what the writer before was killed in the middle of.

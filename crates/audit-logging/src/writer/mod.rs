@@ -1,7 +1,7 @@
 //! The writer: one plain thread that turns accepted records into durable, chained entries.
 //!
 //! What must stay true here: a record is acknowledged only after the sync that covers it returned
-//! and its segment was seen to be in place; records are released only then, so the queue is the
+//! and its segment was seen to be in place; records are released only then, so the ring is the
 //! retry buffer; the head never moves back; a panic here is never silent.
 
 mod abandon;
@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use crate::clock::Clock;
 use crate::config::{AuditConfig, FailurePolicy};
 use crate::error::Fault;
-use crate::queue::{Batch, Position};
+use crate::ring::{Damage, Position, WaitFor};
 use crate::seal::Sealer;
 use crate::shared::{Shared, SpaceLevel};
 use crate::storage::Storage;
@@ -34,7 +34,7 @@ use crate::trail::{Active, SegmentState, Trail};
 /// How often a full disk is looked at, and refusals are written into the trail at the most.
 const POLL: Duration = Duration::from_millis(200);
 
-/// Spins between two looks at the queue: about two microseconds.
+/// Spins between two looks at the ring: about two microseconds.
 const LOOK_SPINS: u32 = 100;
 /// Looks without a new record after which the thread sleeps: some 60 microseconds, which is what
 /// being woken costs.
@@ -49,14 +49,14 @@ struct Unsynced {
     lines: Vec<u8>,
     /// How many bytes of them the segment has taken.
     written: usize,
+    /// When those of them that came through the ring were put there, nanoseconds since 1970.
+    times: Vec<u64>,
     /// Their hashes, for the tree.
     hashes: Vec<Hash>,
-    /// Entries in them that came through the queue.
+    /// Entries in them that are events, not the writer's own.
     events: u64,
     entries: u64,
     critical: bool,
-    /// Room in the queue they hold.
-    weight: usize,
     /// Monotonic time of the first of them.
     since: Option<Duration>,
 }
@@ -82,8 +82,12 @@ pub(crate) struct Writer {
     closed: Vec<ManifestFile>,
 
     unsynced: Unsynced,
-    /// Position of the last record planned.
+    /// Position behind the last record planned.
     position: Position,
+    /// The body of the record that is looked at.
+    body: Vec<u8>,
+    /// The ring's file is gone, and the trail says so.
+    is_ring_lost: bool,
     /// Wall and monotonic clock when they were last compared.
     clocks: (Timestamp, Duration),
     last_entry: Duration,
@@ -106,6 +110,10 @@ pub(crate) struct Parts {
     pub(crate) sealer: Arc<Sealer>,
     /// The first entry to write is the `audit.epoch_sealed` that the writer before did not.
     pub(crate) finish_rotation: bool,
+    /// Bodies of events that the writer before accepted and did not write, in order.
+    pub(crate) salvaged: Vec<Vec<u8>>,
+    /// The key is to be replaced before the first event is taken.
+    pub(crate) rotate_key: bool,
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: Arc<AuditConfig>,
@@ -115,7 +123,8 @@ impl Writer {
     /// Takes a trail over: finds or makes the active segment, writes the first control entries and
     /// makes them durable, so that a trail that cannot be written is known before `new` returns.
     pub(crate) fn start(parts: Parts, trail: Trail) -> Result<Writer, Fault> {
-        let Parts { shared, sealer, finish_rotation, storage, clock, config } = parts;
+        let Parts { shared, sealer, finish_rotation, salvaged, rotate_key, storage, clock, config } =
+            parts;
         let now = clock.now();
         let clocks = (now, clock.monotonic());
         let closed = trail.closed;
@@ -143,6 +152,8 @@ impl Writer {
             closed,
             unsynced: Unsynced::default(),
             position: 0,
+            body: Vec::new(),
+            is_ring_lost: false,
             clocks,
             last_entry: clocks.1,
             woken: 0,
@@ -157,8 +168,11 @@ impl Writer {
         if finish_rotation {
             writer.finish_rotation()?;
         }
-        writer.write_opening(trail.recovered.as_ref(), trail.last_control)?;
+        writer.write_opening(trail.recovered.as_ref(), &salvaged, trail.last_control)?;
         writer.sync()?;
+        if rotate_key {
+            writer.rotate_key_as_asked()?;
+        }
         writer.write_manifest()?;
         writer.opening = false;
         Ok(writer)
@@ -193,13 +207,16 @@ impl Writer {
         while !closing {
             self.linger();
             let timeout = self.next_timeout();
-            let wake = self.shared.queue.wait(self.shared.progress.durable(), timeout);
+            let wake = self.shared.ring.wait(WaitFor {
+                read: self.position,
+                durable: self.shared.progress.durable(),
+                records: self.records_to_wait_for(),
+                timeout,
+            });
             closing = wake.closed;
-            let batch = self.shared.queue.take();
             self.refresh_space();
             self.watch_clock()?;
-            self.append_batch(&batch)?;
-            self.shared.queue.recycle(batch);
+            self.append_accepted(closing)?;
             self.report_drops(closing)?;
             self.beat_if_idle()?;
             self.rotate_key_if_old()?;
@@ -209,6 +226,7 @@ impl Writer {
             if closing || self.is_sync_due(wake.flush_to) {
                 self.sync()?;
             }
+            self.watch_ring()?;
         }
         self.write_manifest()
     }
@@ -228,7 +246,7 @@ impl Writer {
         while idle < if seen == self.position { FIRST_LOOKS } else { more } {
             // Not a yield: that would give the core away for a whole time slice on a busy machine.
             (0..LOOK_SPINS).for_each(|_| std::hint::spin_loop());
-            let tail = self.shared.queue.tail();
+            let tail = self.shared.ring.tail();
             idle = if tail == seen { idle + 1 } else { 0 };
             seen = tail;
         }
@@ -239,7 +257,38 @@ impl Writer {
         let waited = self.clock.monotonic().saturating_sub(since);
         self.config.flush_mode.is_due(self.unsynced.events, self.unsynced.critical, waited)
             || flush_to > self.shared.progress.durable()
-            || self.shared.queue.is_pressed()
+            || self.shared.ring.is_pressed()
+    }
+
+    /// How many more events are worth being woken for. The first one is, as its interval begins.
+    fn records_to_wait_for(&self) -> u64 {
+        match self.config.flush_mode.batch_size() {
+            Some(size) if self.unsynced.since.is_some() => {
+                u64::from(size).saturating_sub(self.unsynced.events).max(1)
+            }
+            _ => 1,
+        }
+    }
+
+    /// Looks whether the ring's file is still there: without it, a killed process loses what is not
+    /// durable, and the next one must be able to say since when.
+    fn watch_ring(&mut self) -> Result<(), Fault> {
+        if self.is_ring_lost {
+            return Ok(());
+        }
+        let damage = self.shared.ring.damage();
+        match damage.map_err(|error| Fault::new("look at", "the emit ring", &error))? {
+            None => Ok(()),
+            Some(Damage::Resized) => Err(self.ring_fault("another process changed its length")),
+            Some(Damage::Unlinked) => {
+                self.is_ring_lost = true;
+                let problem = "the emit ring was deleted by another process: until the logger is \
+                               opened again, a killed process loses events that are not durable";
+                tracing::error!("{problem}");
+                self.failures.push(abandon::StorageFailure::of_ring(problem));
+                self.report_failures()
+            }
+        }
     }
 
     /// How long nothing needs to be done if nothing comes.

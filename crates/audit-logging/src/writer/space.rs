@@ -1,6 +1,6 @@
 //! The ladder: what is accepted as the disk fills up, and waiting for room on a full one.
 //!
-//! What must stay true here: what was accepted stays in the queue until it is durable; a full disk
+//! What must stay true here: what was accepted stays in the ring until it is durable; a full disk
 //! stops new events, loses none, and is left behind as soon as there is room.
 
 use std::io;
@@ -16,7 +16,11 @@ impl Writer {
     /// Looks at the free space and moves along the ladder.
     pub(super) fn refresh_space(&mut self) {
         let level = match self.storage.space() {
-            Ok(space) => level_of(space, &self.config.space),
+            Ok(space) => {
+                let level = level_of(space, &self.config.space);
+                self.shared.meters.disk(level, space);
+                level
+            }
             Err(error) => {
                 tracing::warn!(%error, "free space is unknown; the level stays");
                 return;
@@ -50,8 +54,9 @@ impl Writer {
             return Err(self.fault(operation, error));
         }
         self.enter(SpaceLevel::Full);
-        self.shared.queue.pause(POLL);
-        if self.shared.queue.is_closed() {
+        self.shared.meters.disk_level(SpaceLevel::Full);
+        self.shared.ring.pause(POLL);
+        if self.shared.ring.is_closed() {
             let now = self.clock.monotonic();
             let since = *self.closing_since.get_or_insert(now);
             if now.saturating_sub(since) > Duration::from_millis(self.config.drop_limit_ms) {

@@ -7,6 +7,7 @@ mod check;
 mod consistency;
 mod emit;
 mod init;
+mod keys;
 mod prove;
 mod schema;
 mod serve_tiles;
@@ -56,6 +57,7 @@ enum Command {
     Consistency(consistency::Args),
     Tail(tail::Args),
     Show(show::Args),
+    Keys(keys::Args),
     Schema(schema::Args),
     Witness(witness::Args),
     WitnessSync(witness_sync::Args),
@@ -97,6 +99,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Consistency(args) => consistency::run(&args, &mut out),
         Command::Tail(args) => tail::run(&args, &mut out),
         Command::Show(args) => show::run(&args, &mut out),
+        Command::Keys(args) => keys::run(&args, &mut out),
         Command::Schema(args) => schema::run(&args, &mut out),
         Command::Witness(args) => witness::run(&args, &mut out),
         Command::WitnessSync(args) => witness_sync::run(&args, &mut out),
@@ -113,11 +116,21 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
     }
 }
 
-/// A public key that was given as an argument.
-pub(crate) fn key(option: &str, vkey: &str) -> Result<VerifierKey, CliError> {
-    VerifierKey::parse(vkey.trim()).map_err(|error| CliError::Usage {
+/// A public key that was given as an argument: a vkey, or a file that holds one (`@FILE`, or a path
+/// that is there), as `auditlog keys DIR pin` writes it.
+pub(crate) fn key(option: &str, given: &str) -> Result<VerifierKey, CliError> {
+    let file = match (given.strip_prefix('@'), VerifierKey::parse(given.trim())) {
+        (None, Ok(key)) => return Ok(key),
+        (Some(file), _) => Some(Path::new(file)),
+        (None, Err(_)) => Some(Path::new(given)).filter(|path| path.is_file()),
+    };
+    let text = match file {
+        Some(file) => String::from_utf8_lossy(&input(file, MAX_NOTE as u64)?).into_owned(),
+        None => given.to_owned(),
+    };
+    VerifierKey::parse(text.trim()).map_err(|error| CliError::Usage {
         what: format!("{option}: {error}"),
-        next: "give the whole vkey, as `auditlog init` printed it",
+        next: "give the whole vkey, as `auditlog init` printed it, or a file that holds it",
     })
 }
 

@@ -7,6 +7,7 @@
 )]
 
 mod commands;
+mod keys;
 mod proofs;
 mod script;
 mod writing;

@@ -265,7 +265,20 @@ fn schema_lists_the_catalogue_and_bench_the_figures_of_the_contract() {
     assert_eq!(schema["$defs"].as_object().unwrap().len(), 35);
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().display().to_string();
-    let args = ["bench", "--json", "--dir", &place, "--events", "2000", "--rate", "1000"];
+    let args = [
+        "bench",
+        "--json",
+        "--dir",
+        &place,
+        "--events",
+        "2000",
+        "--rate",
+        "1000,2000",
+        "--producers",
+        "2,1",
+        "--runs",
+        "2",
+    ];
     let figures: Value = serde_json::from_str(&stdout(&run(&args))).unwrap();
     for name in [
         "/mode",
@@ -287,9 +300,22 @@ fn schema_lists_the_catalogue_and_bench_the_figures_of_the_contract() {
         "/verify_events_per_s",
         "/raw/fdatasync_us_p50",
         "/raw/sha256_bytes_per_s",
+        "/raw/memcpy_bytes_per_s",
+        "/raw/clock_ns_p50",
+        "/paced/1/emit_due_ns/p999",
+        "/saturation/1/to_single_syncs",
+        "/loaded/ack_us/p99",
+        "/ratios/ack_p50_to_fdatasync",
+        "/build_event_ns",
+        "/conditions/file_system",
+        "/runs/1/emit_ns/p50",
     ] {
         assert!(figures.pointer(name).is_some_and(|v| !v.is_null()), "{name} in {figures}");
     }
+    assert_eq!(
+        (&figures["producers"], &figures["saturation"][0]["producers"]),
+        (&2.into(), &1.into())
+    );
     // A call ends later after it was due than after it began.
     for quantile in ["p50", "p99", "p999", "max"] {
         let of = |name: &str| figures[name][quantile].as_u64().unwrap();

@@ -1,0 +1,176 @@
+//! Mapping a ring's file, and telling a forked child from its parent.
+//!
+//! What must stay true here: this is the only file of the project with `unsafe` in it, and each
+//! block has its argument. A mapping is made from a file that was made for it and is as long as
+//! the mapping; it is not inherited by a forked child.
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::fstat;
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, mmap_anonymous, munmap};
+
+use super::memory::Damage;
+
+/// Bytes of the page that tells a child from its parent. Mappings are made of whole pages, so a
+/// larger page size only makes more of it.
+const MARK_BYTES: usize = 4096;
+
+/// A shared mapping of a ring's file.
+pub(crate) struct Mapping {
+    start: NonNull<AtomicU64>,
+    words: usize,
+    file: OwnedFd,
+    mark: ForkMark,
+}
+
+// SAFETY: the pointer is to a mapping that belongs to the process, not to a thread, and is reached
+// as `&[AtomicU64]` only, which any thread may use at any time. Nothing else in the struct is bound
+// to a thread.
+unsafe impl Send for Mapping {}
+// SAFETY: as above: shared access gives out `&[AtomicU64]` and nothing else.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Maps the first `words` words of `file`, which must be as long as that already, with its
+    /// blocks reserved, so that touching a page cannot fail for want of space.
+    pub(crate) fn new(file: OwnedFd, words: usize) -> io::Result<Mapping> {
+        let mark = ForkMark::new()?;
+        let bytes = words * size_of::<AtomicU64>();
+        if fstat(&file)?.st_size.unsigned_abs() != bytes as u64 {
+            return Err(io::Error::other("the ring's file is not as long as it was made"));
+        }
+        // SAFETY: a null address lets the kernel choose a place where nothing of ours is, so no
+        // existing memory changes. The file is open for reading and writing. A page of it that is
+        // cut off later raises SIGBUS when touched, which ends the process and breaks no memory:
+        // only the owner of the file or root can do that, and `damage` looks for it at each commit.
+        let start = unsafe {
+            mmap(
+                ptr::null_mut(),
+                bytes,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::SHARED,
+                file.as_fd(),
+                0,
+            )
+        }?;
+        let mapped = start.cast::<AtomicU64>();
+        let mapping = NonNull::new(mapped)
+            .map(|start| Mapping { start, words, file, mark })
+            .ok_or_else(|| io::Error::other("the ring was mapped at address zero"))?;
+        // SAFETY: the range is exactly the mapping just made. A child that does not inherit it
+        // cannot reach it either: `ForkMark` is looked at before every use of the ring.
+        unsafe { madvise(start, bytes, Advice::LinuxDontFork) }?;
+        // SAFETY: the range is exactly the mapping just made; populating changes no content. Kernels
+        // before 5.14 do not know it: then the first touch of each page costs a few microseconds,
+        // and nothing else.
+        let populated = unsafe { madvise(start, bytes, Advice::LinuxPopulateWrite) };
+        if let Err(error) = populated {
+            tracing::debug!(%error, "the ring's pages come in when they are first touched");
+        }
+        Ok(mapping)
+    }
+
+    /// The mapping as words.
+    pub(super) fn words(&self) -> &[AtomicU64] {
+        // SAFETY: `start` is page-aligned, hence aligned for words; the mapping has `words` words
+        // and lives as long as `self`, to which the slice is bound. Any bit pattern is a valid
+        // AtomicU64. The memory changes under us (other threads, and whoever else may map the
+        // file), which atomics allow: there is no `&mut` and no non-atomic access to it anywhere.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.words) }
+    }
+
+    /// `fstat`: what a stranger did to the file.
+    pub(super) fn damage(&self) -> io::Result<Option<Damage>> {
+        let stat = fstat(&self.file)?;
+        Ok(if stat.st_size.unsigned_abs() != (self.words * size_of::<AtomicU64>()) as u64 {
+            Some(Damage::Resized)
+        } else if stat.st_nlink == 0 {
+            Some(Damage::Unlinked)
+        } else {
+            None
+        })
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // A child has no such mapping: by now something else may live at its address.
+        if self.mark.is_child() {
+            return;
+        }
+        let bytes = self.words * size_of::<AtomicU64>();
+        // SAFETY: the range is the mapping made in `new`, still mapped, as this process made it
+        // (checked above) and only this drop unmaps it. `words` borrows from `self`, so nobody
+        // holds a reference into it any more.
+        let unmapped = unsafe { munmap(self.start.as_ptr().cast(), bytes) };
+        if let Err(error) = unmapped {
+            tracing::warn!(%error, "a ring could not be unmapped");
+        }
+    }
+}
+
+/// Tells a forked child from the process that made it, at the price of one load.
+pub(crate) struct ForkMark {
+    page: NonNull<AtomicU64>,
+}
+
+// SAFETY: the page belongs to the process, not to a thread, and is reached as `&AtomicU64` only.
+unsafe impl Send for ForkMark {}
+// SAFETY: as above.
+unsafe impl Sync for ForkMark {}
+
+impl ForkMark {
+    /// Marks this process. The kernel wipes the page in every child (`MADV_WIPEONFORK`).
+    pub(crate) fn new() -> io::Result<ForkMark> {
+        // SAFETY: a null address lets the kernel choose a place where nothing of ours is.
+        let start = unsafe {
+            mmap_anonymous(
+                ptr::null_mut(),
+                MARK_BYTES,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::PRIVATE,
+            )
+        }?;
+        let mark = NonNull::new(start.cast())
+            .map(|page| ForkMark { page })
+            .ok_or_else(|| io::Error::other("the fork mark was mapped at address zero"))?;
+        // SAFETY: the range is exactly the mapping just made.
+        unsafe { madvise(start, MARK_BYTES, Advice::LinuxWipeOnFork) }?;
+        mark.word().store(1, Ordering::Relaxed);
+        Ok(mark)
+    }
+
+    fn word(&self) -> &AtomicU64 {
+        // SAFETY: the page is mapped as long as `self` lives, aligned for a word, zeroed by the
+        // kernel when it was made, and never reached but through this function.
+        unsafe { self.page.as_ref() }
+    }
+
+    /// True in a process that was forked off the one that called [`ForkMark::new`].
+    #[inline]
+    pub(crate) fn is_child(&self) -> bool {
+        self.word().load(Ordering::Relaxed) == 0
+    }
+}
+
+impl Drop for ForkMark {
+    fn drop(&mut self) {
+        // SAFETY: the page was mapped in `new`; a child has a (wiped) page of its own at the same
+        // address. Nobody holds a reference into it: `word` borrows from `self`.
+        let unmapped = unsafe { munmap(self.page.as_ptr().cast(), MARK_BYTES) };
+        if let Err(error) = unmapped {
+            tracing::warn!(%error, "a fork mark could not be unmapped");
+        }
+    }
+}
+
+impl std::fmt::Debug for ForkMark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ForkMark").field("is_child", &self.is_child()).finish()
+    }
+}

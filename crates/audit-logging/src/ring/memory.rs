@@ -1,0 +1,87 @@
+//! The memory of a ring: a mapped file, or plain memory where the storage has no files.
+//!
+//! What must stay true here: everybody sees the memory as atomic words and nothing else, so no
+//! access can be a data race, whatever else maps the file; the mapping lives as long as anybody
+//! can reach it; a forked child never touches it. All other modules of the ring are safe code.
+
+use std::sync::Arc;
+
+use super::layout::{CELL_WORDS, HEADER_WORDS};
+use super::sync::{AtomicU64, Ordering};
+
+/// The memory of one emit ring. Clones share it.
+///
+/// What was stored into mapped memory belongs to the kernel's page cache, so it outlives the
+/// process, however that ends; it does not outlive a power failure. Plain memory outlives neither
+/// and is for storages without files, in tests.
+#[derive(Clone)]
+pub struct RingMemory {
+    kind: Arc<Kind>,
+}
+
+enum Kind {
+    Plain(Box<[AtomicU64]>),
+    #[cfg(all(unix, not(loom)))]
+    Mapped(super::mapping::Mapping),
+}
+
+impl RingMemory {
+    /// Zeroed plain memory for a ring of `cells` cells of 64 bytes.
+    #[must_use]
+    pub fn plain(cells: u64) -> RingMemory {
+        let words = (0..words_for(cells)).map(|_| AtomicU64::new(0)).collect();
+        RingMemory { kind: Arc::new(Kind::Plain(words)) }
+    }
+
+    #[cfg(all(unix, not(loom)))]
+    pub(crate) fn mapped(mapping: super::mapping::Mapping) -> RingMemory {
+        RingMemory { kind: Arc::new(Kind::Mapped(mapping)) }
+    }
+
+    /// The bytes as they stand: what a killed process would leave behind.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<u8> {
+        self.words().iter().flat_map(|word| word.load(Ordering::Acquire).to_le_bytes()).collect()
+    }
+
+    pub(super) fn words(&self) -> &[AtomicU64] {
+        match &*self.kind {
+            Kind::Plain(words) => words,
+            #[cfg(all(unix, not(loom)))]
+            Kind::Mapped(mapping) => mapping.words(),
+        }
+    }
+
+    /// What became of the file behind it: `None` when all is well.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub(crate) fn damage(&self) -> std::io::Result<Option<Damage>> {
+        match &*self.kind {
+            Kind::Plain(_) => Ok(None),
+            #[cfg(all(unix, not(loom)))]
+            Kind::Mapped(mapping) => mapping.damage(),
+        }
+    }
+}
+
+impl std::fmt::Debug for RingMemory {
+    /// Without the content: other people's events stand in it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RingMemory").finish_non_exhaustive()
+    }
+}
+
+/// What a stranger did to a ring's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Damage {
+    /// Deleted: the next writer will not find what a kill leaves in it.
+    Unlinked,
+    /// Shorter or longer than it was made: some of it may be gone.
+    Resized,
+}
+
+/// Words of a ring with this many cells, header included.
+pub(crate) fn words_for(cells: u64) -> usize {
+    HEADER_WORDS + usize::try_from(cells).unwrap_or(usize::MAX / 16) * CELL_WORDS
+}
