@@ -28,7 +28,11 @@ impl Watched {
     ///
     /// # Errors
     /// The operating system's.
-    pub fn start(program: &std::path::Path, life: &Life, errors: PathBuf) -> Result<Watched, String> {
+    pub fn start(
+        program: &std::path::Path,
+        life: &Life,
+        errors: PathBuf,
+    ) -> Result<Watched, String> {
         let io = |e: std::io::Error| format!("start: {e}");
         let log = std::fs::File::create(&errors).map_err(io)?;
         let child = Command::new(program)

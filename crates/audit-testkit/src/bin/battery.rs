@@ -5,9 +5,9 @@
 
 use std::process::ExitCode;
 
+use audit_testkit::crash;
 use audit_testkit::life::Life;
 use audit_testkit::options::{Options, USAGE};
-use audit_testkit::crash;
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
