@@ -28,7 +28,11 @@ impl Watched {
     ///
     /// # Errors
     /// The operating system's.
-    pub fn start(program: &std::path::Path, life: &Life, errors: PathBuf) -> Result<Watched, String> {
+    pub fn start(
+        program: &std::path::Path,
+        life: &Life,
+        errors: PathBuf,
+    ) -> Result<Watched, String> {
         let io = |e: std::io::Error| format!("start: {e}");
         let log = std::fs::File::create(&errors).map_err(io)?;
         let child = Command::new(program)
@@ -105,6 +109,17 @@ impl Watched {
     pub fn ended(mut self) -> Result<(), String> {
         let status = self.child.wait().map_err(|e| format!("wait: {e}"))?;
         if status.success() { Ok(()) } else { Err(self.complaint(status)) }
+    }
+
+    /// Says nothing about a child that lives, or ended in order.
+    ///
+    /// # Errors
+    /// It has ended with an error.
+    pub fn complained(&mut self) -> Result<(), String> {
+        match self.child.try_wait().map_err(|e| format!("wait: {e}"))? {
+            Some(status) if !status.success() => Err(self.complaint(status)),
+            _ => Ok(()),
+        }
     }
 
     fn complaint(&self, status: ExitStatus) -> String {

@@ -9,9 +9,9 @@ use std::path::PathBuf;
 
 use audit_logging::{AuditLogger, EmitError, Receipt};
 
+use crate::Rng;
 use crate::acks::{Acks, Phase, Promised};
 use crate::plan::{Plan, derive};
-use crate::Rng;
 
 /// What the child is told: five arguments.
 #[derive(Debug)]
@@ -67,7 +67,8 @@ impl Life {
         let enter = |phase| acks.enter(phase).map_err(|e| format!("acks: {e}"));
         let plan = Plan::new(self.seed, self.gentle);
         enter(Phase::Opening)?;
-        let logger = AuditLogger::new(plan.config(&self.trail)).map_err(|e| format!("open: {e}"))?;
+        let logger =
+            AuditLogger::new(plan.config(&self.trail)).map_err(|e| format!("open: {e}"))?;
         enter(Phase::Emitting)?;
         std::io::stdout().write_all(b"open\n").map_err(|e| format!("stdout: {e}"))?;
         std::thread::scope(|scope| {

@@ -102,7 +102,9 @@ impl Oracle {
             }
             if found > now.emitted + 1 {
                 let told = now.emitted;
-                return Err(format!("{number}/{thread}: {found} events, emit returned {told} times"));
+                return Err(format!(
+                    "{number}/{thread}: {found} events, emit returned {told} times"
+                ));
             }
             if let Some(last) = now.sealed.checked_sub(1) {
                 let seq = self.seq_of(number, thread, last);
@@ -249,7 +251,11 @@ impl Oracle {
             return Err(format!("seq {}: audit_id {} stands twice", entry.seq(), entry.audit_id()));
         }
         entry.event_type().clone_into(&mut self.last_type);
-        if entry.event_type().starts_with("audit.") { self.control(entry) } else { self.event(entry) }
+        if entry.event_type().starts_with("audit.") {
+            self.control(entry)
+        } else {
+            self.event(entry)
+        }
     }
 
     fn control(&mut self, entry: &Entry<'_>) -> Result<(), String> {

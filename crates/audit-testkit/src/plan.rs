@@ -103,6 +103,7 @@ pub fn base_config(trail: &Path) -> AuditConfig {
 /// A seed from a seed and where it is used.
 #[must_use]
 pub const fn derive(seed: u64, a: u64, b: u64) -> u64 {
-    let mixed = seed ^ a.wrapping_mul(0xff51_afd7_ed55_8ccd) ^ b.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    let mixed =
+        seed ^ a.wrapping_mul(0xff51_afd7_ed55_8ccd) ^ b.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     Rng::new(mixed).next_u64()
 }
