@@ -111,6 +111,17 @@ impl Watched {
         if status.success() { Ok(()) } else { Err(self.complaint(status)) }
     }
 
+    /// Says nothing about a child that lives, or ended in order.
+    ///
+    /// # Errors
+    /// It has ended with an error.
+    pub fn complained(&mut self) -> Result<(), String> {
+        match self.child.try_wait().map_err(|e| format!("wait: {e}"))? {
+            Some(status) if !status.success() => Err(self.complaint(status)),
+            _ => Ok(()),
+        }
+    }
+
     fn complaint(&self, status: ExitStatus) -> String {
         let errors = std::fs::read_to_string(&self.errors).unwrap_or_default();
         format!("the child ended with {status}: {}", errors.trim())

@@ -161,7 +161,7 @@ enum Aim {
 
 fn aim(rng: &mut Rng, plan: &Plan) -> Aim {
     // Half of the moments are in the first millisecond, where most things begin.
-    let longest = if rng.one_in(2) { 1_000 } else { 12_000 };
+    let longest = [1_000, 1_000, 12_000, 24_000][rng.between(0, 3)];
     let short = Duration::from_micros(rng.below(longest));
     match rng.below(16) {
         0..5 => Aim::Start(short),

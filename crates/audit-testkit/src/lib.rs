@@ -20,6 +20,7 @@ pub mod life;
 pub mod options;
 pub mod oracle;
 pub mod plan;
+pub mod power;
 pub mod read;
 pub mod rng;
 pub mod rotation;

@@ -5,9 +5,9 @@
 
 use std::process::ExitCode;
 
-use audit_testkit::crash;
 use audit_testkit::life::Life;
 use audit_testkit::options::{Options, USAGE};
+use audit_testkit::{crash, power};
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
@@ -18,8 +18,14 @@ fn main() -> ExitCode {
         "crash" => campaign(&command, args, |program, options| {
             crash::run(program, options).map(|totals| totals.to_string())
         }),
+        "power" => campaign(&command, args.clone(), |program, options| {
+            Ok(match power::run(program, &args, options)? {
+                power::Outcome::Ran(totals) => totals.to_string(),
+                power::Outcome::Skipped(why) => format!("SKIPPED: {why}"),
+            })
+        }),
         _ => {
-            eprintln!("battery crash [options]\n{USAGE}");
+            eprintln!("battery crash|power|sweep|sim [options]\n{USAGE}");
             return 2.into();
         }
     };
