@@ -1,8 +1,9 @@
-//! Project chores: `cargo xtask test` and `cargo xtask tidy`.
+//! Project chores: `cargo xtask test`, `tidy`, and the long campaigns `fuzz` and `tamper`.
 //!
 //! What must stay true here: a newcomer needs only Rust. Nothing is installed, nothing is
 //! downloaded beyond what `cargo` itself fetches, and what cannot run says so loudly.
 
+mod campaign;
 mod lexer;
 mod metadata;
 mod steps;
@@ -21,6 +22,12 @@ Project chores. Usage: cargo xtask <command>
   tidy             the style rules only, with file:line messages
   tidy --ratchet   lowers the numbers in xtask/tidy-ratchet.txt to what the files have
                    now; never raises or adds one
+  fuzz --rounds N --seed S [--target T]
+                   the fuzz targets, N inputs each; with cargo-fuzz where it is installed,
+                   else (or with --seeded) with the generator that the tests use
+  tamper --rounds N --seed S
+                   the tamper battery: every bit of a 64 KiB trail, N times each attack,
+                   N trails of each honest kind, and the counts
   help             this list
 ";
 
@@ -32,6 +39,8 @@ fn main() -> ExitCode {
         ["test"] => steps::test(&root),
         ["tidy"] => tidy::run(&root),
         ["tidy", "--ratchet"] => tidy::lower_ratchet(&root),
+        ["fuzz", options @ ..] => campaign::fuzz(&root, options),
+        ["tamper", options @ ..] => campaign::tamper(&root, options),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())

@@ -12,6 +12,5 @@ mod proof;
 mod query;
 mod query_pages;
 mod reconcile;
-mod tamper;
 mod vectors;
 mod verify;
