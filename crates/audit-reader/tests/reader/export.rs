@@ -99,8 +99,9 @@ impl Schema {
     }
 
     fn value(&self, attribute: &Value, value: &Value) -> Result<(), String> {
+        let text = value.to_string();
         if let Some(known) = attribute.get("enum").and_then(Value::as_array)
-            && !known.iter().any(|known| *known == value.to_string())
+            && !known.iter().any(|known| known.as_str() == Some(&text))
         {
             return Err(format!("{value} is not one of {known:?}"));
         }
