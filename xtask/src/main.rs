@@ -1,8 +1,9 @@
-//! Project chores: `cargo xtask test`, `cargo xtask tidy`, `cargo xtask compare`.
+//! Project chores: `cargo xtask test`, `tidy`, `compare`, and the long campaigns.
 //!
 //! What must stay true here: a newcomer needs only Rust. Nothing is installed, nothing is
 //! downloaded beyond what `cargo` itself fetches, and what cannot run says so loudly.
 
+mod campaign;
 mod compare;
 mod lexer;
 mod metadata;
@@ -24,6 +25,20 @@ Project chores. Usage: cargo xtask <command>
                    now; never raises or adds one
   compare [ARGS]   the bench against tracing-appender and SQLite: speed, and what a kill
                    loses; builds SQLite once; `compare --help` for its arguments
+  crash --rounds N --seed S [--dir D] [--jobs J]
+                    processes killed at any moment, while opening, emitting, rotating,
+                    recovering and with a full ring; then looked for what they accepted
+  power --rounds N --seed S [--only ext4|xfs]
+                    real power cuts in a loop device; needs root
+  sim ROUNDS SEED   random lives on the simulated disk, crashed at every step
+  model             the ring under every schedule of small models (loom), and under many
+                    random ones of a larger (shuttle)
+  fuzz --rounds N --seed S [--target T]
+                   the fuzz targets, N inputs each; with cargo-fuzz where it is installed,
+                   else (or with --seeded) with the generator that the tests use
+  tamper --rounds N --seed S
+                   the tamper battery: every bit of a 64 KiB trail, N times each attack,
+                   N trails of each honest kind, and the counts
   help             this list
 ";
 
@@ -36,6 +51,12 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(&root),
         ["tidy", "--ratchet"] => tidy::lower_ratchet(&root),
         ["compare", args @ ..] => compare::run(&root, args),
+        ["crash", options @ ..] => campaign::battery(&root, "crash", options),
+        ["power", options @ ..] => campaign::battery(&root, "power", options),
+        ["sim", options @ ..] => campaign::sim(&root, options),
+        ["model"] => campaign::model(&root),
+        ["fuzz", options @ ..] => campaign::fuzz(&root, options),
+        ["tamper", options @ ..] => campaign::tamper(&root, options),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())

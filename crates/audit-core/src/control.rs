@@ -69,6 +69,9 @@ pub enum ControlEvent<'a> {
         same_boot: bool,
         /// Offset of a damaged line that was left in place, as `segment:offset`.
         damaged_at: Option<&'a str>,
+        /// True: there were entries and no checkpoint. After a crash before the first one that is as
+        /// it should be; otherwise somebody took it away, and what was signed before is not known.
+        checkpoint_missing: bool,
         /// Events that the previous writer had accepted and not written: the entries that follow.
         entries_salvaged: u64,
         /// Emit rings that are gone or could not be read (those are in `quarantine/`), and why.
@@ -174,6 +177,7 @@ impl Event for ControlEvent<'_> {
                 quarantine_file,
                 same_boot,
                 damaged_at,
+                checkpoint_missing,
                 entries_salvaged,
                 ring_problem,
             } => {
@@ -183,6 +187,9 @@ impl Event for ControlEvent<'_> {
                 optional(d, "quarantine_file", *quarantine_file);
                 d.field("same_boot", same_boot);
                 optional(d, "damaged_at", *damaged_at);
+                if *checkpoint_missing {
+                    d.field("checkpoint_missing", &true);
+                }
                 d.field("entries_salvaged", entries_salvaged);
                 optional(d, "ring_problem", *ring_problem);
             }

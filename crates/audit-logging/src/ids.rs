@@ -31,9 +31,9 @@ pub(crate) fn next(now: Timestamp) -> Result<Uuid, getrandom::Error> {
         Ok(count) => count?,
         Err(_) => random()?,
     };
-    let nanos = now.as_nanosecond().max(0).unsigned_abs();
-    let millis = (nanos / 1_000_000) as u64;
-    let fraction = ((nanos % 1_000_000) * 4096 / 1_000_000) as u16;
+    let nanos = crate::clock::nanos(now);
+    let millis = nanos / 1_000_000;
+    let fraction = (nanos % 1_000_000 * 4096 / 1_000_000) as u16;
     let mut tail = [0u8; 10];
     tail[..2].copy_from_slice(&fraction.to_be_bytes());
     tail[2..].copy_from_slice(&counter.to_be_bytes());

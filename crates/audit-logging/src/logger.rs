@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::builder::Builder;
-use crate::clock::Clock;
+use crate::clock::{Clock, nanos};
 use crate::config::{AuditConfig, OverflowPolicy};
 use crate::error::{EmitError, OpenError, WaitError};
 use crate::ledger::{DropCause, UNREADABLE};
@@ -242,8 +242,7 @@ impl Open {
         let stamp = Stamp { audit_id, now, service_id: &self.config.service_id };
         let run = |encoder: &mut Encoder| {
             let body = encoder.encode(&self.policy, &stamp, event);
-            let time = u64::try_from(now.as_nanosecond()).unwrap_or_default();
-            self.shared.ring.push(critical, time, body, patience)
+            self.shared.ring.push(critical, nanos(now), body, patience)
         };
         // An event whose own code emits another, or a thread that is being torn down, finds the
         // thread's encoder taken: a fresh one does.

@@ -265,9 +265,11 @@ fn a_disk_that_is_really_full_refuses_and_resumes_and_loses_nothing() {
         match logger.emit(TestEvent::critical(&label).padded(30_000)) {
             Ok(receipt) => durable.push((label, receipt)),
             Err(audit_logging::EmitError::DiskFull) => break,
+            // The small ring is full before the writer has found the disk full.
+            Err(audit_logging::EmitError::QueueFull) => std::thread::yield_now(),
             Err(error) => panic!("{error}"),
         }
-        assert!(n < 10_000, "never full");
+        assert!(n < 100_000_000, "never full");
     }
     std::fs::remove_file(&ballast).unwrap();
     for (_, receipt) in &durable {

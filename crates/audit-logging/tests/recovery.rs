@@ -209,3 +209,22 @@ fn empty_segments_at_the_end_do_not_restart_the_chain() {
     assert_eq!(labels(&lines), ["a", "b", "c", "more"]);
     assert_eq!(of_type(&lines, "audit.trail_created").len(), 1);
 }
+
+#[test]
+fn a_checkpoint_that_was_taken_away_is_named_in_the_trail() {
+    let dir = tempfile::tempdir().unwrap();
+    let logger = AuditLogger::new(config(dir.path())).unwrap();
+    durable(&logger, "a");
+    logger.shutdown_timeout(PATIENCE).unwrap();
+    // Closed in order, signed to the end: opened again, there is nothing to tell.
+    AuditLogger::new(config(dir.path())).unwrap().shutdown_timeout(PATIENCE).unwrap();
+    assert!(of_type(&read_dir(&dir.path().join("trail")), "audit.recovered").is_empty());
+    std::fs::remove_file(dir.path().join("trail/checkpoint")).unwrap();
+    AuditLogger::new(config(dir.path())).unwrap().shutdown_timeout(PATIENCE).unwrap();
+    let lines = read_dir(&dir.path().join("trail"));
+    let told = of_type(&lines, "audit.recovered");
+    assert_eq!((told.len(), &told[0].details["checkpoint_missing"]), (1, &true.into()));
+    // Once: the next opening finds the checkpoint that this one signed.
+    AuditLogger::new(config(dir.path())).unwrap().shutdown_timeout(PATIENCE).unwrap();
+    assert_eq!(of_type(&read_dir(&dir.path().join("trail")), "audit.recovered").len(), 1);
+}

@@ -46,6 +46,26 @@ impl DirSource {
         self.names_with("")
     }
 
+    /// The segments that are there now, none of them missed because others came meanwhile.
+    pub(crate) fn settled_segments(&self) -> Result<Vec<SegmentName>, ReadError> {
+        // A listing may hold a file made during it and miss an older one that was made during it,
+        // too. Whatever is older than one that was seen is in the next listing for sure.
+        let newest = self.segments()?.pop();
+        let mut segments = self.segments()?;
+        segments.retain(|name| Some(*name) <= newest);
+        Ok(segments)
+    }
+
+    /// How long a segment is now; `None` if it is not there (any more).
+    pub(crate) fn segment_len(&self, name: SegmentName) -> Result<Option<u64>, ReadError> {
+        let path = self.path.join(name.to_string());
+        match path.symlink_metadata() {
+            Ok(meta) => Ok(Some(meta.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(ReadError::io(&path)(error)),
+        }
+    }
+
     /// The segments of which there is a `.sha256` file now.
     pub(crate) fn digests(&self) -> Result<Vec<SegmentName>, ReadError> {
         self.names_with(".sha256")

@@ -124,7 +124,7 @@ fn place_before(file: &File, seq: u64) -> io::Result<u64> {
 }
 
 /// `seq` of the first entry of a segment, if its first line is one.
-fn first_seq(source: &DirSource, name: SegmentName) -> Result<Option<u64>, ReadError> {
+pub(crate) fn first_seq(source: &DirSource, name: SegmentName) -> Result<Option<u64>, ReadError> {
     let mut reader = TrailReader::starting_at(source.clone(), name, 0)?;
     match reader.step()? {
         Step::Line(segment, line) if segment == name => {

@@ -6,15 +6,11 @@
 
 use audit_core::checkpoint::SignedCheckpoint;
 use audit_core::entry::{Entry, Parser};
-use audit_core::meta::TrailInfo;
 use audit_core::note::VerifierKey;
 use memchr::memmem;
 use serde_json::Value;
 
-use crate::{DirSource, LineKind, ReadError, Step, TrailReader};
-
-/// Longer descriptions of a trail are none.
-const MAX_INFO: u64 = 1 << 20;
+use crate::{DirSource, LineKind, ReadError, Step, TrailReader, trail_info};
 
 /// One key and the sizes it signs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +57,7 @@ pub struct KeyHistory {
 /// # Errors
 /// When the trail cannot be read. What is wrong with its keys is a problem and no error.
 pub fn key_history(source: &DirSource) -> Result<KeyHistory, ReadError> {
-    let info = source.small_file("trail.json", MAX_INFO)?;
-    let info = info.and_then(|bytes| serde_json::from_slice::<TrailInfo>(&bytes).ok());
+    let info = trail_info(source)?;
     let mut walk =
         Walk { initial: info.as_ref().map(|i| i.initial_key.clone()), ..Walk::default() };
     walk.history.origin = info.map(|info| info.origin);

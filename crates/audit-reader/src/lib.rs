@@ -1,4 +1,5 @@
-//! Everything that reads an audit trail: verification, the last entries, one entry, following.
+//! Everything that reads an audit trail: verification, queries, the last entries, one entry,
+//! following.
 //!
 //! What must stay true here: nothing is ever written, repaired or locked for longer than a look.
 //! Memory stays bounded whatever a trail holds, and a trail that is being written while it is read
@@ -18,10 +19,15 @@
 
 mod dir;
 mod error;
+pub mod export;
 mod find;
+mod info;
 mod keys;
 mod line;
 mod prove;
+mod query;
+mod reconcile;
+mod scan;
 mod stored;
 mod tail;
 mod trail;
@@ -31,9 +37,15 @@ pub use audit_core::verify::{Finding, FindingKind, Findings, Severity};
 pub use dir::DirSource;
 pub use error::ReadError;
 pub use find::{Found, find_by_audit_id, find_by_seq};
+pub use info::trail_info;
 pub use keys::{KeyEpoch, KeyHistory, Vouched, key_history};
 pub use line::{Line, LineKind};
 pub use prove::{Evidence, ProveError, prove, prove_consistency};
+pub use query::{
+    Cursor, CursorError, Edge, Hit, Order, Query, QueryError, QueryOptions, Render, Searched,
+    TimeError, TypeGlob, time_bound,
+};
+pub use reconcile::{ReconcileError, Reconciled, Reconciler, RecordReader};
 pub use tail::{follow, tail};
 pub use trail::{SegmentEnd, Step, TrailReader};
 pub use verify::{Freshness, KeyTrust, Progress, Report, Verdict, VerifyOptions, verify_dir};

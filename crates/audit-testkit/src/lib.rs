@@ -6,14 +6,21 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the test kit")]
 
+pub mod acks;
 pub mod block;
+pub mod child;
 pub mod clock;
 pub mod counting;
+pub mod crash;
 pub mod event;
 pub mod faulty;
 pub mod fuzz;
 pub mod hook;
-pub mod kill;
+pub mod life;
+pub mod options;
+pub mod oracle;
+pub mod plan;
+pub mod power;
 pub mod read;
 pub mod rng;
 pub mod rotation;
@@ -24,6 +31,7 @@ mod sim_file;
 mod sim_history;
 mod sim_names;
 mod sim_segment;
+pub mod trails;
 
 pub use block::block_on;
 pub use clock::TestClock;

@@ -16,6 +16,12 @@ pub(crate) enum CliError {
     /// The trail could not be read.
     #[error("{0}")]
     Read(#[from] ReadError),
+    /// The trail could not be asked.
+    #[error("{0}")]
+    Query(#[from] audit_reader::QueryError),
+    /// Exported records could not be held against the trail.
+    #[error("{0}")]
+    Reconcile(#[from] audit_reader::ReconcileError),
     /// The trail could not be opened for writing.
     #[error("{0}")]
     Open(#[from] OpenError),

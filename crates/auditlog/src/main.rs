@@ -10,6 +10,7 @@ mod commands;
 mod demo;
 mod error;
 mod output;
+mod progress;
 mod render;
 
 use std::io::Write;

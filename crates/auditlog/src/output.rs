@@ -74,6 +74,11 @@ impl Write for Output {
     }
 }
 
+/// A number of bytes for people.
+pub(crate) fn bytes(count: u64) -> String {
+    indicatif::DecimalBytes(count).to_string()
+}
+
 /// Bytes of any origin as text that a terminal shows and does not obey.
 pub(crate) fn escape(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());

@@ -34,7 +34,11 @@ const HOUSE: &[Allowed] = &[
         ],
         dev: &["audit-testkit"],
     },
-    Allowed { name: "audit-testkit", normal: &["audit-core", "audit-logging"], dev: &[] },
+    Allowed {
+        name: "audit-testkit",
+        normal: &["audit-core", "audit-logging", "audit-reader"],
+        dev: &[],
+    },
     Allowed { name: "xtask", normal: &[], dev: &[] },
 ];
 

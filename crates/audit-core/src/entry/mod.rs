@@ -23,6 +23,7 @@ mod cursor;
 mod details;
 mod error;
 mod parse;
+mod scalar;
 mod text;
 
 #[cfg(test)]
@@ -31,6 +32,7 @@ mod tests;
 pub use details::MAX_DEPTH;
 pub use error::{EntryError, EntryErrorKind, excerpt};
 pub use parse::Parser;
+pub use scalar::{Scalar, Scalars};
 pub use text::RawStr;
 
 use uuid::Uuid;
@@ -185,6 +187,12 @@ impl<'a> Entry<'a> {
     #[must_use]
     pub const fn details(&self) -> Option<&'a str> {
         self.details
+    }
+
+    /// Every name and every value in `details`, at any depth, in the order in which they stand.
+    #[must_use]
+    pub fn scalars(&self) -> Scalars<'a> {
+        Scalars::new(self.details.unwrap_or(""))
     }
 
     /// `hash` of the entry before.

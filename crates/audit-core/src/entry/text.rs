@@ -25,6 +25,12 @@ impl<'a> RawStr<'a> {
         }
     }
 
+    /// Whether it says exactly this.
+    #[must_use]
+    pub fn says(self, text: &str) -> bool {
+        if self.0.contains('\\') { self.chars().eq(text.chars()) } else { self.0 == text }
+    }
+
     /// The characters of what it says.
     pub fn chars(self) -> impl Iterator<Item = char> + 'a {
         let mut rest = self.0.chars();

@@ -31,9 +31,9 @@ pub(crate) enum Refusal {
 
 /// Room that was reserved and must be filled.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Reservation {
+pub(crate) struct Reservation {
     start: Position,
-    pub(super) end: Position,
+    pub(crate) end: Position,
 }
 
 /// A record that was read.
@@ -58,16 +58,23 @@ pub(crate) enum Look {
 }
 
 /// The lock-free part.
-#[derive(Debug)]
-pub(super) struct Cells {
+pub(crate) struct Cells {
     memory: RingMemory,
     salt: u64,
     cells: u64,
 }
 
+/// Without the salt: who knows it could make a payload pose as a record.
+impl std::fmt::Debug for Cells {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (head, tail) = (self.head(), self.tail());
+        f.debug_struct("Cells").field("head", &head).field("tail", &tail).finish_non_exhaustive()
+    }
+}
+
 impl Cells {
     /// Makes a ring of `cells` cells (a power of two) in zeroed memory made for as many.
-    pub(super) fn new(memory: RingMemory, identity: Identity, salt: u64, cells: u64) -> Cells {
+    pub(crate) fn new(memory: RingMemory, identity: Identity, salt: u64, cells: u64) -> Cells {
         // Zeroed cells must match no position that is ever reached.
         let salt = salt | 1 << 62;
         let constants = Constants { identity, salt, cells }.encode();
@@ -85,34 +92,34 @@ impl Cells {
         &self.memory.words()[index]
     }
 
-    pub(super) const fn memory(&self) -> &RingMemory {
+    pub(crate) const fn memory(&self) -> &RingMemory {
         &self.memory
     }
 
     /// Position behind the last reservation.
     #[inline]
-    pub(super) fn tail(&self) -> Position {
+    pub(crate) fn tail(&self) -> Position {
         self.word(TAIL).load(Ordering::Acquire) & !CLOSED
     }
 
     /// Position up to which the room is free again.
     #[inline]
-    pub(super) fn head(&self) -> Position {
+    pub(crate) fn head(&self) -> Position {
         self.word(HEAD).load(Ordering::Acquire)
     }
 
-    pub(super) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.word(TAIL).load(Ordering::Acquire) & CLOSED != 0
     }
 
     /// Nothing is accepted from now on.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.word(TAIL).fetch_or(CLOSED, Ordering::AcqRel);
     }
 
     /// Reserves room for a body of `len` bytes if at most `limit` cells are taken then.
     #[inline]
-    pub(super) fn reserve(&self, len: usize, limit: u64) -> Result<Reservation, Refusal> {
+    pub(crate) fn reserve(&self, len: usize, limit: u64) -> Result<Reservation, Refusal> {
         let cells = cells_for(len);
         let word = self.word(TAIL);
         let mut tail = word.load(Ordering::Acquire);
@@ -125,12 +132,12 @@ impl Cells {
             if taken + cells > limit.min(self.cells) {
                 return Err(Refusal::Full);
             }
-            // Release for the consumer, who reads the tail; Acquire of the head above made sure
-            // that what it released was read before it is overwritten.
+            // The Acquire of the head above made sure that what was released was read before it is
+            // overwritten. SeqCst for `Doze::brought`.
             match word.compare_exchange_weak(
                 tail,
                 tail + cells,
-                Ordering::AcqRel,
+                Ordering::SeqCst,
                 Ordering::Acquire,
             ) {
                 Ok(_) => return Ok(Reservation { start: tail, end: tail + cells }),
@@ -141,7 +148,7 @@ impl Cells {
 
     /// Fills a reservation and commits it. `body_crc` is the CRC32C of `body`.
     #[inline]
-    pub(super) fn fill(
+    pub(crate) fn fill(
         &self,
         room: Reservation,
         critical: bool,
@@ -183,7 +190,7 @@ impl Cells {
 
     /// Consumer only. Looks at `position`, which must be less than the tail; the body of a record
     /// replaces what is in `body`.
-    pub(super) fn read(&self, position: Position, body: &mut Vec<u8>) -> Look {
+    pub(crate) fn read(&self, position: Position, body: &mut Vec<u8>) -> Look {
         let (frame, rest) = self.record(position, FRAME_WORDS);
         let mut words = frame.iter().chain(rest);
         let mut next = |order| words.next().map_or(0, |word| word.load(order));
@@ -211,7 +218,7 @@ impl Cells {
 
     /// Consumer only. Everything before `position` is durable in the trail, whose next entry is
     /// `next_seq`: the room is free.
-    pub(super) fn release(&self, position: Position, next_seq: u64) {
+    pub(crate) fn release(&self, position: Position, next_seq: u64) {
         // This order: a process killed in between leaves a `seq` that is too small, and salvage then
         // only compares with more entries than it has to.
         self.word(HEAD).store(position, Ordering::Release);

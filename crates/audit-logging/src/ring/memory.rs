@@ -21,7 +21,7 @@ pub struct RingMemory {
 
 enum Kind {
     Plain(Box<[AtomicU64]>),
-    #[cfg(all(unix, not(loom)))]
+    #[cfg(not(any(loom, shuttle)))]
     Mapped(super::mapping::Mapping),
 }
 
@@ -33,7 +33,7 @@ impl RingMemory {
         RingMemory { kind: Arc::new(Kind::Plain(words)) }
     }
 
-    #[cfg(all(unix, not(loom)))]
+    #[cfg(not(any(loom, shuttle)))]
     pub(crate) fn mapped(mapping: super::mapping::Mapping) -> RingMemory {
         RingMemory { kind: Arc::new(Kind::Mapped(mapping)) }
     }
@@ -47,7 +47,7 @@ impl RingMemory {
     pub(super) fn words(&self) -> &[AtomicU64] {
         match &*self.kind {
             Kind::Plain(words) => words,
-            #[cfg(all(unix, not(loom)))]
+            #[cfg(not(any(loom, shuttle)))]
             Kind::Mapped(mapping) => mapping.words(),
         }
     }
@@ -59,7 +59,7 @@ impl RingMemory {
     pub(crate) fn damage(&self) -> std::io::Result<Option<Damage>> {
         match &*self.kind {
             Kind::Plain(_) => Ok(None),
-            #[cfg(all(unix, not(loom)))]
+            #[cfg(not(any(loom, shuttle)))]
             Kind::Mapped(mapping) => mapping.damage(),
         }
     }

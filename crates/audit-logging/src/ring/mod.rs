@@ -11,7 +11,6 @@
 mod cells;
 mod doze;
 mod layout;
-#[cfg(all(unix, not(loom)))]
 pub(crate) mod mapping;
 mod memory;
 pub(crate) mod salvage;
@@ -19,14 +18,14 @@ mod sync;
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use self::cells::Cells;
 use self::doze::Doze;
 use self::layout::{CELL_WORDS, WORD};
-use self::sync::{AtomicBool, AtomicU64, Ordering, fence};
+use self::sync::{AtomicU64, Ordering, fence};
 
 pub(crate) use self::cells::{Look, Position, Refusal};
 pub(crate) use self::layout::{ENDING, Identity, MIN_CELLS, NotARing};

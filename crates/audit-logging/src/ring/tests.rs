@@ -1,7 +1,5 @@
 //! What the ring promises, seen from both ends, and what a dead one gives back.
 
-#![cfg(not(loom))]
-
 use super::*;
 
 const NOW: Duration = Duration::ZERO;
@@ -250,7 +248,7 @@ fn bytes_that_are_no_ring_say_what_is_wrong() {
     assert_eq!(check(&vec![0xa5; good.len()]), Err(NotOurs));
     let mut newer = good.clone();
     newer[WORD] = 2;
-    let sum = newer[..12 * WORD].chunks(WORD).fold(0, |crc, word| crc32c::crc32c_append(crc, word));
+    let sum = newer[..12 * WORD].chunks(WORD).fold(0, crc32c::crc32c_append);
     newer[12 * WORD..12 * WORD + 4].copy_from_slice(&sum.to_le_bytes());
     assert_eq!(check(&newer), Err(OtherVersion(2)));
 }

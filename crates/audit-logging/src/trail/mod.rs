@@ -45,6 +45,7 @@ pub(crate) struct Recovered {
     pub(crate) quarantine_file: Option<String>,
     pub(crate) same_boot: bool,
     pub(crate) damaged_at: Option<String>,
+    pub(crate) checkpoint_missing: bool,
     /// Rings that are gone or could not be read, and why.
     pub(crate) ring_problem: Option<String>,
 }

@@ -185,7 +185,9 @@ impl OpenContext<'_> {
         let is_closed = |segment: SegmentName| {
             names.iter().any(|name| *name == checksum_name(&segment.to_string()))
         };
-        let mut recovered = Recovered { same_boot: self.same_boot, ..Recovered::default() };
+        let checkpoint_missing = self.signed == 0;
+        let mut recovered =
+            Recovered { same_boot: self.same_boot, checkpoint_missing, ..Recovered::default() };
         let mut last = self.scan(newest, u64::MAX)?;
         let mut closed = Vec::new();
         let mut head = (last.kept.bytes > 0).then_some(last.kept.end);

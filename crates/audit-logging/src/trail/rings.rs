@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::entries::read_ids;
 use super::open::io_error;
 use super::{Recovered, Trail, boot_id};
+use crate::clock::nanos;
 use crate::config::{AuditConfig, MAX_QUEUE_BYTES};
 use crate::error::OpenError;
 use crate::ring::salvage::{Dead, salvage};
@@ -144,7 +145,7 @@ impl Rings {
             trail_id: self.trail.as_u128(),
             boot_id: boot_id().parse::<Uuid>().map_or(0, |id| id.as_u128()),
             pid: u64::from(std::process::id()),
-            started: u64::try_from(now.as_nanosecond()).unwrap_or_default(),
+            started: nanos(now),
         };
         let ring = Ring::new(memory, identity, salt as u64, head.next_seq, options);
         storage.publish_ring(&name).map_err(refuse)?;

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::{Unsynced, Writer};
+use crate::clock::nanos;
 use crate::error::Fault;
 use crate::storage::Identity;
 
@@ -52,7 +53,7 @@ impl Writer {
         if times.is_empty() {
             return;
         }
-        let now = u64::try_from(self.clock.now().as_nanosecond()).unwrap_or_default();
+        let now = nanos(self.clock.now());
         let meters = &self.shared.meters;
         for &time in times {
             meters.residency(Duration::from_nanos(now.saturating_sub(time)));

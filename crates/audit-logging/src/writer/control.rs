@@ -42,6 +42,7 @@ impl Writer {
                 quarantine_file: recovered.quarantine_file.as_deref(),
                 same_boot: recovered.same_boot,
                 damaged_at: recovered.damaged_at.as_deref(),
+                checkpoint_missing: recovered.checkpoint_missing,
                 entries_salvaged: salvaged.len() as u64,
                 ring_problem: recovered.ring_problem.as_deref(),
             })?;

@@ -16,6 +16,8 @@ use serde::de::DeserializeOwned;
 use super::facts::{EntryZero, SegmentFacts};
 use crate::{DirSource, ReadError};
 
+/// The only hash of format version 1.
+const HASH: &str = "sha256";
 /// The largest `trail.json` and `.sha256` that are read.
 const MAX_SMALL: u64 = 64 * 1024;
 /// The largest `manifest.json` that is read: some hundred thousand segments.
@@ -100,6 +102,9 @@ impl Sidecars {
         };
         if trail.format != FORMAT {
             mismatch(&format!("format {FORMAT}"), &trail.format);
+        }
+        if trail.hash != HASH {
+            mismatch(&format!("hash {HASH}"), &trail.hash);
         }
         let Some(zero) = zero else { return };
         if zero.event_type != "audit.trail_created" {

@@ -115,10 +115,16 @@ impl Trail {
 
     /// One more line, not written.
     pub(crate) fn line(&mut self, out: &mut Vec<u8>, event_type: &str, details: &str) {
-        let seq = self.head.next_seq;
-        let body = format!(
-            r#""audit_id":"01932c05-aa00-7000-8000-{seq:012x}","timestamp":"{CREATED}","service_id":"svc","event_type":"{event_type}","result":"success","details":{details}"#
+        let members = format!(
+            r#""timestamp":"{CREATED}","service_id":"svc","event_type":"{event_type}","result":"success","details":{details}"#
         );
+        self.members(out, &members);
+    }
+
+    /// One more line with these members, from `timestamp` on, not written.
+    pub(crate) fn members(&mut self, out: &mut Vec<u8>, members: &str) {
+        let seq = self.head.next_seq;
+        let body = format!(r#""audit_id":"01932c05-aa00-7000-8000-{seq:012x}",{members}"#);
         plan::append_line(out, &mut self.head, body.as_bytes());
         let hashes = &mut self.hashes;
         self.frontier.push_with(self.head.last_hash, |hash| hashes.extend_from_slice(&hash.0));
@@ -142,5 +148,21 @@ impl Trail {
         let digest = Hash(Sha256::digest(fs::read(self.file(segment)).unwrap()).into());
         fs::write(self.file(&format!("{segment}.sha256")), format!("{digest}  {segment}\n"))
             .unwrap();
+    }
+}
+
+/// Random numbers from a seed.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) % limit as u64).unwrap()
+    }
+
+    pub(crate) fn one_of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        &all[self.below(all.len())]
     }
 }

@@ -6,8 +6,11 @@
 )]
 
 mod common;
+mod export;
 mod listing;
 mod proof;
-mod tamper;
+mod query;
+mod query_pages;
+mod reconcile;
 mod vectors;
 mod verify;

@@ -73,7 +73,13 @@ pub fn corpus(name: &str) -> Vec<Vec<u8>> {
     let text = |texts: &[&str]| texts.iter().map(|text| text.as_bytes().to_vec()).collect();
     match name {
         "entry" => lines.into_iter().step_by(5).collect(),
-        "note" | "checkpoint" => vec![file("checkpoint")],
+        "note" => {
+            let note = file("checkpoint");
+            // Signature lines alone, as a witness answers.
+            let at = note.windows(2).position(|pair| pair == b"\n\n").expect("a blank line");
+            vec![note[at + 2..].to_vec(), note]
+        }
+        "checkpoint" => vec![file("checkpoint")],
         "proof" => {
             let proof = "c2sp.org/tlog-proof@v1\nextra AAEC\nindex 3\n\
                          AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n";

@@ -6,9 +6,12 @@
 mod check;
 mod consistency;
 mod emit;
+mod export;
 mod init;
 mod keys;
 mod prove;
+mod query;
+mod reconcile;
 mod schema;
 mod serve_tiles;
 mod show;
@@ -58,6 +61,9 @@ enum Command {
     Tail(tail::Args),
     Show(show::Args),
     Keys(keys::Args),
+    Query(Box<query::Args>),
+    Export(export::Args),
+    Reconcile(reconcile::Args),
     Schema(schema::Args),
     Witness(witness::Args),
     WitnessSync(witness_sync::Args),
@@ -100,6 +106,9 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Tail(args) => tail::run(&args, &mut out),
         Command::Show(args) => show::run(&args, &mut out),
         Command::Keys(args) => keys::run(&args, &mut out),
+        Command::Query(args) => query::run(&args, &mut out),
+        Command::Export(args) => export::run(&args, &mut out),
+        Command::Reconcile(args) => reconcile::run(&args, &mut out),
         Command::Schema(args) => schema::run(&args, &mut out),
         Command::Witness(args) => witness::run(&args, &mut out),
         Command::WitnessSync(args) => witness_sync::run(&args, &mut out),
@@ -114,6 +123,11 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(exit),
         flushed => Ok(flushed.map(|()| exit)?),
     }
+}
+
+/// How many threads read: as asked, or one for each core.
+pub(crate) fn jobs(asked: Option<usize>) -> usize {
+    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
 }
 
 /// A public key that was given as an argument: a vkey, or a file that holds one (`@FILE`, or a path

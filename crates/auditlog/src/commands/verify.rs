@@ -1,20 +1,15 @@
 //! `auditlog verify`: FORMAT section 10, for people and for machines.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
-use audit_reader::{
-    Freshness, KeyTrust, Progress, Report, Severity, Verdict, VerifyOptions, verify_dir,
-};
-use indicatif::{ProgressBar, ProgressStyle};
+use audit_reader::{Freshness, KeyTrust, Report, Severity, Verdict, VerifyOptions, verify_dir};
 
 use super::Exit;
 use crate::error::CliError;
 use crate::output::{Color, Output, escape};
+use crate::progress::Bar;
 use crate::render;
-
-/// Trails below this size are verified before anybody looks for a progress bar.
-const BIG: u64 = 256 * 1024 * 1024;
 
 /// Verify a trail: entries, chain, tree, signatures, and the files beside the segments
 #[derive(Debug, clap::Args)]
@@ -40,8 +35,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
-    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let mut options = VerifyOptions::default().with_jobs(args.jobs.unwrap_or_else(cores));
+    let mut options = VerifyOptions::default().with_jobs(super::jobs(args.jobs));
     if let Some(key) = &args.key {
         options = options.with_key(super::key("--key", key)?);
     }
@@ -52,10 +46,10 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     for key in &args.witness {
         options = options.with_witness(super::key("--witness", key)?);
     }
-    let bar = ProgressBar::hidden();
-    let mut tell = |progress: Progress| show_progress(&bar, progress);
+    let bar = Bar::new("verifying");
+    let mut tell = |progress| bar.show(progress);
     let report = verify_dir(&args.dir, options.with_progress(&mut tell));
-    bar.finish_and_clear();
+    bar.clear();
     let report = report?;
     let exit = match report.verdict {
         Verdict::Proven => Exit::Done,
@@ -68,21 +62,6 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
         Err(CliError::ReaderGone) | Ok(()) => Ok(exit),
         Err(error) => Err(error),
     }
-}
-
-fn show_progress(bar: &ProgressBar, progress: Progress) {
-    if progress.total_bytes < BIG || !std::io::stderr().is_terminal() {
-        return;
-    }
-    if bar.is_hidden() {
-        bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
-        let template = "verifying {bar:40} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
-        bar.set_style(
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
-        );
-    }
-    bar.set_length(progress.total_bytes.max(progress.bytes));
-    bar.set_position(progress.bytes);
 }
 
 fn json(report: &Report, out: &mut Output) -> Result<(), CliError> {

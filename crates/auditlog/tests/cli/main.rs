@@ -7,8 +7,10 @@
 )]
 
 mod commands;
+mod export;
 mod keys;
 mod proofs;
+mod query;
 mod script;
 mod writing;
 

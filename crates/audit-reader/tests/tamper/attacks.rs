@@ -1,26 +1,16 @@
-//! The tamper battery: each attack with random parameters is found, and the same is found however
-//! many segments are read side by side.
+//! Each attack with random parameters is found, and the same is found however many segments are read
+//! side by side.
 
 use std::fs;
 
 use crate::common::{Trail, key};
+use crate::{below, rounds, seed, tell};
 use audit_core::note::Signer;
 use audit_reader::{FindingKind, Report, Verdict, VerifyOptions, verify_dir};
+use audit_testkit::Rng;
 
 const SEGMENTS: [&str; 4] =
     ["2026-11-23.audit", "2026-11-23-2.audit", "2026-11-23-10.audit", "2026-11-24.audit"];
-
-/// A splitmix64 generator.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % limit as u64).unwrap()
-    }
-}
 
 /// Segments with rotations between, some of them closed.
 fn trail() -> Trail {
@@ -53,41 +43,41 @@ fn both(trail: &Trail) -> Report {
 }
 
 /// Changes a segment and tells what the change was.
-type Attack = fn(&mut Vec<Vec<u8>>, &mut Random) -> String;
+type Attack = fn(&mut Vec<Vec<u8>>, &mut Rng) -> String;
 
 const ATTACKS: &[(&str, Attack)] = &[
     ("bit", |lines, random| {
-        let (at, bit) = (random.below(lines.len()), random.below(8));
-        let byte = random.below(lines[at].len());
+        let (at, bit) = (below(random, lines.len()), below(random, 8));
+        let byte = below(random, lines[at].len());
         lines[at][byte] ^= 1 << bit;
         format!("line {at} byte {byte} bit {bit}")
     }),
     ("delete", |lines, random| {
-        let at = random.below(lines.len());
-        let count = 1 + random.below(lines.len() - at);
+        let at = below(random, lines.len());
+        let count = 1 + below(random, lines.len() - at);
         lines.drain(at..at + count);
         format!("{count} at {at}")
     }),
     ("repeat", |lines, random| {
-        let (from, to) = (random.below(lines.len()), random.below(lines.len() + 1));
+        let (from, to) = (below(random, lines.len()), below(random, lines.len() + 1));
         lines.insert(to, lines[from].clone());
         format!("{from} at {to}")
     }),
     ("reorder", |lines, random| {
-        let at = random.below(lines.len() - 1);
+        let at = below(random, lines.len() - 1);
         lines.swap(at, at + 1);
         format!("at {at}")
     }),
     ("insert", |lines, random| {
-        let at = random.below(lines.len() + 1);
-        let forged = String::from_utf8(lines[random.below(lines.len())].clone()).unwrap();
+        let at = below(random, lines.len() + 1);
+        let forged = String::from_utf8(lines[below(random, lines.len())].clone()).unwrap();
         lines.insert(at, forged.replace("svc", "cvs").into_bytes());
         format!("at {at}")
     }),
     ("tear", |lines, random| {
-        let at = random.below(lines.len());
+        let at = below(random, lines.len());
         lines.truncate(at + 1);
-        let keep = random.below(lines[at].len());
+        let keep = below(random, lines[at].len());
         lines[at].truncate(keep);
         format!("line {at} byte {keep}")
     }),
@@ -97,10 +87,11 @@ const ATTACKS: &[(&str, Attack)] = &[
 fn each_attack_with_random_parameters_is_found() {
     let trail = trail();
     assert_eq!(both(&trail).verdict, Verdict::Proven);
-    for seed in 0..240 {
-        let mut random = Random(seed);
-        let (name, attack) = ATTACKS[random.below(ATTACKS.len())];
-        let segment = SEGMENTS[random.below(SEGMENTS.len())];
+    let (rounds, first) = (rounds(240), seed());
+    for seed in first..first + rounds {
+        let mut random = Rng::new(seed);
+        let (name, attack) = ATTACKS[below(&mut random, ATTACKS.len())];
+        let segment = SEGMENTS[below(&mut random, SEGMENTS.len())];
         let honest = fs::read(trail.file(segment)).unwrap();
         let mut lines: Vec<Vec<u8>> =
             honest.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
@@ -111,6 +102,7 @@ fn each_attack_with_random_parameters_is_found() {
         fs::write(trail.file(segment), honest).unwrap();
     }
     assert_eq!(both(&trail).verdict, Verdict::Proven);
+    tell("edits, deletions, repetitions, reorderings, insertions, tears", rounds, rounds);
 }
 
 #[test]

@@ -1,0 +1,72 @@
+//! Where a page of results ended.
+//!
+//! What must stay true here: the next page begins right behind, whatever was written, archived or
+//! pruned meanwhile. `seq` says where; the place only helps to find it and is looked at before it is
+//! believed.
+
+use std::fmt;
+use std::os::unix::fs::FileExt;
+use std::str::FromStr;
+
+use audit_core::segment::SegmentName;
+
+use super::CursorError;
+use crate::{DirSource, ReadError};
+
+/// The last entry of a page: `SEQ@SEGMENT:OFFSET`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Cursor {
+    /// Its `seq`.
+    pub seq: u64,
+    /// The segment it was seen in.
+    pub segment: SegmentName,
+    /// Where in it.
+    pub offset: u64,
+}
+
+impl Cursor {
+    /// A cursor at this entry.
+    #[must_use]
+    pub const fn new(seq: u64, segment: SegmentName, offset: u64) -> Cursor {
+        Cursor { seq, segment, offset }
+    }
+
+    /// Whether the entry still stands where it was seen.
+    pub(super) fn holds(&self, source: &DirSource) -> Result<bool, ReadError> {
+        let Some(file) = source.open_segment(self.segment)? else { return Ok(false) };
+        let path = source.path().join(self.segment.to_string());
+        let beginning = format!("\n{{\"seq\":{},", self.seq);
+        // A line begins behind an LF or with the segment.
+        let (from, wanted) = match self.offset.checked_sub(1) {
+            Some(before) => (before, beginning.as_bytes()),
+            None => (0, &beginning.as_bytes()[1..]),
+        };
+        let mut bytes = vec![0; wanted.len()];
+        match file.read_exact_at(&mut bytes, from) {
+            Ok(()) => Ok(bytes == wanted),
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(ReadError::io(&path)(error)),
+        }
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}:{}", self.seq, self.segment, self.offset)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = CursorError;
+
+    fn from_str(text: &str) -> Result<Cursor, CursorError> {
+        let parts = text.split_once('@').and_then(|(seq, place)| {
+            let (segment, offset) = place.rsplit_once(':')?;
+            let segment = SegmentName::parse(segment)?;
+            Some(Cursor { seq: seq.parse().ok()?, segment, offset: offset.parse().ok()? })
+        });
+        // One way to write it, so that two cursors are the same if their texts are.
+        parts.filter(|cursor| cursor.to_string() == text).ok_or(CursorError)
+    }
+}

@@ -1,0 +1,61 @@
+//! Honest trails by the thousand: none is accused.
+
+use std::path::Path;
+
+use audit_reader::{Severity, Verdict};
+use audit_testkit::{Rng, trails};
+
+use crate::{first_key, memory, rounds, seed, verify_pinned};
+
+/// Verifies honest trails that `make` made; gives how many entries they had.
+fn none_is_accused(what: &str, few: u64, make: fn(&Path, &mut Rng)) {
+    let (rounds, first) = (rounds(few), seed());
+    let temp = memory();
+    let mut entries = 0;
+    for seed in first..first + rounds {
+        let dir = temp.path().join("trail");
+        make(&dir, &mut Rng::new(seed));
+        let report = verify_pinned(&dir, &first_key(&dir));
+        let accused: Vec<_> =
+            report.findings.kept().iter().filter(|f| f.severity == Severity::Violation).collect();
+        assert!(accused.is_empty(), "seed {seed}, {what}: {accused:?}");
+        assert_eq!(report.verdict, Verdict::Proven, "seed {seed}, {what}");
+        assert_eq!(report.unsigned_tail, Some(0), "seed {seed}, {what}: closed, so sealed");
+        entries += report.entries;
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+    println!("tamper: {what}: {rounds} trails, {entries} entries, 0 false alarms");
+}
+
+#[test]
+fn clean_trails_with_restarts_days_rotations_and_clocks_years_off() {
+    none_is_accused("clean, rotated and clock-stepped trails", 60, trails::clean);
+}
+
+#[test]
+fn trails_that_crashed_and_were_recovered() {
+    none_is_accused("crash-recovered trails", 60, trails::crashed);
+}
+
+#[test]
+fn trails_that_are_being_written() {
+    let (looks, seed) = (rounds(60), seed());
+    let temp = memory();
+    let dir = temp.path().join("trail");
+    let live = trails::Live::start(&dir, seed);
+    let key = first_key(&dir);
+    for look in 0..looks {
+        live.write_more();
+        let report = verify_pinned(&dir, &key);
+        let accused: Vec<_> =
+            report.findings.kept().iter().filter(|f| f.severity == Severity::Violation).collect();
+        assert!(accused.is_empty(), "seed {seed}, look {look}: {accused:?}");
+    }
+    drop(live);
+    let report = verify_pinned(&dir, &key);
+    assert_eq!(report.verdict, Verdict::Proven);
+    println!(
+        "tamper: live trails: {looks} looks, 0 false alarms; {} entries at last",
+        report.entries
+    );
+}

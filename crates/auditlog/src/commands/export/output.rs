@@ -1,0 +1,93 @@
+//! Where records go.
+//!
+//! What must stay true here: a file that is appended to holds whole records only: what a crash left of
+//! one is cut off, it comes again. Nothing is ever cut off a file that no export was writing.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use crate::error::CliError;
+use crate::output::Output;
+
+/// Standard output, or a file.
+pub(super) enum Sink<'o> {
+    Standard(&'o mut Output),
+    File(BufWriter<File>),
+}
+
+impl<'o> Sink<'o> {
+    /// Opens a file for appending, or takes standard output. `resumes` says that an export was writing
+    /// to it.
+    pub(super) fn open(
+        path: Option<&Path>,
+        resumes: bool,
+        out: &'o mut Output,
+    ) -> Result<Sink<'o>, CliError> {
+        let Some(path) = path else { return Ok(Sink::Standard(out)) };
+        let open = || -> io::Result<File> {
+            let mut file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(path)?;
+            go_to_end(&mut file, resumes)?;
+            Ok(file)
+        };
+        let file = open().map_err(|error| CliError::Usage {
+            what: format!("cannot write {}: {error}", path.display()),
+            next: "give a file that you may write",
+        })?;
+        Ok(Sink::File(BufWriter::with_capacity(1 << 20, file)))
+    }
+
+    /// Makes sure of what was written, as far as that can be done from here.
+    pub(super) fn make_safe(&mut self) -> io::Result<()> {
+        self.flush()?;
+        match self {
+            Sink::Standard(_) => Ok(()),
+            Sink::File(file) => file.get_ref().sync_data(),
+        }
+    }
+}
+
+impl Write for Sink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Sink::Standard(out) => out.write(bytes),
+            Sink::File(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Sink::Standard(out) => out.flush(),
+            Sink::File(file) => file.flush(),
+        }
+    }
+}
+
+/// Goes to the end of the file. What stands behind the last line's end is cut off if it is ours.
+fn go_to_end(file: &mut File, ours: bool) -> io::Result<()> {
+    let len = file.seek(SeekFrom::End(0))?;
+    let mut end = len;
+    let mut block = [0; 64 * 1024];
+    let whole = loop {
+        let start = end.saturating_sub(block.len() as u64);
+        let part = &mut block[..usize::try_from(end - start).map_err(io::Error::other)?];
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(part)?;
+        match part.iter().rposition(|byte| *byte == b'\n') {
+            Some(at) => break start + at as u64 + 1,
+            None if start == 0 => break 0,
+            None => end = start,
+        }
+    };
+    if whole < len && !ours {
+        return Err(io::Error::other("it ends in the middle of a line"));
+    }
+    file.set_len(whole)?;
+    file.seek(SeekFrom::Start(whole))?;
+    Ok(())
+}
