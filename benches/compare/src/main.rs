@@ -49,6 +49,9 @@ struct Args {
     /// How often each is killed
     #[arg(long, default_value_t = 5)]
     kills: u32,
+    /// Kill under producers that never wait, not at the rate
+    #[arg(long)]
+    flood: bool,
     /// Figures as JSON
     #[arg(long)]
     json: bool,
@@ -70,7 +73,9 @@ fn main() -> ExitCode {
     let outcome = match args.child {
         None => compare(&args),
         Some(Child::Measure { kind }) => measure(&args, kind),
-        Some(Child::Emit { kind }) => work::emit_until_killed(kind, &args.dir, args.rate),
+        Some(Child::Emit { kind }) => {
+            work::emit_until_killed(kind, &args.dir, (!args.flood).then_some(args.rate))
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -105,8 +110,9 @@ fn compare(args: &Args) -> Result<(), Error> {
         }
         let figures: Figures = serde_json::from_value(stats::median(&runs))?;
         eprintln!("{}: {} kills", kind.name(), args.kills);
-        let killed =
-            kill::rounds(kind, dir.path(), args.kills, |place| child(args, place, "emit", kind))?;
+        let killed = kill::rounds(kind, "kill", dir.path(), args.kills, |place| {
+            child(args, place, "emit", kind)
+        })?;
         rows.push(Row { kind, figures, killed });
     }
     dir.close()?;
@@ -124,6 +130,9 @@ fn child(args: &Args, dir: &Path, what: &str, kind: Kind) -> Result<Command, Err
     command.arg("--dir").arg(dir);
     command.arg("--rate").arg(args.rate.to_string());
     command.arg("--seconds").arg(args.seconds.to_string());
+    if args.flood {
+        command.arg("--flood");
+    }
     command.arg(what).arg(kind.name());
     Ok(command)
 }
