@@ -16,22 +16,26 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod dir;
 mod error;
 mod find;
 mod line;
 mod prove;
+mod source;
 mod stored;
 mod tail;
 mod trail;
 mod verify;
 
 pub use audit_core::verify::{Finding, FindingKind, Findings, Severity};
-pub use dir::DirSource;
 pub use error::ReadError;
 pub use find::{Found, find_by_audit_id, find_by_seq};
 pub use line::{Line, LineKind};
 pub use prove::{Evidence, ProveError, prove, prove_consistency};
+pub use source::{
+    ArchiveSource, DirSource, LogFile, LogSource, MemorySource, Segment, Source, archive_damage,
+};
 pub use tail::{follow, tail};
 pub use trail::{SegmentEnd, Step, TrailReader};
-pub use verify::{Freshness, KeyTrust, Progress, Report, Verdict, VerifyOptions, verify_dir};
+pub use verify::{
+    Freshness, KeyTrust, Progress, Report, Verdict, VerifyOptions, verify, verify_dir,
+};

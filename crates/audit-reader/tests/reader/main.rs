@@ -8,6 +8,7 @@
 mod common;
 mod listing;
 mod proof;
+mod sources;
 mod tamper;
 mod vectors;
 mod verify;
