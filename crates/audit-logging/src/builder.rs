@@ -175,12 +175,11 @@ impl Builder {
         salvage.tell(&mut trail, last_ring, place.same_boot);
         let live = rings.create(&self.config, trail.head, self.clock.now())?;
         let ring_id = live.id.clone();
-        let (ring, remove_ring) = live.split();
-        let shared = Arc::new(Shared::new(ring).map_err(|source| OpenError::Io {
+        let (shared, ring_file) = live.share().map_err(|source| OpenError::Io {
             operation: "mark the process that opens",
             path: place.path.clone(),
             source,
-        })?);
+        })?;
         let (sealer, finish_rotation) = self.sealer(&place, &trail, &shared)?;
         #[cfg(feature = "metrics")]
         crate::metrics::start_export(&shared, &info.origin).map_err(OpenError::Thread)?;
@@ -196,12 +195,14 @@ impl Builder {
             config: Arc::clone(&self.config),
         };
         let writer = Writer::start(parts, trail)?;
-        salvage.finish()?;
         if let Some((dir, lock)) = &place.owned {
             // The trail is open and says so durably: from now on this is the last writer's boot.
             let started = rfc3339(self.clock.now());
             announce(dir, lock, &trail::lock_text(&started, &ring_id, &trail::boot_id()))?;
         }
+        // After the lock file names the new ring, or an opening killed in between would seem to have
+        // lost the old one.
+        salvage.finish()?;
         let sealing = sealer.start().map_err(OpenError::Thread)?;
         let lock = place.owned.map(|(_, lock)| lock);
         let ending = Arc::clone(&shared);
@@ -215,10 +216,7 @@ impl Builder {
                     let error = std::io::Error::other("the sealer panicked (a bug: report it)");
                     ending.progress.fail_seal(Fault::new("seal", "checkpoint", &error));
                 }
-                // What a poisoned writer could not write is for the next one.
-                if ending.ring.is_drained() {
-                    remove_ring();
-                }
+                drop(ring_file);
                 // The lock goes before those who wait for the end are told, so that they may open
                 // the trail again at once.
                 drop(lock);

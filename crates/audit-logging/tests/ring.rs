@@ -185,6 +185,35 @@ fn a_ring_that_cannot_be_read_is_kept_and_named() {
 }
 
 #[test]
+fn an_opening_that_fails_leaves_no_ring_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let logger = AuditLogger::new(config(dir.path())).unwrap();
+    durable(&logger, "signed");
+    logger.shutdown_timeout(PATIENCE).unwrap();
+    let checkpoint = dir.path().join("trail/checkpoint");
+    let text = std::fs::read_to_string(&checkpoint).unwrap();
+    let cut = text.replace("\n\n", "\nextension\n\n");
+    std::fs::write(&checkpoint, cut).unwrap();
+    for _ in 0..3 {
+        let error = AuditLogger::new(config(dir.path())).err().unwrap();
+        assert!(matches!(error, OpenError::NotAnExtension { .. }), "{error:?}");
+        assert!(rings(&dir.path().join("trail")).is_empty());
+    }
+}
+
+#[test]
+fn a_writer_that_closed_left_no_ring_and_none_is_missed() {
+    let dir = tempfile::tempdir().unwrap();
+    let logger = AuditLogger::new(config(dir.path())).unwrap();
+    durable(&logger, "one");
+    logger.shutdown_timeout(PATIENCE).unwrap();
+    std::fs::remove_file(dir.path().join("trail/checkpoint")).unwrap();
+    let lines = reopen(dir.path());
+    let [told] = recovered(&lines)[..] else { panic!("{lines:#?}") };
+    assert!(told.get("ring_problem").is_none(), "{told}");
+}
+
+#[test]
 fn a_ring_of_another_trail_gives_nothing_to_this_one() {
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (_first, _) = in_the_ring(one.path(), 3);

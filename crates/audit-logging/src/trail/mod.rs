@@ -59,6 +59,8 @@ pub(crate) struct Trail {
     /// Name of the newest segment, closed or not.
     pub(crate) newest: Option<SegmentName>,
     pub(crate) closed: Vec<ManifestFile>,
+    /// The last entry is `audit.closed`.
+    pub(crate) closed_in_order: bool,
     /// Set when the last writer did not leave in order.
     pub(crate) recovered: Option<Recovered>,
     /// Time of the last control entry found.
@@ -80,6 +82,7 @@ impl Trail {
             active: None,
             newest: None,
             closed: Vec::new(),
+            closed_in_order: false,
             recovered: None,
             last_control: None,
             key_since: None,

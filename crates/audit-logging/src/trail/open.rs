@@ -262,6 +262,7 @@ impl OpenContext<'_> {
             active,
             newest: Some(newest),
             closed,
+            closed_in_order: last.closed_in_order,
             recovered: (!left_in_order && !nothing_yet).then_some(recovered),
             last_control: last.last_control,
             key_since: last.rotation.at.or_else(|| last.kept.created_at.parse().ok()),

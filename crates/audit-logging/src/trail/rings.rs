@@ -24,6 +24,7 @@ use crate::config::{AuditConfig, MAX_QUEUE_BYTES};
 use crate::error::OpenError;
 use crate::ring::salvage::{Dead, salvage};
 use crate::ring::{ENDING, Identity, Options, Ring};
+use crate::shared::Shared;
 use crate::storage::{DirStorage, QUARANTINE, Storage, TEMPORARY, read_to_vec};
 
 /// Names the directory of the ring when it is not the trail's own, for the next writer.
@@ -67,16 +68,42 @@ pub(crate) struct Live {
     name: String,
 }
 
+/// The file of this process's ring. When this is dropped, also by an opening that fails, the file is
+/// removed if nothing is left in it; what a poisoned writer could not write is for the next one.
+pub(crate) struct RingFile {
+    shared: Arc<Shared>,
+    storage: Arc<dyn Storage>,
+    name: String,
+}
+
 impl Live {
-    /// The ring, and what removes its file when nothing is left in it.
-    pub(crate) fn split(self) -> (Ring, impl FnOnce() + Send + 'static) {
+    /// Hands the ring over to what callers and writer share.
+    pub(crate) fn share(self) -> io::Result<(Arc<Shared>, RingFile)> {
         let Live { ring, storage, name, .. } = self;
-        let remove = move || {
-            if let Err(error) = storage.remove_ring(&name) {
-                tracing::warn!(%error, "an empty ring could not be removed; the next opening does");
+        match Shared::new(ring) {
+            Ok(shared) => {
+                let shared = Arc::new(shared);
+                Ok((Arc::clone(&shared), RingFile { shared, storage, name }))
             }
-        };
-        (ring, remove)
+            Err(error) => {
+                remove(&*storage, &name);
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Drop for RingFile {
+    fn drop(&mut self) {
+        if self.shared.ring.is_drained() {
+            remove(&*self.storage, &self.name);
+        }
+    }
+}
+
+fn remove(storage: &dyn Storage, name: &str) {
+    if let Err(error) = storage.remove_ring(name) {
+        tracing::warn!(%error, "an empty ring could not be removed; the next opening does");
     }
 }
 
@@ -229,7 +256,8 @@ impl Rings {
 
 impl Salvage {
     /// Adds what was found to what recovery did to the segments. `last` is the id of the last
-    /// writer's ring: a killed writer leaves it, so in the same boot it must be here.
+    /// writer's ring: a killed writer leaves it, so in the same boot it must be here; one that closed
+    /// has removed it.
     pub(crate) fn tell(&mut self, trail: &mut Trail, last: Option<&str>, same_boot: bool) {
         let is_here = |id: &str| {
             let ending = format!("-{id}{ENDING}");
@@ -238,6 +266,7 @@ impl Salvage {
         if let Some(last) = last
             && same_boot
             && trail.recovered.is_some()
+            && !trail.closed_in_order
             && !is_here(last)
         {
             tracing::error!(ring = last, "the ring of a killed writer is gone");
