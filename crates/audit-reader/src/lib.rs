@@ -27,6 +27,7 @@ mod line;
 mod prove;
 mod query;
 mod reconcile;
+mod rotations;
 mod scan;
 mod stored;
 mod tail;

@@ -47,6 +47,14 @@ impl StoredFile {
         self.count
     }
 
+    /// One hash alone.
+    pub(crate) fn at(&self, index: u64) -> Option<Hash> {
+        let mut hash = Hash::ZERO;
+        let is_there = index < self.count
+            && self.file.read_exact_at(&mut hash.0, index.checked_mul(HASH)?).is_ok();
+        is_there.then_some(hash)
+    }
+
     fn buffered(&self, index: u64) -> Option<Hash> {
         let at = usize::try_from(index.checked_sub(self.first)?).ok()?.checked_mul(32)?;
         let bytes = self.buffer.get(at..at.checked_add(32)?)?;
