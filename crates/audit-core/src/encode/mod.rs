@@ -25,6 +25,7 @@ use uuid::Uuid;
 use crate::event::{ActorRef, ContextRef, Event, ResourceRef, Text, event_type};
 use crate::hex;
 use crate::plan::MAX_BODY;
+use crate::text::is_w3c_id;
 use time::SecondCache;
 
 /// How deep `details` may nest, itself counted; a deeper object or array becomes `…[depth]`.
@@ -248,12 +249,7 @@ impl Sink<'_> {
     }
 }
 
-/// A W3C trace-context id: lower-case hex of a given length.
+/// An id for `context`.
 fn is_hex_id(id: Text<'_>, length: usize) -> bool {
-    match id {
-        Text::Str(id) => {
-            id.len() == length && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-        }
-        Text::Ip(_) | Text::Uint(_) => false,
-    }
+    matches!(id, Text::Str(id) if is_w3c_id(id, length))
 }
