@@ -31,6 +31,9 @@ Project chores. Usage: cargo xtask <command>
   power --rounds N --seed S [--only ext4|xfs]
                     real power cuts in a loop device; needs root
   sim ROUNDS SEED   random lives on the simulated disk, crashed at every step
+  trail ENTRIES SEED DIR
+                    a month of a service's life, written into a new trail: what the figures
+                    of large trails are taken on
   model             the ring under every schedule of small models (loom), and under many
                     random ones of a larger (shuttle)
   fuzz --rounds N --seed S [--target T]
@@ -53,7 +56,8 @@ fn main() -> ExitCode {
         ["compare", args @ ..] => compare::run(&root, args),
         ["crash", options @ ..] => campaign::battery(&root, "crash", options),
         ["power", options @ ..] => campaign::battery(&root, "power", options),
-        ["sim", options @ ..] => campaign::sim(&root, options),
+        ["sim", options @ ..] => campaign::example(&root, "sim", options),
+        ["trail", options @ ..] => campaign::example(&root, "trail", options),
         ["model"] => campaign::model(&root),
         ["fuzz", options @ ..] => campaign::fuzz(&root, options),
         ["tamper", options @ ..] => campaign::tamper(&root, options),

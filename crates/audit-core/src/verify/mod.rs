@@ -16,6 +16,7 @@ mod seals;
 mod trail;
 mod tree;
 
+pub(crate) use control::KeyRotated;
 pub use finding::{Finding, FindingKind, Findings, Severity};
 pub use item::{Item, Unended};
 pub use keys::EpochKey;
