@@ -27,6 +27,7 @@ mod line;
 mod prove;
 mod query;
 mod reconcile;
+pub mod report;
 mod scan;
 mod stored;
 mod tail;

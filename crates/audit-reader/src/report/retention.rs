@@ -1,0 +1,35 @@
+//! What of the trail is still there.
+//!
+//! What must stay true here: what the segments say, not what is configured: a policy is not in the
+//! trail, its effects are.
+
+use serde::Serialize;
+
+use super::integrity::oldest;
+use crate::{DirSource, ReadError};
+
+/// The state of the trail's keeping.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct Retention {
+    /// `seq` of the first entry that is there; not 0 if retention removed some.
+    pub first_seq: Option<u64>,
+    /// Its time.
+    pub oldest: Option<String>,
+    /// Segments that are there.
+    pub segments: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Retention {
+    pub(super) fn of(source: &DirSource) -> Result<Retention, ReadError> {
+        let (first_seq, time) = oldest(source)?.unzip();
+        Ok(Retention {
+            first_seq,
+            oldest: time,
+            segments: source.segments()?.len() as u64,
+            bytes: source.total_bytes()?,
+        })
+    }
+}
