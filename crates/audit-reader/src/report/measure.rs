@@ -145,6 +145,8 @@ fn of(class: Class, facts: &Facts<'_>) -> Evidence {
     let found = match (total, results.failure) {
         (0, _) => "none in the period".to_owned(),
         (total, 0) => total.to_string(),
+        // An incident is a failure by its nature.
+        (total, _) if class == Class::Incident => total.to_string(),
         (total, failed) => format!("{total}, of which {failed} failed"),
     };
     let state = if class == Class::Incident && total > 0 { State::Attention } else { shown(total) };

@@ -32,8 +32,10 @@ pub fn to_html(report: &Report) -> String {
     header(&mut out, report, &title);
     verdict(&mut out, report);
     cards(&mut out, report);
+    out.push_str("<div class=\"keep\">");
     heading(&mut out, 2, "Activity");
     chart::timeline(&mut out, &report.timeline);
+    out.push_str("</div>");
     heading(&mut out, 3, "When in the week");
     chart::week(&mut out, &report.timeline, &report.zone);
     clauses(&mut out, report);
@@ -152,11 +154,10 @@ fn verdict(out: &mut String, report: &Report) {
             .findings()
             .map(|(kind, count)| format!("{kind} {}", number(count)))
             .collect();
-        term(out, "Findings", if findings.is_empty() { "none" } else { "" });
+        let joined = findings.join(", ");
+        let none = findings.is_empty();
+        term(out, "Findings", if none { "none" } else { &joined });
         out.push_str("</dl>");
-        if !findings.is_empty() {
-            push(out, format_args!("<p class=\"mono\">{}</p>", esc(&findings.join(", "))));
-        }
     }
     out.push_str("</div>");
 }
