@@ -30,7 +30,12 @@ Project chores. Usage: cargo xtask <command>
                     recovering and with a full ring; then looked for what they accepted
   power --rounds N --seed S [--only ext4|xfs]
                     real power cuts in a loop device; needs root
-  sim ROUNDS SEED   random lives on the simulated disk, crashed at every step
+  sweep [--rounds N --seed S] [--only CALL]
+                    every storage call the writer makes x EIO, ENOSPC, EINTR once and for
+                    good, and a kill, under strace; N of them, or all
+  sim --rounds N --seed S [--jobs J]
+                    N crash images of random lives on the simulated disk, killed, cut
+                    off, and crashed again in recovery
   model             the ring under every schedule of small models (loom), and under many
                     random ones of a larger (shuttle)
   fuzz --rounds N --seed S [--target T]
@@ -51,9 +56,9 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(&root),
         ["tidy", "--ratchet"] => tidy::lower_ratchet(&root),
         ["compare", args @ ..] => compare::run(&root, args),
-        ["crash", options @ ..] => campaign::battery(&root, "crash", options),
-        ["power", options @ ..] => campaign::battery(&root, "power", options),
-        ["sim", options @ ..] => campaign::sim(&root, options),
+        [campaign @ ("crash" | "power" | "sim" | "sweep"), options @ ..] => {
+            campaign::battery(&root, campaign, options)
+        }
         ["model"] => campaign::model(&root),
         ["fuzz", options @ ..] => campaign::fuzz(&root, options),
         ["tamper", options @ ..] => campaign::tamper(&root, options),

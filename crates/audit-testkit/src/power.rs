@@ -150,7 +150,7 @@ fn cuts(program: &Path, name: &str, disk: &Disk, options: &Options) -> Result<To
             told = Instant::now();
         }
     }
-    totals.count(&format!("cuts on {name} {}", totals.rounds));
+    totals.deaths.insert(format!("cuts on {name}"), totals.rounds);
     Ok(totals)
 }
 
