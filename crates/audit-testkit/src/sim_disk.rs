@@ -97,9 +97,7 @@ impl SimDisk {
     /// The process was killed and the machine runs on.
     #[must_use]
     pub fn after_kill(&self) -> SimDisk {
-        let mut state = self.lock().clone();
-        state.forget_unreachable();
-        state.files.iter_mut().for_each(SimFile::unmap);
+        let mut state = self.after_death();
         state.revive();
         SimDisk(Arc::new(Mutex::new(state)))
     }
@@ -108,7 +106,7 @@ impl SimDisk {
     #[must_use]
     pub fn crash_image(&self, seed: u64) -> SimDisk {
         let mut rng = Rng::new(seed);
-        let mut state = self.lock().clone();
+        let mut state = self.after_death();
         let mut names = state.durable_names.clone();
         let most = rng.between(0, state.pending.len());
         let any = rng.one_in(2);
@@ -125,6 +123,14 @@ impl SimDisk {
         state.rng = rng;
         state.revive();
         SimDisk(Arc::new(Mutex::new(state)))
+    }
+
+    /// The process that used it is gone, so what it mapped stays as it stands.
+    fn after_death(&self) -> State {
+        let mut state = self.lock();
+        state.forget_unreachable();
+        state.files.iter_mut().for_each(SimFile::unmap);
+        state.clone()
     }
 
     /// `count` disks a power cut may leave.

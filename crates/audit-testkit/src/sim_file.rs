@@ -54,10 +54,8 @@ impl SimRing {
                 let lost = [2, 8][rng.between(0, 1)];
                 // The header stays in most of them: without it nothing behind it is looked at.
                 let from = if way == 3 { PAGE.min(bytes.len()) } else { 0 };
-                for page in
-                    bytes[from..].chunks_mut(PAGE).filter(|page| page.iter().any(|b| *b != 0))
-                {
-                    if rng.one_in(lost) {
+                for page in bytes[from..].chunks_mut(PAGE) {
+                    if *page != [0; PAGE] && rng.one_in(lost) {
                         page.fill(0);
                     }
                 }
