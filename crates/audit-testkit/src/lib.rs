@@ -32,6 +32,7 @@ mod sim_file;
 mod sim_history;
 mod sim_names;
 mod sim_segment;
+pub mod sweep;
 pub mod trails;
 
 pub use block::block_on;
