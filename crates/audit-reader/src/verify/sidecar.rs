@@ -203,14 +203,13 @@ impl Sidecars {
     pub(super) fn check_missing(
         &self,
         source: &Source,
-        facts: &[SegmentFacts],
+        there: &BTreeSet<SegmentName>,
         deleted: &BTreeSet<String>,
         report: &mut dyn FnMut(Finding),
     ) -> Result<(), ReadError> {
-        let there: BTreeSet<_> = facts.iter().map(|segment| segment.name).collect();
         let rows = self.rows().iter().filter_map(|row| SegmentName::parse(&row.filename));
         let spoken_of: BTreeSet<_> = rows.chain(self.digests.keys().copied()).collect();
-        let missing = spoken_of.difference(&there).map(|name| (name, name.to_string()));
+        let missing = spoken_of.difference(there).map(|name| (name, name.to_string()));
         let missing: Vec<_> = missing.filter(|(_, file)| !deleted.contains(file)).collect();
         if missing.is_empty() {
             return Ok(());
