@@ -165,6 +165,7 @@ impl TrailVerifier {
 
     fn run(&mut self, run: &Run, stored: &mut dyn StoredHashes) {
         let before = self.tree.head().map(|(size, _)| size);
+        self.tree.begin(run, stored);
         let names_key = run.control.as_ref().is_some_and(|c| c.kind == ControlKind::KeyRotated);
         let subtrees = if names_key { self.tree.subtrees() } else { None };
         if self.chain.first_seq().is_none() && run.seq > 0 {

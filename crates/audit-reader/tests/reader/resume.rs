@@ -186,3 +186,42 @@ fn a_state_made_with_another_key_is_not_gone_on_from() {
     let report = verify_dir(trail.path(), pinned.from_state("last", state)).unwrap();
     assert_eq!((report.verdict, report.resumed_from), (Verdict::Violated, None));
 }
+
+#[test]
+fn a_trail_without_its_front_is_proven_by_the_key_in_force_there_or_a_later_one() {
+    let mut trail = trail();
+    let (front, key_there) = (23, key(1).verifier_key().to_string());
+    let said = serde_json::json!({"segments": [{"filename": ONE, "first_seq": 0, "last_seq": 22}],
+        "front": {"seq": front, "key": key_there}});
+    let mut line = Vec::new();
+    trail.line(&mut line, "audit.retention_applied", &said.to_string());
+    trail.append(TWO, &line);
+    trail.seal();
+    let before = state(&full(&trail));
+    fs::remove_file(trail.file(ONE)).unwrap();
+    fs::remove_file(trail.file(&format!("{ONE}.sha256"))).unwrap();
+    let pinned = |epoch: u8| {
+        let options = VerifyOptions::default().with_key(key(epoch).verifier_key().clone());
+        verify_dir(trail.path(), options).unwrap()
+    };
+    for (epoch, expected) in
+        [(0, Verdict::Unproven), (1, Verdict::Proven), (2, Verdict::Proven), (5, Verdict::Unproven)]
+    {
+        let report = pinned(epoch);
+        assert_eq!(report.verdict, expected, "epoch {epoch}: {:?}", report.findings.kept());
+        assert_eq!((report.first_seq, report.entries), (Some(front), 18));
+    }
+    // Nobody gave a key: the trail says which one, and whose word that is.
+    let report = verify_dir(trail.path(), VerifyOptions::default()).unwrap();
+    assert_eq!(report.verdict, Verdict::Proven, "{:?}", report.findings.kept());
+    assert!(found(&report, FindingKind::SelfAssertedKey));
+    // Whoever verified before the front went needs no other key.
+    let resumed = from(&trail, &before);
+    assert_eq!((resumed.verdict, resumed.resumed_from), (Verdict::Proven, Some(41)));
+    let later = state(&pinned(1));
+    assert_eq!(later.size(), 41);
+    // A stranger who goes on with a key of his own is not believed for the first key's sake.
+    let edited = fs::read_to_string(trail.file(TWO)).unwrap().replacen(r#""n":30"#, r#""n":31"#, 1);
+    fs::write(trail.file(TWO), edited).unwrap();
+    assert_eq!(pinned(0).verdict, Verdict::Violated);
+}
