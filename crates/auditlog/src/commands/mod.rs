@@ -29,6 +29,8 @@ use std::process::ExitCode;
 use audit_core::checkpoint::SignedCheckpoint;
 use audit_core::note::{MAX_NOTE, VerifierKey};
 use audit_logging::{AuditConfig, AuditMode};
+use audit_reader::Source;
+use audit_shipper::HttpSource;
 use clap::{Parser, Subcommand};
 
 use crate::error::CliError;
@@ -132,6 +134,14 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
 /// How many threads read: as asked, or one for each core.
 pub(crate) fn jobs(asked: Option<usize>) -> usize {
     asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
+}
+
+/// The trail that was given as an argument: a directory, an archive of one, or the address of one.
+pub(crate) fn source(place: &Path) -> Result<Source, CliError> {
+    match place.to_str().filter(|place| HttpSource::is_address(place)) {
+        Some(address) => Ok(Source::new(HttpSource::new(address))?),
+        None => Ok(Source::open(place)?),
+    }
 }
 
 /// A public key that was given as an argument: a vkey, or a file that holds one (`@FILE`, or a path

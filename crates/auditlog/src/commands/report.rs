@@ -124,10 +124,10 @@ impl From<Framework> for Kind {
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     let request = args.request()?;
-    let source = Source::open(&args.dir)?;
+    let source = super::source(&args.dir)?;
     let mut options = Options::default();
     if !args.no_verify {
-        options.verification = Some(verified(&args.dir, &args.trust, args.jobs)?);
+        options.verification = Some(verified(&args.dir, &args.trust, None, args.jobs)?);
     }
     let bar = Bar::new("reading");
     let mut tell = |progress| bar.show(progress);

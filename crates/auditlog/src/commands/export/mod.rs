@@ -90,7 +90,7 @@ impl From<Form> for Format {
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
-    let source = Source::open(&args.dir)?;
+    let source = super::source(&args.dir)?;
     let info = trail_info(&source)?.ok_or_else(|| CliError::Usage {
         what: format!("{} has no trail.json that can be read", args.dir.display()),
         next: "records carry the origin it states; run `auditlog verify`",
