@@ -1,4 +1,5 @@
-//! Followers of an audit trail that talk to the network. So far: the client of C2SP witnesses.
+//! Followers of an audit trail that talk to the network. The client of C2SP witnesses, and streams of
+//! records to a SIEM.
 //!
 //! What must stay true here: nothing here can hold up or disturb the writer. Of a trail everything
 //! is read and one file written, `witnessed`, atomically, and never by something worse. Nothing a
@@ -9,6 +10,7 @@ mod client;
 mod follow;
 pub mod policy;
 mod rotation;
+pub mod siem;
 mod submit;
 mod sync;
 pub mod tree;

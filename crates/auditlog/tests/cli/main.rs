@@ -12,6 +12,7 @@ mod keys;
 mod proofs;
 mod query;
 mod script;
+mod siem;
 mod writing;
 
 use std::path::{Path, PathBuf};
