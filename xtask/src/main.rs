@@ -9,6 +9,7 @@ mod lexer;
 mod metadata;
 mod steps;
 mod tidy;
+mod tour;
 mod turn;
 
 use std::path::PathBuf;
@@ -42,6 +43,8 @@ Project chores. Usage: cargo xtask <command>
   tamper --rounds N --seed S
                    the tamper battery: every bit of a 64 KiB trail, N times each attack,
                    N trails of each honest kind, and the counts
+  tour             runs the commands of docs/tour.md and writes down what they print;
+                   `tour --check` compares
   help             this list
 ";
 
@@ -61,6 +64,8 @@ fn main() -> ExitCode {
         ["model"] => campaign::model(&root),
         ["fuzz", options @ ..] => campaign::fuzz(&root, options),
         ["tamper", options @ ..] => campaign::tamper(&root, options),
+        ["tour"] => tour::write(&root),
+        ["tour", "--check"] => tour::check(&root).map(|_| ()),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())

@@ -14,11 +14,12 @@ use audit_core::tree::{
     Frontier, MAX_SIZE, ProveError as TreeProveError, consistency_proof, inclusion_proof,
     verify_consistency, verify_inclusion,
 };
+use audit_core::verify::StoredHashes;
 use thiserror::Error;
 
 use crate::rotations::{Keys, Rotation, keys_to};
 use crate::stored::StoredFile;
-use crate::{DirSource, LineKind, ReadError, Step, TrailReader, find_by_seq};
+use crate::{LineKind, ReadError, Source, Step, TrailReader, find_by_seq};
 
 /// An entry with the proof that it is in the trail.
 #[derive(Debug, Clone)]
@@ -90,7 +91,8 @@ type Made = Result<Vec<Hash>, TreeProveError<Missing>>;
 ///
 /// # Errors
 /// [`ProveError`] if there is nothing to prove, or nothing to prove it by.
-pub fn prove(source: &DirSource, seq: u64) -> Result<Evidence, ProveError> {
+pub fn prove(source: impl Into<Source>, seq: u64) -> Result<Evidence, ProveError> {
+    let source = &source.into();
     let bytes = source.small_file("checkpoint", MAX_NOTE as u64 + 1)?;
     let checkpoint = SignedCheckpoint::parse(&bytes.ok_or(ProveError::NoCheckpoint)?)?;
     let Checkpoint { size, root, .. } = *checkpoint.unverified();
@@ -147,7 +149,7 @@ impl Claim {
 }
 
 /// The inclusion proofs of all claims, each if it holds.
-fn inclusions(source: &DirSource, claims: &[Claim]) -> Result<Vec<Option<Vec<Hash>>>, ReadError> {
+fn inclusions(source: &Source, claims: &[Claim]) -> Result<Vec<Option<Vec<Hash>>>, ReadError> {
     let make: Vec<_> = claims
         .iter()
         .map(|claim| |read: &mut HashReader<'_>| inclusion_proof(claim.index, claim.size, read))
@@ -163,10 +165,11 @@ fn inclusions(source: &DirSource, claims: &[Claim]) -> Result<Vec<Option<Vec<Has
 /// # Errors
 /// [`ProveError`] if the trail cannot be read, or does not lead to both roots.
 pub fn prove_consistency(
-    source: &DirSource,
+    source: impl Into<Source>,
     old: &Checkpoint,
     new: &Checkpoint,
 ) -> Result<Vec<Hash>, ProveError> {
+    let source = &source.into();
     let make = |read: &mut HashReader<'_>| consistency_proof(old.size, new.size, read);
     let holds = |hashes: &[Hash]| {
         verify_consistency(old.size, &old.root, new.size, &new.root, hashes).is_ok()
@@ -183,9 +186,9 @@ struct Wanted<'a> {
 
 /// The hashes of each proof that holds: from the stored ones, else, of all that are missing in one
 /// reading, from the entries.
-fn hashes(source: &DirSource, proofs: &[Wanted<'_>]) -> Result<Vec<Option<Vec<Hash>>>, ReadError> {
-    let stored = StoredFile::open(source, MAX_SIZE)?;
-    let mut read = |index| stored.as_ref().and_then(|stored| stored.at(index)).ok_or(Missing);
+fn hashes(source: &Source, proofs: &[Wanted<'_>]) -> Result<Vec<Option<Vec<Hash>>>, ReadError> {
+    let mut stored = StoredFile::open(source, MAX_SIZE)?.map(|stored| stored.scattered());
+    let mut read = |index| stored.as_mut().and_then(|stored| stored.stored(index)).ok_or(Missing);
     let mut made: Vec<_> = proofs
         .iter()
         .map(|proof| (proof.make)(&mut read).ok().filter(|hashes| (proof.holds)(hashes)))
@@ -211,10 +214,7 @@ fn hashes(source: &DirSource, proofs: &[Wanted<'_>]) -> Result<Vec<Option<Vec<Ha
 }
 
 /// Fills in the wanted stored hashes by reading the entries, as far as they are whole.
-fn recompute(
-    source: &DirSource,
-    wanted: &mut BTreeMap<u64, Option<Hash>>,
-) -> Result<(), ReadError> {
+fn recompute(source: &Source, wanted: &mut BTreeMap<u64, Option<Hash>>) -> Result<(), ReadError> {
     let Some(&last) = wanted.keys().next_back() else { return Ok(()) };
     let (mut tree, mut parser, mut index) = (Frontier::new(), Parser::default(), 0);
     let mut reader = TrailReader::new(source.clone());

@@ -4,8 +4,6 @@
 //! first; where an epoch is missing, and nowhere else, all lines are. What is found is a claim:
 //! whoever uses it proves it.
 
-use std::os::unix::fs::FileExt;
-
 use audit_core::chain::Hash;
 use audit_core::checkpoint::SignedCheckpoint;
 use audit_core::entry::Entry;
@@ -15,7 +13,8 @@ use audit_core::segment::SegmentName;
 use memchr::memmem;
 use serde_json::Value;
 
-use crate::{DirSource, ReadError, Step, TrailReader, trail_info};
+use crate::source::read_full;
+use crate::{ReadError, Source, Step, TrailReader, trail_info};
 
 /// What a line must hold to be parsed.
 const ROTATED: &[u8] = br#""event_type":"audit.key_rotated""#;
@@ -51,7 +50,7 @@ pub(crate) struct Keys {
 }
 
 /// The keys up to the one that signed.
-pub(crate) fn keys_to(source: &DirSource, signed: &SignedCheckpoint) -> Result<Keys, ReadError> {
+pub(crate) fn keys_to(source: &Source, signed: &SignedCheckpoint) -> Result<Keys, ReadError> {
     let signs = |key: &VerifierKey| signed.verify(key).is_ok();
     let first = trail_info(source)?.and_then(|info| VerifierKey::parse(&info.initial_key).ok());
     if let Some(first) = first.as_ref().filter(|first| signs(first)) {
@@ -93,14 +92,14 @@ pub(crate) fn keys_to(source: &DirSource, signed: &SignedCheckpoint) -> Result<K
 
 /// The rotation that a segment begins with.
 fn at_the_beginning(
-    source: &DirSource,
+    source: &Source,
     name: SegmentName,
     origin: &str,
 ) -> Result<Option<Rotation>, ReadError> {
-    let Some(file) = source.open_segment(name)? else { return Ok(None) };
-    let path = source.path().join(name.to_string());
+    let Some(segment) = source.open_segment(name)? else { return Ok(None) };
+    let path = source.place_of(&segment.file_name());
     let mut bytes = vec![0; USUAL];
-    let count = file.read_at(&mut bytes, 0).map_err(ReadError::io(&path))?;
+    let count = read_full(&*segment.file, &mut bytes, 0).map_err(ReadError::io(&path))?;
     bytes.truncate(count);
     let mut lines = bytes.split(|byte| *byte == b'\n');
     let (first, second) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
@@ -113,7 +112,7 @@ fn at_the_beginning(
 
 /// All rotations in a segment.
 fn in_segment(
-    source: &DirSource,
+    source: &Source,
     name: SegmentName,
     origin: &str,
 ) -> Result<Vec<Rotation>, ReadError> {

@@ -10,6 +10,7 @@ mod bench;
 mod commands;
 mod demo;
 mod error;
+mod import;
 mod output;
 mod progress;
 mod render;

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use audit_logging::{
     AuditConfig, AuditLogger, AuditMode, OpenError, RotationPolicy, existing_trail,
 };
-use audit_reader::{DirSource, KeyEpoch, KeyHistory, key_history};
+use audit_reader::{KeyEpoch, KeyHistory, Source, key_history};
 
 use super::Exit;
 use crate::error::CliError;
@@ -94,7 +94,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
 }
 
 fn history(dir: &std::path::Path) -> Result<KeyHistory, CliError> {
-    Ok(key_history(&DirSource::open(dir)?)?)
+    Ok(key_history(&Source::open(dir)?)?)
 }
 
 fn rotate(args: &Args, config: Option<&Path>, out: &mut Output) -> Result<Exit, CliError> {

@@ -12,6 +12,7 @@ mod keys;
 mod prove;
 mod query;
 mod reconcile;
+mod report;
 mod schema;
 mod serve_tiles;
 mod show;
@@ -65,6 +66,7 @@ enum Command {
     Query(Box<query::Args>),
     Export(export::Args),
     Reconcile(reconcile::Args),
+    Report(Box<report::Args>),
     Schema(schema::Args),
     Witness(witness::Args),
     WitnessSync(witness_sync::Args),
@@ -110,6 +112,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Query(args) => query::run(&args, &mut out),
         Command::Export(args) => export::run(&args, &mut out),
         Command::Reconcile(args) => reconcile::run(&args, &mut out),
+        Command::Report(args) => report::run(&args, &mut out),
         Command::Schema(args) => schema::run(&args, &mut out),
         Command::Witness(args) => witness::run(&args, &mut out),
         Command::WitnessSync(args) => witness_sync::run(&args, &mut out),
