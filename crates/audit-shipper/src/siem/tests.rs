@@ -93,7 +93,7 @@ fn what_was_not_read_to_the_end_is_not_delivered() {
 fn a_receiver_that_stands_still_is_given_up() {
     let (end, ended) = std::sync::mpsc::channel::<()>();
     let (delivery, thread) = receiver(move |socket| {
-        drop(ended.recv());
+        assert!(ended.recv().is_err(), "told to end by the end of the sender");
         drop(socket);
     });
     let mut delivery = delivery.with_patience(std::time::Duration::from_millis(20));
