@@ -66,6 +66,9 @@ pub(crate) enum CliError {
     /// Witnesses could not be asked.
     #[error("{0}")]
     Sync(#[from] audit_shipper::SyncError),
+    /// A SIEM did not take the records.
+    #[error("{0}; what was not confirmed comes again with the next run")]
+    Delivery(#[from] audit_shipper::siem::DeliveryError),
     /// The policy is none.
     #[error("{0}; correct the file")]
     Policy(#[from] audit_shipper::PolicyError),

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{auditlog, run, stderr, stdout, vector};
 
 /// A trail that is being written, and the way to write more.
-struct Live {
+pub(crate) struct Live {
     dir: tempfile::TempDir,
     emit: Child,
     events: Option<ChildStdin>,
@@ -18,7 +18,7 @@ struct Live {
 }
 
 impl Live {
-    fn new() -> Live {
+    pub(crate) fn new() -> Live {
         let dir = tempfile::tempdir().unwrap();
         let trail = dir.path().join("audit").display().to_string();
         assert!(run(&["init", &trail, "--service", "svc"]).status.success());
@@ -29,12 +29,12 @@ impl Live {
         Live { dir, emit, events, receipts }
     }
 
-    fn file(&self, name: &str) -> String {
+    pub(crate) fn file(&self, name: &str) -> String {
         self.dir.path().join(name).display().to_string()
     }
 
     /// Writes so many events, and waits until they are durable.
-    fn write(&mut self, count: usize) {
+    pub(crate) fn write(&mut self, count: usize) {
         let events = self.events.as_mut().unwrap();
         for n in 0..count {
             writeln!(events, r#"{{"event_type":"door.opened","details":{{"n":{n}}}}}"#).unwrap();
@@ -43,7 +43,7 @@ impl Live {
         self.receipts.by_ref().take(count).for_each(|receipt| drop(receipt.unwrap()));
     }
 
-    fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         drop(self.events.take());
         assert!(self.emit.wait().unwrap().success());
     }
@@ -55,7 +55,7 @@ fn entries(trail: &str) -> u64 {
     serde_json::from_slice::<Value>(&output.stdout).unwrap()["seq"].as_u64().unwrap() + 1
 }
 
-fn reconcile(dir: &str, files: &[&str]) -> (Option<i32>, Value) {
+pub(crate) fn reconcile(dir: &str, files: &[&str]) -> (Option<i32>, Value) {
     let output = run(&[&["reconcile", "--json", dir], files].concat());
     (output.status.code(), serde_json::from_slice(&output.stdout).unwrap())
 }

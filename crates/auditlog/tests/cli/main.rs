@@ -14,6 +14,7 @@ mod proofs;
 mod query;
 mod report;
 mod script;
+mod siem;
 mod writing;
 
 use std::path::{Path, PathBuf};
