@@ -202,6 +202,11 @@ impl Sealer {
         Ok(signed.to_string())
     }
 
+    /// The perfect subtrees over the first `size` entries, which lead to the tree as it is.
+    pub(crate) fn subtrees_at(&self, size: u64) -> io::Result<Vec<Hash>> {
+        self.signing().tree.subtrees_at(size)
+    }
+
     /// First step of a key rotation: the next key, durable. None when the keys are not ours.
     pub(crate) fn prepare_key(&self, signing: &Signing) -> Result<Option<Prepared>, KeyError> {
         signing.keyring.prepare_next(&*self.storage, &self.origin)
