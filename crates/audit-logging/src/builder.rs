@@ -202,6 +202,7 @@ impl Builder {
             clock: Arc::clone(&self.clock),
             config: Arc::clone(&self.config),
             policy: Arc::clone(&policy),
+            initial_key: info.initial_key.clone(),
             last_control: trail.last_control,
         }));
         let writer = Writer::start(parts, trail)?;

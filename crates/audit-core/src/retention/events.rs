@@ -3,6 +3,7 @@
 //! What must stay true here: only the writer makes these. An entry that says what was deleted names
 //! all of it, and is never so long that its details would be replaced.
 
+use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize};
 
 use super::HoldScope;
@@ -43,9 +44,34 @@ pub struct Applied<'a> {
     pub segments: &'a [Deleted],
     /// The rules it is done by.
     pub rules: Rules,
+    /// Where the trail begins from then on.
+    pub front: Front<'a>,
+}
+
+/// What must be known of everything before the first entry that stays.
+#[derive(Debug, Clone, Copy)]
+pub struct Front<'a> {
+    /// `seq` of that entry.
+    pub seq: u64,
+    /// The key in force there, as a vkey, if it is known: what a verifier pins from then on.
+    pub key: Option<&'a str>,
     /// The tree over everything that is deleted: its perfect subtrees, from the left. With the
     /// entries that stay they lead to every root that was signed from there on.
     pub tree: &'a [Hash],
+}
+
+impl Serialize for Front<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let tree: Vec<String> = self.tree.iter().map(Hash::to_string).collect();
+        let mut front = serializer.serialize_struct("Front", 3)?;
+        front.serialize_field("seq", &self.seq)?;
+        match self.key {
+            Some(key) => front.serialize_field("key", key)?,
+            None => front.skip_field("key")?,
+        }
+        front.serialize_field("tree", &tree)?;
+        front.end()
+    }
 }
 
 impl Applied<'_> {
@@ -59,10 +85,9 @@ impl Event for Applied<'_> {
     }
 
     fn details(&self, d: &mut Details<'_>) {
-        let tree: Vec<String> = self.tree.iter().map(Hash::to_string).collect();
         d.field("segments", self.segments);
         d.field("rules", &self.rules);
-        d.field("tree", &tree);
+        d.field("front", &self.front);
     }
 }
 

@@ -9,7 +9,7 @@ mod hold;
 use jiff::civil::Date;
 use serde::Serialize;
 
-pub use events::{Accessed, Applied, Deleted, HoldAdded, HoldReleased, Rules};
+pub use events::{Accessed, Applied, Deleted, Front, HoldAdded, HoldReleased, Rules};
 pub use hold::{Hold, HoldError, HoldScope, Holds, is_hold_id};
 
 use crate::segment::SegmentName;

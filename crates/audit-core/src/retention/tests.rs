@@ -179,7 +179,9 @@ fn the_longest_list_of_deleted_segments_fits_into_an_entry() {
     };
     let tree = [crate::chain::Hash::ZERO; 64];
     let segments = vec![deleted; Applied::MOST];
-    let line = line(9, &Applied { segments: &segments, rules: RULES, tree: &tree });
+    let key = Some("k".repeat(400));
+    let front = Front { seq: u64::MAX, key: key.as_deref(), tree: &tree };
+    let line = line(9, &Applied { segments: &segments, rules: RULES, front });
     let entry = Entry::parse(&line).unwrap();
     assert!(!entry.details().unwrap().contains("oversize"));
     assert!(line.len() < 50_000, "{}", line.len());

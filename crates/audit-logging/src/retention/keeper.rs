@@ -21,7 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::archive::archive;
 use super::delete::Removed;
 use super::mailbox::Mailbox;
-use super::survey::{holds, survey};
+use super::survey::{Said, said, survey};
 use super::{RetentionError, RetentionPlan, RetentionReport};
 use crate::clock::{Clock, nanos};
 use crate::config::AuditConfig;
@@ -38,6 +38,9 @@ const POLL: Duration = Duration::from_millis(500);
 const SETTLE: Duration = Duration::from_secs(60);
 /// How long an entry of ours may wait for room in the ring.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an entry of ours may take to be signed. It is recorded all the same if it takes longer, and
+/// nothing is done upon it.
+const SEALED_WITHIN: Duration = Duration::from_secs(60);
 /// How far the clock may run ahead of the newest control entry before it is not believed.
 const AHEAD: SignedDuration = SignedDuration::from_hours(31 * 24);
 
@@ -49,6 +52,8 @@ pub(crate) struct KeeperParts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: Arc<AuditConfig>,
     pub(crate) policy: Arc<EncodePolicy>,
+    /// The trail's first key, as a vkey.
+    pub(crate) initial_key: String,
     /// Time of the last control entry of the writer before.
     pub(crate) last_control: Option<Timestamp>,
 }
@@ -61,6 +66,7 @@ pub(crate) struct Keeper {
     clock: Arc<dyn Clock>,
     config: Arc<AuditConfig>,
     policy: Arc<EncodePolicy>,
+    pub(super) initial_key: String,
     /// The latest time that was believable when the trail was opened, and the monotonic clock then.
     bound: (Timestamp, Duration),
     pub(super) stop: AtomicBool,
@@ -71,7 +77,16 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     pub(crate) fn new(parts: KeeperParts) -> Keeper {
-        let KeeperParts { shared, sealer, storage, clock, config, policy, last_control } = parts;
+        let KeeperParts {
+            shared,
+            sealer,
+            storage,
+            clock,
+            config,
+            policy,
+            initial_key,
+            last_control,
+        } = parts;
         let (now, monotonic) = (clock.now(), clock.monotonic());
         let bound = last_control.unwrap_or(now).saturating_add(AHEAD).unwrap_or(now);
         Keeper {
@@ -81,6 +96,7 @@ impl Keeper {
             clock,
             config,
             policy,
+            initial_key,
             bound: (bound, monotonic),
             stop: AtomicBool::new(false),
             closed: Mutex::new(false),
@@ -169,6 +185,7 @@ impl Keeper {
 
     fn plan_now(&self) -> Result<RetentionPlan, RetentionError> {
         plan_of(&*self.storage, self.config.retention.into(), self.today(), &self.stop)
+            .map(|(plan, _)| plan)
     }
 
     /// Compresses what is old enough, and deletes what is expired.
@@ -184,9 +201,9 @@ impl Keeper {
         let plan = {
             // Holds are read and the deletion is done under one guard: no hold comes in between.
             let _alone = self.begin()?;
-            let plan = self.plan_now()?;
-            let count = plan.expired().len();
-            match self.delete(&plan.decisions, count, plan.rules, &mut removed) {
+            let rules = self.config.retention.into();
+            let (plan, said) = plan_of(&*self.storage, rules, report.as_of, &self.stop)?;
+            match self.delete(&plan, said.front_key, &mut removed) {
                 Err(RetentionError::Closing) => return Err(RetentionError::Closing),
                 Err(error) => report.problems.push(error.to_string()),
                 Ok(()) => {}
@@ -230,11 +247,11 @@ impl Keeper {
     /// The holds in force.
     pub(crate) fn holds(&self) -> Result<Vec<Hold>, RetentionError> {
         let _alone = self.begin()?;
-        Ok(self.read_holds()?.in_force().to_vec())
+        Ok(self.said()?.holds.in_force().to_vec())
     }
 
-    fn read_holds(&self) -> Result<Holds, RetentionError> {
-        holds(&*self.storage, &survey(&*self.storage)?, &self.stop)
+    fn said(&self) -> Result<Said, RetentionError> {
+        said(&*self.storage, &survey(&*self.storage)?, &self.stop)
     }
 
     /// Adds a hold: durable and signed when this returns. One that is in force as it is asked for is no
@@ -253,7 +270,7 @@ impl Keeper {
             return Err(HoldError::EmptyScope.into());
         }
         let _alone = self.begin()?;
-        match self.read_holds()?.get(id) {
+        match self.said()?.holds.get(id) {
             Some(hold) if hold.scope == scope => Ok(()),
             Some(_) => Err(HoldError::Exists(id.to_owned()).into()),
             None => self.record(&HoldAdded { by, hold: id, scope, reason }),
@@ -268,7 +285,7 @@ impl Keeper {
         reason: Option<&str>,
     ) -> Result<(), RetentionError> {
         let _alone = self.begin()?;
-        match self.read_holds()?.get(id) {
+        match self.said()?.holds.get(id) {
             Some(_) => self.record(&HoldReleased { by, hold: id, reason }),
             None => Err(HoldError::Unknown(id.to_owned()).into()),
         }
@@ -302,23 +319,24 @@ impl Keeper {
         ring.request_flush(position);
         self.shared.seal_to.fetch_max(position, Ordering::AcqRel);
         self.sealer.hurry();
-        Ok(self.shared.progress.wait(Goal::Sealed(position), None)?)
+        Ok(self.shared.progress.wait(Goal::Sealed(position), Some(SEALED_WITHIN))?)
     }
 }
 
-/// What would be done to a trail on a day. Holds are looked for only if something would be deleted.
+/// What would be done to a trail on a day. Its entries are asked only if something would be deleted.
 pub(super) fn plan_of(
     storage: &dyn Storage,
     rules: super::Rules,
     as_of: Date,
     stop: &AtomicBool,
-) -> Result<RetentionPlan, RetentionError> {
+) -> Result<(RetentionPlan, Said), RetentionError> {
     let segments = survey(storage)?;
     let mut decisions = plan(&segments, rules, &Holds::default(), as_of);
-    let mut in_force = Holds::default();
+    let mut entries = Said::default();
     if decisions.iter().any(|decision| decision.fate == Fate::Delete) {
-        in_force = holds(storage, &segments, stop)?;
-        decisions = plan(&segments, rules, &in_force, as_of);
+        entries = said(storage, &segments, stop)?;
+        decisions = plan(&segments, rules, &entries.holds, as_of);
     }
-    Ok(RetentionPlan { as_of, rules, decisions, holds: in_force.in_force().to_vec() })
+    let holds = entries.holds.in_force().to_vec();
+    Ok((RetentionPlan { as_of, rules, decisions, holds }, entries))
 }

@@ -42,31 +42,70 @@ fn first_seq(storage: &dyn Storage, segment: SegmentName) -> io::Result<Option<u
     Ok(entry.map(|entry| entry.seq()))
 }
 
-/// The holds that are in force, by every entry of the trail.
-pub(super) fn holds(
+/// What the entries of a trail say of it.
+#[derive(Default)]
+pub(super) struct Said {
+    /// The holds that are in force.
+    pub(super) holds: Holds,
+    /// The key in force where the trail begins, if retention shortened it before and said so.
+    pub(super) front_key: Option<String>,
+}
+
+/// Reads every entry.
+pub(super) fn said(
     storage: &dyn Storage,
     segments: &[Stored],
     stop: &AtomicBool,
-) -> Result<Holds, RetentionError> {
-    let mut holds = Holds::default();
+) -> Result<Said, RetentionError> {
+    let mut said = Said::default();
+    let first = segments.iter().find_map(|segment| segment.first_seq);
+    let applied = memchr::memmem::Finder::new(b"\"event_type\":\"audit.retention_applied\"");
     for segment in segments {
-        let name = segment.name.to_string();
-        let failed = |error| RetentionError::io("read", &name)(error);
-        let content = read_content(storage, segment.name).map_err(failed)?;
-        let mut reader = BufReader::with_capacity(1 << 20, content);
-        let mut line = Vec::with_capacity(4_096);
-        loop {
-            line.clear();
-            if reader.read_until(b'\n', &mut line).map_err(failed)? == 0 {
-                break;
+        each_line(storage, segment.name, stop, |line| {
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            said.holds.see_line(line);
+            if applied.find(line).is_some()
+                && let Ok(entry) = Entry::parse(line)
+                && entry.event_type() == "audit.retention_applied"
+            {
+                said.front_key = key_at(&entry, first).or(said.front_key.take());
             }
-            if stop.load(Ordering::Relaxed) {
-                return Err(RetentionError::Closing);
-            }
-            holds.see_line(line.strip_suffix(b"\n").unwrap_or(&line));
-        }
+        })?;
     }
-    Ok(holds)
+    Ok(said)
+}
+
+/// The key that an `audit.retention_applied` says is in force at `first`.
+fn key_at(entry: &Entry<'_>, first: Option<u64>) -> Option<String> {
+    let details: serde_json::Value = serde_json::from_str(entry.details()?).ok()?;
+    let front = &details["front"];
+    (front["seq"].as_u64() == first).then(|| Some(front["key"].as_str()?.to_owned()))?
+}
+
+/// Every line of a segment, LF included.
+pub(super) fn each_line(
+    storage: &dyn Storage,
+    segment: SegmentName,
+    stop: &AtomicBool,
+    mut each: impl FnMut(&[u8]),
+) -> Result<(), RetentionError> {
+    let name = segment.to_string();
+    let failed = |error| RetentionError::io("read", &name)(error);
+    let content = read_content(storage, segment).map_err(failed)?;
+    let mut reader = BufReader::with_capacity(1 << 20, content);
+    let mut line = Vec::with_capacity(4_096);
+    loop {
+        line.clear();
+        // A line without end is taken in pieces: nobody's memory grows with it.
+        let piece = reader.by_ref().take(1 << 20).read_until(b'\n', &mut line);
+        if piece.map_err(failed)? == 0 {
+            return Ok(());
+        }
+        if stop.load(Ordering::Relaxed) {
+            return Err(RetentionError::Closing);
+        }
+        each(&line);
+    }
 }
 
 /// What a closed segment's checksum file says, hex.

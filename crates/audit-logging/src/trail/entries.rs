@@ -85,10 +85,10 @@ pub(crate) fn read_front(storage: &dyn Storage) -> io::Result<(u64, Option<Vec<H
 
 fn subtrees_before(entry: &Entry<'_>, first: u64) -> Option<Vec<Hash>> {
     let details: serde_json::Value = serde_json::from_str(entry.details()?).ok()?;
-    let last = details["segments"].as_array()?.last()?["last_seq"].as_u64()?;
+    let front = &details["front"];
     let hash = |text: &serde_json::Value| Hash::from_hex(text.as_str()?.as_bytes());
-    let hashes = details["tree"].as_array()?.iter().map(hash).collect::<Option<Vec<Hash>>>()?;
-    (last.checked_add(1) == Some(first)).then_some(hashes)
+    let hashes = front["tree"].as_array()?.iter().map(hash).collect::<Option<Vec<Hash>>>()?;
+    (front["seq"].as_u64() == Some(first)).then_some(hashes)
 }
 
 /// Every whole entry of the trail, in order.
