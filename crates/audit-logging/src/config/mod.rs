@@ -227,14 +227,7 @@ impl AuditConfig {
                 format!("size limit is {bytes} bytes: it must be at least {MIN_SEGMENT_BYTES}")
             })?;
         }
-        let kept = self.retention;
-        check(kept.delete_after_days >= kept.min_retention_days, "retention", || {
-            format!(
-                "delete_after_days ({}) is below min_retention_days ({}): entries would be deleted \
-                 before they may be",
-                kept.delete_after_days, kept.min_retention_days
-            )
-        })?;
+        self.retention.validate()?;
         check(self.retention_interval_hours <= 8_760, "retention_interval_hours", || {
             "must be at most 8760; 0 turns it off".into()
         })?;
@@ -287,7 +280,7 @@ impl AuditConfig {
     }
 }
 
-fn check(
+pub(super) fn check(
     ok: bool,
     field: &'static str,
     problem: impl FnOnce() -> String,

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::ConfigError;
+
 /// When an accepted event is made durable (synced to disk).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -181,6 +183,19 @@ impl Default for RetentionPolicy {
             archive_after_days: 90,
             delete_after_days: 2_555,
         }
+    }
+}
+
+impl RetentionPolicy {
+    /// Refuses what would delete entries before they may be.
+    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+        let RetentionPolicy { min_retention_days: least, delete_after_days: most, .. } = *self;
+        super::check(most >= least, "retention", || {
+            format!(
+                "delete_after_days ({most}) is below min_retention_days ({least}): entries would be \
+                 deleted before they may be"
+            )
+        })
     }
 }
 

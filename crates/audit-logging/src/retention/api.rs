@@ -6,6 +6,7 @@ use audit_core::event::ActorInfo;
 use audit_core::retention::{Accessed, Hold, HoldScope};
 
 use super::{Keeper, RetentionError, RetentionPlan, RetentionReport};
+use crate::config::RetentionPolicy;
 use crate::logger::AuditLogger;
 
 impl AuditLogger {
@@ -29,7 +30,22 @@ impl AuditLogger {
     /// [`RetentionError`] when nothing more could be done; what could not be done to single segments
     /// stands in the report.
     pub fn apply_retention(&self) -> Result<RetentionReport, RetentionError> {
-        self.kept()?.apply()
+        let keeper = self.kept()?;
+        keeper.apply(keeper.rules(), &mut |_, _| ())
+    }
+
+    /// As [`AuditLogger::apply_retention`], by other rules than the configuration's. `tell` is told how
+    /// many of how many segments are compressed.
+    ///
+    /// # Errors
+    /// As [`AuditLogger::apply_retention`], and when the rules cannot be: nothing was touched then.
+    pub fn apply_retention_by(
+        &self,
+        policy: RetentionPolicy,
+        tell: &mut dyn FnMut(u64, u64),
+    ) -> Result<RetentionReport, RetentionError> {
+        policy.validate()?;
+        self.kept()?.apply(policy.into(), tell)
     }
 
     /// The legal holds in force, by the entries of the trail. Reads all of it.

@@ -7,7 +7,7 @@ use std::io;
 use audit_core::retention::HoldError;
 use thiserror::Error;
 
-use crate::error::WaitError;
+use crate::error::{ConfigError, OpenError, WaitError};
 
 /// Why retention, a hold or a note of an access could not be done.
 #[derive(Debug, Error)]
@@ -55,6 +55,9 @@ pub enum RetentionError {
         /// Entries that would be gone.
         size: u64,
     },
+    /// The trail cannot be opened, or the rules cannot be.
+    #[error(transparent)]
+    Open(#[from] OpenError),
     /// A hold that cannot be added or released.
     #[error(transparent)]
     Hold(#[from] HoldError),
@@ -76,6 +79,12 @@ pub enum RetentionError {
     /// This process is a fork of the one that opened the logger.
     #[error("the audit logger belongs to the parent process")]
     Forked,
+}
+
+impl From<ConfigError> for RetentionError {
+    fn from(error: ConfigError) -> RetentionError {
+        RetentionError::Open(error.into())
+    }
 }
 
 impl RetentionError {

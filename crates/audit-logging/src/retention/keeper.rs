@@ -12,7 +12,7 @@ use std::time::Duration;
 use audit_core::encode::{EncodePolicy, Encoder, Stamp};
 use audit_core::event::{ActorInfo, Event};
 use audit_core::retention::{
-    Accessed, Fate, Hold, HoldAdded, HoldError, HoldReleased, HoldScope, Holds, is_hold_id, plan,
+    Accessed, Fate, Hold, HoldAdded, HoldError, HoldReleased, HoldScope, Rules, is_hold_id,
 };
 use jiff::civil::Date;
 use jiff::tz::Offset;
@@ -21,6 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::archive::archive;
 use super::delete::Removed;
 use super::mailbox::Mailbox;
+use super::plan::plan_of;
 use super::survey::{Said, said, survey};
 use super::{RetentionError, RetentionPlan, RetentionReport};
 use crate::clock::{Clock, nanos};
@@ -148,7 +149,7 @@ impl Keeper {
     }
 
     fn apply_as_scheduled(&self) {
-        match self.apply() {
+        match self.apply(self.rules(), &mut |_, _| ()) {
             Ok(report) => {
                 for problem in report.problems {
                     tracing::warn!(problem, "retention could not be applied to all of the trail");
@@ -180,16 +181,21 @@ impl Keeper {
     /// What would be done.
     pub(crate) fn plan(&self) -> Result<RetentionPlan, RetentionError> {
         let _alone = self.begin()?;
-        self.plan_now()
+        Ok(plan_of(&*self.storage, self.rules(), self.today(), &self.stop)?.0)
     }
 
-    fn plan_now(&self) -> Result<RetentionPlan, RetentionError> {
-        plan_of(&*self.storage, self.config.retention.into(), self.today(), &self.stop)
-            .map(|(plan, _)| plan)
+    /// The rules of the configuration.
+    pub(crate) fn rules(&self) -> Rules {
+        self.config.retention.into()
     }
 
-    /// Compresses what is old enough, and deletes what is expired.
-    pub(crate) fn apply(&self) -> Result<RetentionReport, RetentionError> {
+    /// Compresses what is old enough, and deletes what is expired. `tell` is told how many of how many
+    /// segments are compressed.
+    pub(crate) fn apply(
+        &self,
+        rules: Rules,
+        tell: &mut dyn FnMut(u64, u64),
+    ) -> Result<RetentionReport, RetentionError> {
         let mut removed = Removed::default();
         let mut report = RetentionReport {
             as_of: self.today(),
@@ -201,7 +207,6 @@ impl Keeper {
         let plan = {
             // Holds are read and the deletion is done under one guard: no hold comes in between.
             let _alone = self.begin()?;
-            let rules = self.config.retention.into();
             let (plan, said) = plan_of(&*self.storage, rules, report.as_of, &self.stop)?;
             match self.delete(&plan, said.front_key, &mut removed) {
                 Err(RetentionError::Closing) => return Err(RetentionError::Closing),
@@ -214,7 +219,10 @@ impl Keeper {
         self.shared.forget_before(first_kept.map(|decision| decision.segment.name));
         report.deleted = removed.segments;
         report.freed_bytes = removed.bytes;
-        for decision in plan.decisions.iter().filter(|one| one.fate == Fate::Archive) {
+        let due = plan.decisions.iter().filter(|one| one.fate == Fate::Archive);
+        let count = due.clone().count() as u64;
+        for (done, decision) in (0..).zip(due) {
+            tell(done, count);
             // Others may come in between two segments.
             let _alone = self.begin()?;
             match self.archive(&decision.segment) {
@@ -321,22 +329,4 @@ impl Keeper {
         self.sealer.hurry();
         Ok(self.shared.progress.wait(Goal::Sealed(position), Some(SEALED_WITHIN))?)
     }
-}
-
-/// What would be done to a trail on a day. Its entries are asked only if something would be deleted.
-pub(super) fn plan_of(
-    storage: &dyn Storage,
-    rules: super::Rules,
-    as_of: Date,
-    stop: &AtomicBool,
-) -> Result<(RetentionPlan, Said), RetentionError> {
-    let segments = survey(storage)?;
-    let mut decisions = plan(&segments, rules, &Holds::default(), as_of);
-    let mut entries = Said::default();
-    if decisions.iter().any(|decision| decision.fate == Fate::Delete) {
-        entries = said(storage, &segments, stop)?;
-        decisions = plan(&segments, rules, &entries.holds, as_of);
-    }
-    let holds = entries.holds.in_force().to_vec();
-    Ok((RetentionPlan { as_of, rules, decisions, holds }, entries))
 }

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use audit_core::event::ActorInfo;
-use audit_core::retention::{Fate, Hold, HoldScope};
+use audit_core::retention::HoldScope;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use super::RetentionError;
 use super::keeper::Keeper;
-use super::{RetentionError, RetentionPlan};
 use crate::error::OpenError;
 use crate::storage::{DirStorage, Storage, TEMPORARY, read_to_vec};
 
@@ -34,8 +34,6 @@ const TAKEN_WITHIN: Duration = Duration::from_secs(15);
 #[serde(rename_all = "snake_case", tag = "ask", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Ask {
-    /// What retention would do, by that process's rules.
-    Plan,
     /// To apply retention now, by that process's rules.
     Retain,
     /// To add a hold.
@@ -206,8 +204,7 @@ impl Keeper {
     fn answer(&self, ask: &Ask) -> Answer {
         let done = |outcome: Result<(), RetentionError>| outcome.map(|()| Value::Null);
         let outcome = match ask {
-            Ask::Plan => self.plan().map(|plan| plan_json(&plan)),
-            Ask::Retain => self.apply().map(|report| json!(report)),
+            Ask::Retain => self.apply(self.rules(), &mut |_, _| ()).map(|report| json!(report)),
             Ask::AddHold { by, hold, scope, reason } => {
                 done(self.add_hold(&ActorInfo::internal(by), hold, *scope, reason.as_deref()))
             }
@@ -220,27 +217,4 @@ impl Keeper {
             Err(error) => Answer::Refused(error.to_string()),
         }
     }
-}
-
-/// A plan for machines.
-pub(super) fn plan_json(plan: &RetentionPlan) -> Value {
-    let segments: Vec<Value> = plan
-        .decisions
-        .iter()
-        .map(|decision| {
-            let mut row = json!(decision.fate);
-            if let Fate::Keep { why } = &decision.fate {
-                row = json!(why);
-                row["action"] = "keep".into();
-            }
-            row["segment"] = decision.segment.name.to_string().into();
-            row["age_days"] = decision.age_days.into();
-            row["bytes"] = decision.segment.bytes.into();
-            row["archived"] = decision.segment.archived.into();
-            row["first_seq"] = decision.segment.first_seq.into();
-            row
-        })
-        .collect();
-    let holds: &[Hold] = &plan.holds;
-    json!({"as_of": plan.as_of, "rules": plan.rules, "segments": segments, "holds": holds})
 }

@@ -10,10 +10,11 @@ mod delete;
 mod error;
 mod keeper;
 mod mailbox;
+mod plan;
 mod settings;
 mod survey;
 
-use audit_core::retention::{Decision, Deleted, Fate};
+use audit_core::retention::Deleted;
 use jiff::civil::Date;
 use serde::Serialize;
 
@@ -22,36 +23,9 @@ pub use audit_core::retention::{Hold, HoldError, HoldScope, Holds, Rules, Why};
 pub use error::RetentionError;
 pub(crate) use keeper::{Keeper, KeeperParts};
 pub use mailbox::{Ask, AskError, Reply, ask};
+pub use plan::{RetentionPlan, plan_dir};
 pub(crate) use settings::write_settings;
 pub use settings::{Settings, settings};
-
-/// What retention would do, segment by segment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RetentionPlan {
-    /// The UTC date that ages are counted to. Behind the clock's where that runs far ahead of the trail.
-    pub as_of: Date,
-    /// By these rules.
-    pub rules: Rules,
-    /// The segments, in order.
-    pub decisions: Vec<Decision>,
-    /// The holds in force.
-    pub holds: Vec<Hold>,
-}
-
-impl RetentionPlan {
-    /// For machines.
-    #[must_use]
-    pub fn to_json(&self) -> serde_json::Value {
-        mailbox::plan_json(self)
-    }
-
-    /// The segments that are to be deleted, which are the first ones.
-    fn expired(&self) -> &[Decision] {
-        let count = self.decisions.iter().take_while(|one| one.fate == Fate::Delete).count();
-        &self.decisions[..count]
-    }
-}
 
 /// What retention did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -9,7 +9,7 @@ mod show;
 use std::io::Write;
 use std::path::PathBuf;
 
-use audit_logging::{AuditConfig, AuditLogger, AuditMode, OpenError, existing_trail};
+use audit_logging::AuditLogger;
 use audit_reader::{KeyEpoch, KeyHistory, Source, key_history};
 
 use super::Exit;
@@ -89,13 +89,7 @@ fn history(dir: &std::path::Path) -> Result<KeyHistory, CliError> {
 }
 
 fn rotate(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
-    let info =
-        existing_trail(&args.dir)?.ok_or_else(|| OpenError::NoTrail { path: args.dir.clone() })?;
-    let config = AuditConfig {
-        mode: AuditMode::Local { base_dir: args.dir.clone() },
-        ..AuditConfig::new(info.service_id)
-    };
-    let logger = AuditLogger::builder(config).rotate_key().open()?;
+    let logger = AuditLogger::builder(super::config_of(&args.dir)?).rotate_key().open()?;
     logger.shutdown_blocking()?;
     let history = history(&args.dir)?;
     let new = history.epochs.last().ok_or(CliError::Bug("a rotated trail without a key"))?;

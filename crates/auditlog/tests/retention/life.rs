@@ -112,8 +112,7 @@ fn expired_segments_go_after_the_trail_said_so_and_the_rest_is_proven() {
     assert_eq!(notices(&report, FindingKind::RetentionApplied), 1);
     // Proofs of what is left lead to the same checkpoint as ever.
     let source = DirSource::open(&dir).unwrap();
-    let proof = prove(&source, first + 3).unwrap();
-    assert!(!proof.to_string().is_empty());
+    prove(&source, first + 3).unwrap();
     assert!(find_by_seq(&source, first - 1).unwrap().is_none());
     assert!(find_by_seq(&source, first).unwrap().is_some());
     // And the next opening goes on.
