@@ -26,6 +26,7 @@ use super::survey::{Said, said, survey};
 use super::{RetentionError, RetentionPlan, RetentionReport};
 use crate::clock::{Clock, nanos};
 use crate::config::AuditConfig;
+use crate::error::WaitError;
 use crate::progress::Goal;
 use crate::ring::Refusal;
 use crate::seal::Sealer;
@@ -318,9 +319,10 @@ impl Keeper {
             Ok(position) => position,
             Err(refusal) => {
                 self.shared.control.fetch_sub(1, Ordering::Relaxed);
-                return Err(match refusal {
-                    Refusal::Full => RetentionError::QueueFull,
-                    Refusal::Closed => RetentionError::Closing,
+                return Err(match (refusal, self.shared.progress.fault()) {
+                    (_, Some(fault)) => WaitError::Poisoned(fault).into(),
+                    (Refusal::Full, None) => RetentionError::QueueFull,
+                    (Refusal::Closed, None) => RetentionError::Closing,
                 });
             }
         };

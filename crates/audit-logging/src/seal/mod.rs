@@ -23,7 +23,7 @@ use crate::storage::Storage;
 
 pub(crate) use keyring::{KeyError, Keyring, Prepared, epochs, generate, vkey_of};
 pub(crate) use resume::{ReadTrail, ResumeError, Rotation, choose_key, resume_tree, signed_size};
-pub(crate) use tree_file::TreeFile;
+pub(crate) use tree_file::{Front, TreeFile};
 
 /// File of the newest signed tree head.
 pub(crate) const CHECKPOINT: &str = "checkpoint";

@@ -13,7 +13,7 @@ use audit_core::note::{SignerError, VerifierKey};
 use jiff::Timestamp;
 
 use super::keyring::{self, KeyError, Keyring};
-use super::{CHECKPOINT, TreeFile};
+use super::{CHECKPOINT, Front, TreeFile};
 use crate::builder::MakeSigner;
 use crate::storage::{Storage, read_to_vec};
 
@@ -141,7 +141,7 @@ pub(crate) struct ReadTrail<'a> {
     /// Numbers and hashes of all entries from a number on.
     pub(crate) hashes: &'a ReadHashes<'a>,
     /// Where the entries begin, and the tree over what was before, if it is known.
-    pub(crate) front: &'a (dyn Fn() -> io::Result<(u64, Option<Vec<Hash>>)> + 'a),
+    pub(crate) front: &'a (dyn Fn() -> io::Result<(Front, Option<Vec<Hash>>)> + 'a),
     /// The key that is in force at a size, as a vkey.
     pub(crate) key_at: &'a (dyn Fn(u64) -> io::Result<String> + 'a),
 }
@@ -196,9 +196,9 @@ pub(crate) fn resume_tree(
 fn begin_again(tree: &mut TreeFile, read: &ReadTrail<'_>) -> Result<(), ResumeError> {
     let failed = |error| ResumeError::Io(super::tree_file::NAME, error);
     match (read.front)().map_err(failed)? {
-        (0, _) => tree.reset().map_err(failed),
-        (first, Some(subtrees)) => tree.restart(first, &subtrees).map_err(failed),
-        (first, None) => Err(ResumeError::Refused(
+        (Front { seq: 0, .. }, _) => tree.reset().map_err(failed),
+        (front, Some(subtrees)) => tree.restart(&front, &subtrees).map_err(failed),
+        (Front { seq: first, .. }, None) => Err(ResumeError::Refused(
             super::tree_file::NAME,
             format!(
                 "it is damaged or missing, the first {first} entries were deleted by retention, and no \

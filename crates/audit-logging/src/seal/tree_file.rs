@@ -17,6 +17,15 @@ use crate::storage::{SegmentFile, Storage};
 pub(crate) const NAME: &str = "tree.hashes";
 const HASH: u64 = 32;
 
+/// Where the entries begin that retention left.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Front {
+    /// `seq` of the first one.
+    pub(crate) seq: u64,
+    /// The hash of the last one before, as the first one states.
+    pub(crate) prev_hash: Hash,
+}
+
 /// The tree over all durable entries, and the file of its hashes.
 pub(crate) struct TreeFile {
     file: Box<dyn SegmentFile>,
@@ -124,12 +133,13 @@ impl TreeFile {
         Ok(old.subtrees().to_vec())
     }
 
-    /// An empty file again, and in it what is known of a tree over `size` entries that are gone: its
-    /// perfect subtrees. Where its other hashes stood there are zeros.
-    pub(crate) fn restart(&mut self, size: u64, subtrees: &[Hash]) -> io::Result<()> {
+    /// An empty file again, and in it what is known of the tree over the entries that are gone: its
+    /// perfect subtrees and its last leaf. Where its other hashes stood there are zeros.
+    pub(crate) fn restart(&mut self, front: &Front, subtrees: &[Hash]) -> io::Result<()> {
+        let size = front.seq;
         let frontier = Frontier::from_subtrees(size, subtrees).map_err(io::Error::other)?;
         self.reset()?;
-        let mut place = Vec::new();
+        let mut place = vec![(stored_hash_index(0, size.saturating_sub(1)), front.prev_hash)];
         let mut left = subtrees.iter();
         // Asked for in the order of the subtrees.
         Frontier::from_stored(size, |index| {
@@ -139,6 +149,8 @@ impl TreeFile {
         })
         .map_err(io_error)?;
         place.sort_unstable_by_key(|(index, _)| *index);
+        // The last leaf of an odd number is a subtree.
+        place.dedup_by_key(|(index, _)| *index);
         let mut at = 0;
         for (index, hash) in place {
             self.append_zeros((index - at) * HASH)?;

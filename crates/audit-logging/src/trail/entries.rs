@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::content::{read_content, segments_in};
 use super::scan::note_hash;
-use crate::seal::Rotation;
+use crate::seal::{Front, Rotation};
 use crate::storage::Storage;
 
 /// Numbers and hashes of all entries from `seq` on, read from the segments.
@@ -64,23 +64,23 @@ pub(crate) fn read_rotation(storage: &dyn Storage) -> io::Result<Rotation> {
 
 /// Where the trail begins, and the perfect subtrees over what was before, as the entry says that
 /// announced its deletion; `None` where no entry does.
-pub(crate) fn read_front(storage: &dyn Storage) -> io::Result<(u64, Option<Vec<Hash>>)> {
-    let mut first = None;
+pub(crate) fn read_front(storage: &dyn Storage) -> io::Result<(Front, Option<Vec<Hash>>)> {
+    let mut front = None;
     let mut subtrees = None;
     for name in segments_in(&storage.list("")?) {
         read_segment(storage, name, &mut |entry| {
-            let first = *first.get_or_insert(entry.seq());
+            let here = Front { seq: entry.seq(), prev_hash: entry.prev_hash() };
+            let first = front.get_or_insert(here).seq;
             if first > 0 && entry.event_type() == "audit.retention_applied" {
                 subtrees = subtrees_before(entry, first).or(subtrees.take());
             }
         })?;
         // What is whole needs no second look.
-        if first == Some(0) {
+        if front.is_some_and(|front| front.seq == 0) {
             break;
         }
     }
-    let first = first.unwrap_or(0);
-    Ok((first, if first == 0 { Some(Vec::new()) } else { subtrees }))
+    Ok((front.unwrap_or(Front { seq: 0, prev_hash: Hash::ZERO }), subtrees))
 }
 
 fn subtrees_before(entry: &Entry<'_>, first: u64) -> Option<Vec<Hash>> {

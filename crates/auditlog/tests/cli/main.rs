@@ -11,6 +11,7 @@ mod export;
 mod keys;
 mod proofs;
 mod query;
+mod retention;
 mod script;
 mod writing;
 

@@ -4,11 +4,9 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use audit_logging::core::note::VerifierKey;
-use audit_logging::storage::Storage;
 use audit_logging::{
     AuditConfig, AuditLogger, AuditMode, RetentionPolicy, RotationPolicy, existing_trail,
 };
@@ -39,11 +37,6 @@ pub fn config(dir: &Path) -> AuditConfig {
 
 pub fn open(dir: &Path, clock: &TestClock) -> AuditLogger {
     AuditLogger::builder(config(dir)).clock(clock.shared()).open().unwrap()
-}
-
-pub fn open_over(clock: &TestClock, storage: Arc<dyn Storage>) -> AuditLogger {
-    let config = config("/trail".as_ref());
-    AuditLogger::builder(config).clock(clock.shared()).storage(storage).open().unwrap()
 }
 
 /// Some days of some entries each.

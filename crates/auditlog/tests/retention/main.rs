@@ -3,8 +3,16 @@
 //!
 //! What must stay true here: writer and reader share no code that deletes or unpacks, so what one says
 //! of a trail is held against the other.
-#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
 
 mod common;
+mod crash;
+mod holds;
 
 mod life;
