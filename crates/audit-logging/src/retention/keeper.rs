@@ -14,13 +14,14 @@ use audit_core::event::{ActorInfo, Event};
 use audit_core::retention::{
     Accessed, Fate, Hold, HoldAdded, HoldError, HoldReleased, HoldScope, Rules, is_hold_id,
 };
+use audit_core::text::redact::RedactionConfig;
 use jiff::civil::Date;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
 use super::archive::archive;
 use super::delete::Removed;
-use super::mailbox::Mailbox;
+use super::mailbox::{Busy, Mailbox};
 use super::plan::plan_of;
 use super::survey::{Said, said, survey};
 use super::{RetentionError, RetentionPlan, RetentionReport};
@@ -67,7 +68,10 @@ pub(crate) struct Keeper {
     pub(super) storage: Arc<dyn Storage>,
     clock: Arc<dyn Clock>,
     config: Arc<AuditConfig>,
+    /// For what others wrote: who asks for what.
     policy: Arc<EncodePolicy>,
+    /// For entries of which every member counts, and none can be a secret: nothing is redacted.
+    verbatim: EncodePolicy,
     pub(super) initial_key: String,
     /// The latest time that was believable when the trail was opened, and the monotonic clock then.
     bound: (Timestamp, Duration),
@@ -98,6 +102,8 @@ impl Keeper {
             clock,
             config,
             policy,
+            verbatim: EncodePolicy::default()
+                .with_redaction(&RedactionConfig { enabled: false, ..RedactionConfig::default() }),
             initial_key,
             bound: (bound, monotonic),
             stop: AtomicBool::new(false),
@@ -136,11 +142,11 @@ impl Keeper {
         let mut due = self.clock.monotonic().saturating_add(SETTLE.min(interval));
         while !self.is_stopped() {
             if let Some(mailbox) = &mailbox {
-                mailbox.serve(self);
+                mailbox.serve(self, Busy::No);
             }
             if !interval.is_zero() && self.clock.monotonic() >= due {
                 due = self.clock.monotonic().saturating_add(interval);
-                self.apply_as_scheduled();
+                self.apply_as_scheduled(mailbox.as_ref());
             }
             let guard = self.bell.0.lock().unwrap_or_else(PoisonError::into_inner);
             if !self.is_stopped() {
@@ -149,8 +155,10 @@ impl Keeper {
         }
     }
 
-    fn apply_as_scheduled(&self) {
-        match self.apply(self.rules(), &mut |_, _| ()) {
+    fn apply_as_scheduled(&self, mailbox: Option<&Mailbox<'_>>) {
+        // A hold must not wait until years of segments are compressed.
+        let mut between = |_, _| mailbox.into_iter().for_each(|box_| box_.serve(self, Busy::Yes));
+        match self.apply(self.rules(), &mut between) {
             Ok(report) => {
                 for problem in report.problems {
                     tracing::warn!(problem, "retention could not be applied to all of the trail");
@@ -209,10 +217,8 @@ impl Keeper {
             // Holds are read and the deletion is done under one guard: no hold comes in between.
             let _alone = self.begin()?;
             let (plan, said) = plan_of(&*self.storage, rules, report.as_of, &self.stop)?;
-            match self.delete(&plan, said.front_key, &mut removed) {
-                Err(RetentionError::Closing) => return Err(RetentionError::Closing),
-                Err(error) => report.problems.push(error.to_string()),
-                Ok(()) => {}
+            if let Err(error) = self.delete(&plan, said.front_key, &mut removed) {
+                report.problems.push(error.to_string());
             }
             plan
         };
@@ -225,13 +231,15 @@ impl Keeper {
         for (done, decision) in (0..).zip(due) {
             tell(done, count);
             // Others may come in between two segments.
-            let _alone = self.begin()?;
-            match self.archive(&decision.segment) {
+            match self.begin().and_then(|_alone| self.archive(&decision.segment)) {
                 Ok(done) => {
                     report.freed_bytes += done.bytes_before.saturating_sub(done.bytes_after);
                     report.archived.push(done);
                 }
-                Err(RetentionError::Closing) => return Err(RetentionError::Closing),
+                Err(RetentionError::Closing) => {
+                    report.problems.push(RetentionError::Closing.to_string());
+                    break;
+                }
                 Err(error) => report.problems.push(error.to_string()),
             }
         }
@@ -303,16 +311,20 @@ impl Keeper {
     /// Notes who reads the trail: durable and signed when this returns.
     pub(crate) fn record_access(&self, access: &Accessed<'_>) -> Result<(), RetentionError> {
         let _alone = self.begin()?;
-        self.record(access)
+        self.record_by(&self.policy, access)
     }
 
     /// Records an entry of the writer's own, and waits until a checkpoint covers it.
     pub(super) fn record(&self, event: &impl Event) -> Result<(), RetentionError> {
+        self.record_by(&self.verbatim, event)
+    }
+
+    fn record_by(&self, policy: &EncodePolicy, event: &impl Event) -> Result<(), RetentionError> {
         let now = self.clock.now();
         let audit_id = crate::ids::next(now)?;
         let stamp = Stamp { audit_id, now, service_id: &self.config.service_id };
         let mut encoder = Encoder::default();
-        let body = encoder.encode(&self.policy, &stamp, event);
+        let body = encoder.encode(policy, &stamp, event);
         self.shared.control.fetch_add(1, Ordering::Relaxed);
         let ring = &self.shared.ring;
         let position = match ring.push(false, nanos(now), body, PATIENCE) {

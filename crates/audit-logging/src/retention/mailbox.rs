@@ -27,7 +27,7 @@ const MAX_REQUEST: u64 = 64 << 10;
 /// Longer answers would be of a trail with a hundred thousand segments.
 const MAX_ANSWER: u64 = 64 << 20;
 /// How long a request may lie before nobody will take it.
-const TAKEN_WITHIN: Duration = Duration::from_secs(15);
+const TAKEN_WITHIN: Duration = Duration::from_secs(60);
 
 /// What may be asked of the process that holds a trail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,6 +143,15 @@ pub fn ask(dir: &Path, request: &Ask) -> Result<Reply, AskError> {
     }
 }
 
+/// Whether retention is being applied meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Busy {
+    /// No.
+    No,
+    /// Yes: what asks for it again waits in the box.
+    Yes,
+}
+
 /// The requests of a trail that this process holds.
 pub(super) struct Mailbox<'s> {
     storage: &'s dyn Storage,
@@ -178,16 +187,19 @@ impl<'s> Mailbox<'s> {
     }
 
     /// Does what is asked for.
-    pub(super) fn serve(&self, keeper: &Keeper) {
+    pub(super) fn serve(&self, keeper: &Keeper, busy: Busy) {
         for name in self.names() {
             let Some(id) = name.strip_suffix(REQUEST) else { continue };
-            let request = read_to_vec(self.storage, &format!("{DIR}/{name}"), MAX_REQUEST);
+            let request = read_to_vec(self.storage, &format!("{DIR}/{name}"), MAX_REQUEST)
+                .and_then(|bytes| Ok(serde_json::from_slice::<Ask>(&bytes)?));
+            if busy == Busy::Yes && matches!(request, Ok(Ask::Retain)) {
+                continue;
+            }
             if keeper.is_stopped() || !self.remove(&name) {
                 return;
             }
-            let answer = match request.and_then(|bytes| Ok(serde_json::from_slice::<Ask>(&bytes)?))
-            {
-                Ok(ask) => keeper.answer(&ask),
+            let answer = match request {
+                Ok(ask) => keeper.answer(&ask, &mut |_, _| self.serve(keeper, Busy::Yes)),
                 Err(error) => Answer::Refused(format!("the request cannot be read: {error}")),
             };
             let told = serde_json::to_vec(&answer).map_err(io::Error::from).and_then(|bytes| {
@@ -201,10 +213,10 @@ impl<'s> Mailbox<'s> {
 }
 
 impl Keeper {
-    fn answer(&self, ask: &Ask) -> Answer {
+    fn answer(&self, ask: &Ask, between: &mut dyn FnMut(u64, u64)) -> Answer {
         let done = |outcome: Result<(), RetentionError>| outcome.map(|()| Value::Null);
         let outcome = match ask {
-            Ask::Retain => self.apply(self.rules(), &mut |_, _| ()).map(|report| json!(report)),
+            Ask::Retain => self.apply(self.rules(), between).map(|report| json!(report)),
             Ask::AddHold { by, hold, scope, reason } => {
                 done(self.add_hold(&ActorInfo::internal(by), hold, *scope, reason.as_deref()))
             }

@@ -22,6 +22,7 @@ fn trail_of_days(dir: &Path, days: u64, retention: RetentionPolicy) -> String {
         mode: AuditMode::Local { base_dir: dir.to_owned() },
         rotation: RotationPolicy::Daily,
         retention,
+        retention_interval_hours: 0,
         ..AuditConfig::new("billing-api")
     };
     let logger = AuditLogger::builder(config).clock(clock.shared()).open().unwrap();
