@@ -15,7 +15,7 @@ use audit_core::text::redact::RedactionRule;
 
 use crate::clock::{Clock, SystemClock, rfc3339};
 use crate::config::{AuditConfig, AuditMode};
-use crate::error::{Fault, OpenError};
+use crate::error::OpenError;
 use crate::logger::{AuditLogger, Open};
 use crate::retention::{Keeper, KeeperParts, write_settings};
 use crate::seal::{self, ResumeError, Sealer};
@@ -228,10 +228,8 @@ impl Builder {
                 writer.run();
                 let (sealer, keeper) = closing;
                 sealer.stop();
-                if sealing.join().is_err() {
-                    let error = std::io::Error::other("the sealer panicked (a bug: report it)");
-                    ending.progress.fail_seal(Fault::new("seal", "checkpoint", &error));
-                }
+                // A panic of the sealer was told to those who wait when it happened.
+                drop(sealing.join());
                 keeper.stop();
                 if keeping.join().is_err() {
                     tracing::error!("the keeper panicked (a bug: report it)");

@@ -14,6 +14,7 @@ mod keys;
 mod prove;
 mod query;
 mod reconcile;
+mod report;
 mod retention;
 mod schema;
 mod serve_tiles;
@@ -31,7 +32,7 @@ use std::process::ExitCode;
 use audit_core::checkpoint::SignedCheckpoint;
 use audit_core::note::{MAX_NOTE, VerifierKey};
 use audit_logging::retention::settings;
-use audit_logging::{AuditConfig, AuditMode, OpenError, existing_trail};
+use audit_logging::{AuditConfig, AuditMode, OpenError, RotationPolicy, existing_trail};
 use clap::{Parser, Subcommand};
 
 use crate::error::CliError;
@@ -71,6 +72,7 @@ enum Command {
     Query(Box<query::Args>),
     Export(export::Args),
     Reconcile(reconcile::Args),
+    Report(Box<report::Args>),
     Schema(schema::Args),
     Witness(witness::Args),
     WitnessSync(witness_sync::Args),
@@ -118,6 +120,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Query(args) => query::run(&args, &mut out),
         Command::Export(args) => export::run(&args, &mut out),
         Command::Reconcile(args) => reconcile::run(&args, &mut out),
+        Command::Report(args) => report::run(&args, &mut out),
         Command::Schema(args) => schema::run(&args, &mut out),
         Command::Witness(args) => witness::run(&args, &mut out),
         Command::WitnessSync(args) => witness_sync::run(&args, &mut out),
@@ -139,6 +142,8 @@ pub(crate) fn config_of(dir: &Path) -> Result<AuditConfig, CliError> {
     let info = existing_trail(dir)?.ok_or_else(|| OpenError::NoTrail { path: dir.to_owned() })?;
     let mut config = AuditConfig {
         mode: AuditMode::Local { base_dir: dir.to_owned() },
+        // When a segment ends is the service's choice, and not known here.
+        rotation: RotationPolicy::SizeLimit { bytes: u64::MAX },
         ..AuditConfig::new(info.service_id)
     };
     let said = settings(dir).map_err(|error| unreadable_settings(dir, &error))?;
@@ -178,6 +183,26 @@ pub(crate) fn key(option: &str, given: &str) -> Result<VerifierKey, CliError> {
         what: format!("{option}: {error}"),
         next: "give the whole vkey, as `auditlog init` printed it, or a file that holds it",
     })
+}
+
+/// A service's configuration, from a file that was given as an argument, for the trail in `dir`.
+pub(crate) fn config(file: &Path, dir: &Path) -> Result<AuditConfig, CliError> {
+    let text = String::from_utf8_lossy(&input(file, MAX_NOTE as u64)?).into_owned();
+    let config = AuditConfig::from_toml(&text).map_err(|error| CliError::Usage {
+        what: format!("{}: {error}", file.display()),
+        next: "give the file that the service itself is configured with",
+    })?;
+    let same = |base: &Path| match (base.canonicalize(), dir.canonicalize()) {
+        (Ok(base), Ok(dir)) => base == dir,
+        _ => base == dir,
+    };
+    match &config.mode {
+        AuditMode::Local { base_dir } if same(base_dir) => Ok(config),
+        _ => Err(CliError::Usage {
+            what: format!("{} is not the configuration of {}", file.display(), dir.display()),
+            next: "give the trail's directory as it stands in the file, or another file",
+        }),
+    }
 }
 
 /// A checkpoint in a file that was given as an argument.
