@@ -1,3 +1,7 @@
+//! What is archived, deleted and held, day by day.
+//!
+//! What must stay true here: each rule is tried from both sides of its edge.
+
 use super::*;
 use crate::chain::Head;
 use crate::encode::{EncodePolicy, Encoder, Stamp};
