@@ -317,6 +317,13 @@ impl Storage for SimDisk {
         Ok(())
     }
 
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let mut state = self.lock();
+        state.step()?;
+        state.change(NameOp::Unlink(name.to_owned()));
+        state.sync_directory(directory_of(name))
+    }
+
     fn destroy(&self, name: &str) -> io::Result<()> {
         let mut state = self.lock();
         state.step()?;

@@ -13,6 +13,7 @@ mod keys;
 mod proofs;
 mod query;
 mod report;
+mod retention;
 mod script;
 mod siem;
 mod writing;

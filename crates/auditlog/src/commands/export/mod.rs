@@ -20,6 +20,7 @@ use clap::ValueEnum;
 use self::output::Sink;
 use self::state::CursorFile;
 use super::Exit;
+use super::access::{self, AccessArgs};
 use crate::error::CliError;
 use crate::output::Output;
 use crate::progress::Bar;
@@ -62,6 +63,8 @@ pub(crate) struct Args {
     /// Go on with entries as they are written
     #[arg(short, long)]
     follow: bool,
+    #[command(flatten)]
+    access: AccessArgs,
     /// Threads that read [default: one for each core]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
@@ -102,6 +105,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
         what: format!("{} has no trail.json that can be read", args.dir.display()),
         next: "records carry the origin it states; run `auditlog verify`",
     })?;
+    access::record(&args.access, &args.dir, "export")?;
     let state = args.cursor.as_deref().map(|file| CursorFile::open(file, &info.origin));
     let mut state = state.transpose()?;
     let mut after = state.as_ref().and_then(CursorFile::cursor);

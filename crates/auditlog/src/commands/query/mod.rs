@@ -26,6 +26,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     let query = args.query()?;
     let source = super::source(args.dir())?;
     let format = args.format(out.json);
+    super::access::record(&args.access, args.dir(), "query")?;
     let bar = Bar::new("searching");
     let mut tell = |progress| bar.show(progress);
     let as_csv = |entry: &Entry<'_>, row: &mut Vec<u8>| csv_row(entry, row);
