@@ -169,11 +169,11 @@ impl Builder {
             })?;
         }
         let info = trail.info.clone();
-        let rings = Rings::locate(&place.storage, &place.path, &self.config, info.trail_id)?;
-        let mut salvage = rings.salvage(&place.storage, place.same_boot)?;
+        let mut rings = Rings::locate(&place.storage, &place.path, &self.config)?;
+        let mut salvage = rings.salvage(info.trail_id, place.same_boot)?;
         let last_ring = place.last_ring.as_deref().filter(|id| *id != "none");
         salvage.tell(&mut trail, last_ring, place.same_boot);
-        let live = rings.create(&self.config, trail.head, self.clock.now())?;
+        let live = rings.create(&self.config, info.trail_id, trail.head, self.clock.now())?;
         let ring_id = live.id.clone();
         let (shared, ring_file) = live.share().map_err(|source| OpenError::Io {
             operation: "mark the process that opens",
@@ -203,6 +203,7 @@ impl Builder {
         // After the lock file names the new ring, or an opening killed in between would seem to have
         // lost the old one.
         salvage.finish()?;
+        rings.forget_old()?;
         let sealing = sealer.start().map_err(OpenError::Thread)?;
         let lock = place.owned.map(|(_, lock)| lock);
         let ending = Arc::clone(&shared);

@@ -9,62 +9,13 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use audit_logging::{AuditConfig, AuditLogger, OpenError};
-use audit_testkit::read::{Line, labels};
+use audit_testkit::read::labels;
 use audit_testkit::{CountingStorage, TestEvent};
+use common::rings::{kill, only_ring, read, recovered, reopen, rings};
 use common::{PATIENCE, config, durable, lazy, open_over, storage, with_mode};
-
-/// Copies the trail of `dir` as it stands into a new directory.
-fn kill(dir: &Path) -> tempfile::TempDir {
-    let copy = tempfile::tempdir().unwrap();
-    copy_all(&dir.join("trail"), &copy.path().join("trail"));
-    copy
-}
-
-fn copy_all(from: &Path, to: &Path) {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().mode(0o700).create(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_all(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
-fn rings(dir: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<_> = std::fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|ending| ending == "ring"))
-        .collect();
-    found.sort();
-    found
-}
-
-fn only_ring(dir: &Path) -> PathBuf {
-    let [ring] = <[PathBuf; 1]>::try_from(rings(&dir.join("trail"))).unwrap();
-    ring
-}
-
-fn read(dir: &Path) -> Vec<Line> {
-    audit_testkit::read::read_dir(&dir.join("trail"))
-}
-
-/// Opens the trail of `dir`, closes it, and returns its lines.
-fn reopen(dir: &Path) -> Vec<Line> {
-    AuditLogger::new(config(dir)).unwrap().shutdown_timeout(PATIENCE).unwrap();
-    read(dir)
-}
-
-fn recovered(lines: &[Line]) -> Vec<&serde_json::Value> {
-    lines.iter().filter(|l| l.event_type == "audit.recovered").map(|l| &l.details).collect()
-}
 
 /// A live logger whose events stay in the ring.
 fn in_the_ring(dir: &Path, events: usize) -> (AuditLogger, Vec<String>) {

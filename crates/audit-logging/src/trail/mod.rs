@@ -5,6 +5,7 @@
 //! segments could contradict.
 
 mod create;
+mod dead;
 mod entries;
 mod finish;
 mod host;
@@ -14,6 +15,7 @@ mod rings;
 mod rows;
 mod scan;
 mod segment;
+mod signpost;
 
 use audit_core::chain::{Hash, Head};
 use audit_core::meta::{ManifestFile, TrailInfo};
@@ -23,11 +25,12 @@ use jiff::Timestamp;
 use crate::seal::Rotation;
 use crate::storage::SegmentFile;
 
+pub(crate) use dead::id_of;
 pub(crate) use entries::{read_hashes, read_rotation};
 pub(crate) use finish::{finish_segment, set_tail_aside, write_manifest};
 pub(crate) use host::{boot_id, boot_of, lock_text, ring_of};
 pub(crate) use open::{OpenContext, io_error, key_error, open, peek, refuse_foreign};
-pub(crate) use rings::{Rings, id_of};
+pub(crate) use rings::Rings;
 pub(crate) use segment::SegmentState;
 
 /// A segment being written.
