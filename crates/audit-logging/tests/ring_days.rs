@@ -8,9 +8,10 @@ mod common;
 use std::path::Path;
 
 use audit_logging::{AuditConfig, AuditLogger, OpenError};
+use audit_testkit::TestEvent;
 use audit_testkit::read::labels;
-use common::rings::{killed, live, read, recovered, reopen, rings};
-use common::{PATIENCE, config, durable};
+use common::rings::{kill, killed, live, only_ring, read, recovered, reopen, rings};
+use common::{PATIENCE, config, durable, lazy, with_mode};
 
 #[test]
 fn a_life() {
@@ -40,7 +41,7 @@ fn openings_that_fail_forget_no_directory_that_rings_are_in() {
     }
     std::fs::write(&checkpoint, text).unwrap();
     let lines = reopen(dir.path());
-    assert_eq!(labels(&lines), ["signed", "one", "two"]);
+    assert_eq!(labels(&lines), ["signed", "written", "one", "two"]);
     assert_eq!(recovered(&lines)[0]["entries_salvaged"], 2);
     assert!(rings(&a).is_empty());
 }
@@ -55,7 +56,7 @@ fn a_directory_that_was_gone_for_a_while_is_still_looked_into() {
     let told = recovered(&lines)[0]["ring_problem"].as_str().unwrap();
     assert!(told.contains("missing"), "{told}");
     std::fs::rename(&away, &a).unwrap();
-    assert_eq!(labels(&reopen(dir.path())), ["one"]);
+    assert_eq!(labels(&reopen(dir.path())), ["written", "one"]);
     assert!(rings(&a).is_empty());
     // Nothing more is to be had there, and it is not looked into again.
     std::fs::remove_dir(&a).unwrap();
@@ -69,6 +70,101 @@ fn the_trails_own_directory_may_be_named_for_the_ring() {
     killed(dir.path(), Some(&trail), &["one"]);
     let again = with_rings_in(dir.path(), &trail);
     AuditLogger::new(again).unwrap().shutdown_timeout(PATIENCE).unwrap();
-    assert_eq!(labels(&read(dir.path())), ["one"]);
+    assert_eq!(labels(&read(dir.path())), ["written", "one"]);
     assert!(!trail.join("ring.dir").exists());
+}
+
+/// Changes the bytes of the only ring in `dir`.
+fn change_ring(dir: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    let ring = only_ring(dir);
+    let mut bytes = std::fs::read(&ring).unwrap();
+    change(&mut bytes);
+    std::fs::write(ring, bytes).unwrap();
+}
+
+fn find(bytes: &[u8], text: &str) -> usize {
+    bytes.windows(text.len()).rposition(|window| window == text.as_bytes()).unwrap()
+}
+
+#[test]
+fn events_that_were_overwritten_in_the_ring_are_counted_in_the_trail() {
+    let dir = tempfile::tempdir().unwrap();
+    killed(dir.path(), None, &["kept", "victim"]);
+    change_ring(dir.path(), |ring| {
+        let at = find(ring, "victim");
+        ring[at] ^= 1;
+    });
+    let lines = reopen(dir.path());
+    assert_eq!(labels(&lines), ["written", "kept"]);
+    let told = recovered(&lines)[0];
+    let problem = told["ring_problem"].as_str().unwrap();
+    assert!(problem.contains("overwritten, and are lost: 1"), "{told}");
+}
+
+#[test]
+fn events_that_were_erased_from_the_ring_leave_their_room() {
+    let dir = tempfile::tempdir().unwrap();
+    killed(dir.path(), None, &["kept", "victim"]);
+    change_ring(dir.path(), |ring| {
+        // As if nothing had ever been stored behind the first event, the header left as it is. A
+        // body begins with its id, behind three words.
+        let from = find(ring, "\"audit_id\":\"") - 24;
+        ring[from..].fill(0);
+    });
+    let lines = reopen(dir.path());
+    assert_eq!(labels(&lines), ["written", "kept"]);
+    let told = recovered(&lines)[0];
+    assert!(told["ring_unfinished_bytes"].as_u64().unwrap() >= 192, "{told}");
+    assert!(told.get("ring_problem").is_none(), "{told}");
+}
+
+#[test]
+fn a_header_that_was_changed_hides_nothing_and_is_named() {
+    // The head far away; the head and its `seq`; the tail back at the start.
+    let far = (1u64 << 40).to_le_bytes();
+    let cases: [&[(usize, [u8; 8])]; 3] =
+        [&[(512, far)], &[(512, far), (520, far)], &[(256, [0; 8])]];
+    for case in cases {
+        let dir = tempfile::tempdir().unwrap();
+        let logger = AuditLogger::new(config(dir.path())).unwrap();
+        durable(&logger, "before");
+        logger.shutdown_timeout(PATIENCE).unwrap();
+        killed(dir.path(), None, &["one", "two"]);
+        change_ring(dir.path(), |ring| {
+            for (at, value) in case {
+                ring[*at..][..8].copy_from_slice(value);
+            }
+        });
+        let lines = reopen(dir.path());
+        assert_eq!(labels(&lines), ["before", "written", "one", "two"]);
+        let told = recovered(&lines)[0];
+        let problem = told["ring_problem"].as_str().unwrap();
+        assert!(problem.contains("head and tail were changed"), "{told}");
+    }
+}
+
+#[test]
+fn a_trail_that_was_cut_to_before_what_the_ring_knows_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let logger = AuditLogger::new(with_mode(dir.path(), lazy())).unwrap();
+    drop(logger.emit(TestEvent::routine("durable")).unwrap());
+    logger.flush_blocking().unwrap();
+    drop(logger.emit(TestEvent::routine("in the ring")).unwrap());
+    let copy = kill(dir.path());
+    // Nothing that was signed shows it.
+    for derived in ["checkpoint", "tree.hashes"] {
+        match std::fs::remove_file(copy.path().join("trail").join(derived)) {
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound),
+            Ok(()) => {}
+        }
+    }
+    let segment = common::segment_files(copy.path()).pop().unwrap();
+    let text = std::fs::read_to_string(&segment).unwrap();
+    let cut: Vec<_> = text.lines().take_while(|line| !line.contains("\"durable\"")).collect();
+    std::fs::write(&segment, cut.join("\n") + "\n").unwrap();
+    let lines = reopen(copy.path());
+    assert_eq!(labels(&lines), ["in the ring"]);
+    let told = recovered(&lines)[0];
+    let problem = told["ring_problem"].as_str().unwrap();
+    assert!(problem.contains("the trail was cut: it had 3 entries, and has 2"), "{told}");
 }

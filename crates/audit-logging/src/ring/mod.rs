@@ -33,7 +33,7 @@ pub use self::memory::RingMemory;
 pub(crate) use self::memory::{Damage, words_for};
 
 /// Bytes of a cell.
-const CELL_BYTES: usize = CELL_WORDS * WORD;
+pub(crate) const CELL_BYTES: usize = CELL_WORDS * WORD;
 /// No event is shorter: id, time, service, type and result alone take three cells.
 const FEWEST_CELLS: u64 = 3;
 /// Looks at a record that is reserved and not committed before the thread gives its core away: its

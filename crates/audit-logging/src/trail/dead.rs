@@ -18,11 +18,11 @@ use uuid::Uuid;
 use super::entries::read_ids;
 use super::open::io_error;
 use super::rings::{Place, Rings};
-use super::{Recovered, Trail};
+use super::{Recovered, Trail, this_boot};
 use crate::config::MAX_QUEUE_BYTES;
 use crate::error::OpenError;
-use crate::ring::ENDING;
 use crate::ring::salvage::{Dead, salvage};
+use crate::ring::{CELL_BYTES, ENDING};
 use crate::storage::{QUARANTINE, Storage, TEMPORARY};
 
 /// Longer files are no rings.
@@ -37,12 +37,18 @@ pub(crate) struct Salvage {
     done: Vec<(Arc<dyn Storage>, String)>,
     /// Rings that are gone or could not be read, and why.
     problems: Vec<String>,
-    holes: bool,
+    /// Bytes that were reserved and hold no event.
+    unfinished_bytes: u64,
 }
 
 impl Rings {
     /// Reads the rings of dead processes and compares them with the trail.
-    pub(crate) fn salvage(&self, trail: Uuid, same_boot: bool) -> Result<Salvage, OpenError> {
+    pub(crate) fn salvage(
+        &self,
+        trail: Uuid,
+        head: Head,
+        same_boot: bool,
+    ) -> Result<Salvage, OpenError> {
         let mut found = Salvage::default();
         let mut dead = Vec::new();
         for place in self.places() {
@@ -51,7 +57,8 @@ impl Rings {
             let prefix = trail.to_string();
             for name in names.iter().filter(|name| name.starts_with(&prefix)) {
                 if name.ends_with(ENDING) {
-                    dead.extend(self.open_dead(place, name, trail, same_boot, &mut found)?);
+                    let ring = self.open_dead(place, name, trail, same_boot, &mut found)?;
+                    dead.extend(ring.inspect(|ring| found.judge(name, ring, head, same_boot)));
                 } else if name.ends_with(&format!("{ENDING}{TEMPORARY}")) {
                     let removed = place.storage.remove_ring(name);
                     removed.map_err(|e| io_error(&place.path.join(name), "remove", e))?;
@@ -59,9 +66,8 @@ impl Rings {
             }
         }
         dead.sort_by_key(|ring: &Dead| ring.identity.started);
-        found.holes = dead.iter().any(|ring| ring.hole_cells > 0);
         let own = self.own();
-        found.bodies = missing(&*own.storage, dead)
+        found.bodies = missing(&*own.storage, head, dead)
             .map_err(|error| io_error(&own.path, "compare the ring with", error))?;
         Ok(found)
     }
@@ -115,6 +121,33 @@ impl Rings {
 }
 
 impl Salvage {
+    /// What a ring that can be read shows to be wrong, with itself or with the trail.
+    fn judge(&mut self, name: &str, ring: &Dead, head: Head, same_boot: bool) {
+        let mut say = |problem: String| {
+            tracing::error!(ring = name, %problem, "a ring of a dead writer is not as it was left");
+            self.problems.push(format!("{name}: {problem}"));
+        };
+        // Set only when that many entries were durable: no crash takes them away.
+        if ring.next_seq > head.next_seq {
+            let (was, is) = (ring.next_seq, head.next_seq);
+            say(format!("the trail was cut: it had {was} entries, and has {is}"));
+        }
+        // A power failure leaves any mixture of old and new pages.
+        if !same_boot || ring.identity.boot_id != this_boot() {
+            return;
+        }
+        if ring.bad_header || ring.beyond_tail {
+            say("head and tail were changed; all that is whole in it was taken".to_owned());
+        }
+        if ring.overwritten > 0 {
+            say(format!(
+                "accepted events that were overwritten, and are lost: {}",
+                ring.overwritten
+            ));
+        }
+        self.unfinished_bytes += ring.hole_cells * CELL_BYTES as u64;
+    }
+
     /// Adds what was found to what recovery did to the segments. `last` is the id of the last
     /// writer's ring: a killed writer leaves it, so in the same boot it must be here; one that closed
     /// has removed it.
@@ -132,16 +165,12 @@ impl Salvage {
             tracing::error!(ring = last, "the ring of a killed writer is gone");
             self.problems.push(format!("{last}: missing, and what was in it"));
         }
-        if self.bodies.is_empty() && self.problems.is_empty() {
+        if self.bodies.is_empty() && self.problems.is_empty() && self.unfinished_bytes == 0 {
             return;
-        }
-        if self.holes {
-            tracing::info!(
-                "producers were killed in the middle of an emit: those were not accepted"
-            );
         }
         let recovered =
             trail.recovered.get_or_insert_with(|| Recovered { same_boot, ..Recovered::default() });
+        recovered.ring_unfinished_bytes = self.unfinished_bytes;
         recovered.ring_problem = (!self.problems.is_empty()).then(|| self.problems.join("; "));
     }
 
@@ -171,10 +200,10 @@ pub(crate) fn id_of(body: &[u8]) -> Option<Uuid> {
 }
 
 /// The bodies that are in no entry, in order.
-fn missing(trail: &dyn Storage, dead: Vec<Dead>) -> io::Result<Vec<Vec<u8>>> {
-    let Some(first) =
-        dead.iter().filter(|ring| !ring.records.is_empty()).map(|ring| ring.next_seq).min()
-    else {
+fn missing(trail: &dyn Storage, head: Head, dead: Vec<Dead>) -> io::Result<Vec<Vec<u8>>> {
+    // A number that cannot be is not believed.
+    let from = |ring: &Dead| if ring.next_seq > head.next_seq { 0 } else { ring.next_seq };
+    let Some(first) = dead.iter().filter(|ring| !ring.records.is_empty()).map(from).min() else {
         return Ok(Vec::new());
     };
     let mut bodies: Vec<Option<Vec<u8>>> =

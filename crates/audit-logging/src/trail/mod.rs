@@ -28,6 +28,7 @@ use crate::storage::SegmentFile;
 pub(crate) use dead::id_of;
 pub(crate) use entries::{read_hashes, read_rotation};
 pub(crate) use finish::{finish_segment, set_tail_aside, write_manifest};
+use host::this_boot;
 pub(crate) use host::{boot_id, boot_of, lock_text, ring_of};
 pub(crate) use open::{OpenContext, io_error, key_error, open, peek, refuse_foreign};
 pub(crate) use rings::Rings;
@@ -49,7 +50,9 @@ pub(crate) struct Recovered {
     pub(crate) same_boot: bool,
     pub(crate) damaged_at: Option<String>,
     pub(crate) checkpoint_missing: bool,
-    /// Rings that are gone or could not be read, and why.
+    /// Bytes in rings that were reserved and hold no event.
+    pub(crate) ring_unfinished_bytes: u64,
+    /// Rings that are gone, could not be read or were changed, and how.
     pub(crate) ring_problem: Option<String>,
 }
 

@@ -12,9 +12,9 @@ use audit_core::chain::Head;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::boot_id;
 use super::open::io_error;
 use super::signpost::Signpost;
+use super::this_boot;
 use crate::clock::nanos;
 use crate::config::AuditConfig;
 use crate::error::OpenError;
@@ -188,7 +188,7 @@ impl Rings {
         let identity = Identity {
             ring_id: id,
             trail_id: trail.as_u128(),
-            boot_id: boot_id().parse::<Uuid>().map_or(0, |id| id.as_u128()),
+            boot_id: this_boot(),
             pid: u64::from(std::process::id()),
             started: nanos(now),
         };

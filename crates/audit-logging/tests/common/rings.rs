@@ -65,12 +65,19 @@ pub fn recovered(lines: &[Line]) -> Vec<&serde_json::Value> {
 }
 
 /// The body of a test named `a_life`, which a test program that uses [`killed`] must have: in a
-/// process made by it, emits events that stay in the ring, and waits to be killed.
+/// process made by it, emits one event that is written and others that stay in the ring, and waits
+/// to be killed.
 pub fn live() {
     let Some(dir) = std::env::var_os(DIR) else { return };
     let ring_dir = std::env::var_os(RING_DIR).map(PathBuf::from);
     let config = AuditConfig { ring_dir, ..with_mode(Path::new(&dir), lazy()) };
     let logger = AuditLogger::new(config).unwrap();
+    // The first event of a batch wakes the writer; nothing does after it.
+    drop(logger.emit(TestEvent::routine("written")).unwrap());
+    let segment = super::segment_files(Path::new(&dir)).pop().unwrap();
+    while !std::fs::read_to_string(&segment).unwrap().contains("\"written\"") {
+        std::thread::yield_now();
+    }
     let events = std::env::var(EVENTS).unwrap();
     for label in events.split_whitespace() {
         drop(logger.emit(TestEvent::routine(label)).unwrap());
@@ -80,7 +87,8 @@ pub fn live() {
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
 }
 
-/// A process that emitted these events into a ring in `ring_dir`, and was killed.
+/// A process that emitted an event "written", which was written, and then these, which were not,
+/// into a ring in `ring_dir`, and was killed.
 pub fn killed(dir: &Path, ring_dir: Option<&Path>, events: &[&str]) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "a_life", "--nocapture"]).env(DIR, dir);
