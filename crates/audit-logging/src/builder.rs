@@ -158,6 +158,10 @@ impl Builder {
             signed: seal::signed_size(&*place.storage),
             signer: self.signer.as_deref(),
         };
+        let mut rings = Rings::locate(&place.storage, &place.path, &self.config)?;
+        if let Some(info) = trail::peek(&*place.storage, &place.path)? {
+            rings.refuse_used(info.trail_id)?;
+        }
         let mut trail = trail::open(&context, &self.config)?;
         if let Some((dir, _)) = &place.owned
             && trail.head == Head::EMPTY
@@ -169,7 +173,6 @@ impl Builder {
             })?;
         }
         let info = trail.info.clone();
-        let mut rings = Rings::locate(&place.storage, &place.path, &self.config)?;
         let mut salvage = rings.salvage(info.trail_id, trail.head, place.same_boot)?;
         let last_ring = place.last_ring.as_deref().filter(|id| *id != "none");
         salvage.tell(&mut trail, last_ring, place.same_boot);

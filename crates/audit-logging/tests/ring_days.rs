@@ -168,3 +168,31 @@ fn a_trail_that_was_cut_to_before_what_the_ring_knows_is_named() {
     let problem = told["ring_problem"].as_str().unwrap();
     assert!(problem.contains("the trail was cut: it had 3 entries, and has 2"), "{told}");
 }
+
+#[test]
+fn a_ring_that_is_used_is_not_taken_from_its_writer() {
+    let (dir, tmp) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let home = tmp.path().join("rings");
+    let logger =
+        AuditLogger::new(AuditConfig { flush_mode: lazy(), ..with_rings_in(dir.path(), &home) });
+    let logger = logger.unwrap();
+    drop(logger.emit(TestEvent::routine("first")).unwrap());
+    // The signpost of a copy, or of a backup that is tried out, leads to the same directory.
+    let copy = kill(dir.path());
+    let before = read(copy.path()).len();
+    let error = AuditLogger::new(config(copy.path())).err().unwrap();
+    assert!(matches!(error, OpenError::Locked { .. }), "{error:?}");
+    assert!(error.to_string().contains("emit ring"), "{error}");
+    assert_eq!(read(copy.path()).len(), before, "untouched");
+    // A second writer of the same trail, after its lock file was deleted.
+    std::fs::remove_file(dir.path().join("trail/lock")).unwrap();
+    let error = AuditLogger::new(with_rings_in(dir.path(), &home)).err().unwrap();
+    assert!(matches!(error, OpenError::Locked { .. }), "{error:?}");
+    drop(logger.emit(TestEvent::routine("second")).unwrap());
+    logger.shutdown_timeout(PATIENCE).unwrap();
+    assert_eq!(labels(&read(dir.path())), ["first", "second"]);
+    // Nobody uses it now, although a handle is still there.
+    let again = AuditLogger::new(with_rings_in(dir.path(), &home)).unwrap();
+    again.shutdown_timeout(PATIENCE).unwrap();
+    drop(logger);
+}

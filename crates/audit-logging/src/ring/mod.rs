@@ -265,6 +265,11 @@ impl Ring {
         self.cells.memory().damage()
     }
 
+    /// The writer has left: the next one may take what is in the ring's file.
+    pub(crate) fn let_go(&self) -> std::io::Result<()> {
+        self.cells.memory().let_go()
+    }
+
     /// True when everything that was accepted is durable in the trail.
     pub(crate) fn is_drained(&self) -> bool {
         self.cells.head() == self.cells.tail()

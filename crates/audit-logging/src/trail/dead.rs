@@ -23,10 +23,13 @@ use crate::config::MAX_QUEUE_BYTES;
 use crate::error::OpenError;
 use crate::ring::salvage::{Dead, salvage};
 use crate::ring::{CELL_BYTES, ENDING};
-use crate::storage::{QUARANTINE, Storage, TEMPORARY};
+use crate::storage::{QUARANTINE, Storage};
 
 /// Longer files are no rings.
 const MAX_RING_FILE: u64 = (MAX_QUEUE_BYTES as u64) * 2 + (1 << 20);
+
+/// Ending of a ring that was being made.
+const UNFINISHED: &str = ".ring.tmp";
 
 /// What dead processes left.
 #[derive(Default)]
@@ -52,17 +55,16 @@ impl Rings {
         let mut found = Salvage::default();
         let mut dead = Vec::new();
         for place in self.places() {
-            let names = place.storage.list("");
-            let names = names.map_err(|error| io_error(&place.path, "list", error))?;
-            let prefix = trail.to_string();
-            for name in names.iter().filter(|name| name.starts_with(&prefix)) {
-                if name.ends_with(ENDING) {
-                    let ring = self.open_dead(place, name, trail, same_boot, &mut found)?;
-                    dead.extend(ring.inspect(|ring| found.judge(name, ring, head, same_boot)));
-                } else if name.ends_with(&format!("{ENDING}{TEMPORARY}")) {
-                    let removed = place.storage.remove_ring(name);
-                    removed.map_err(|e| io_error(&place.path.join(name), "remove", e))?;
-                }
+            for name in &place.rings_of(trail, ENDING)? {
+                let ring = self.open_dead(place, name, trail, same_boot, &mut found)?;
+                dead.extend(ring.inspect(|ring| found.judge(name, ring, head, same_boot)));
+            }
+            for name in &place.rings_of(trail, UNFINISHED)? {
+                // One that is used is just being made, for a copy of this trail.
+                let removed = place.storage.is_ring_used(name).and_then(|is_used| {
+                    if is_used { Ok(()) } else { place.storage.remove_ring(name) }
+                });
+                removed.map_err(|e| io_error(&place.path.join(name), "remove", e))?;
             }
         }
         dead.sort_by_key(|ring: &Dead| ring.identity.started);

@@ -61,6 +61,17 @@ pub(crate) struct RingFile {
     name: String,
 }
 
+impl Place {
+    /// The rings of a trail here whose names have this ending.
+    pub(super) fn rings_of(&self, trail: Uuid, ending: &str) -> Result<Vec<String>, OpenError> {
+        let prefix = trail.to_string();
+        let mut names =
+            self.storage.list("").map_err(|error| io_error(&self.path, "list", error))?;
+        names.retain(|name| name.starts_with(&prefix) && name.ends_with(ending));
+        Ok(names)
+    }
+}
+
 impl Live {
     /// Hands the ring over to what callers and writer share.
     pub(crate) fn share(self) -> io::Result<(Arc<Shared>, RingFile)> {
@@ -80,6 +91,9 @@ impl Live {
 
 impl Drop for RingFile {
     fn drop(&mut self) {
+        if let Err(error) = self.shared.ring.let_go() {
+            tracing::warn!(%error, "the emit ring's lock could not be released");
+        }
         if self.shared.ring.is_drained() {
             remove(&*self.storage, &self.name);
         }
@@ -132,6 +146,23 @@ impl Rings {
         }
         gone.drain(..gone.len().saturating_sub(MAX_GONE));
         Ok(Rings { home, own, elsewhere, gone, signpost })
+    }
+
+    /// Refuses a trail whose ring is used: this directory is a copy of one that is being written, or
+    /// its lock file was taken away. Before anything is changed in the trail.
+    pub(crate) fn refuse_used(&self, trail: Uuid) -> Result<(), OpenError> {
+        for place in self.places() {
+            for name in place.rings_of(trail, ENDING)? {
+                let path = place.path.join(&name);
+                let is_used = place.storage.is_ring_used(&name);
+                if is_used.map_err(|error| io_error(&path, "look at the lock of", error))? {
+                    let holder = "it uses this emit ring; is this a copy of its trail, or was its \
+                                  lock file deleted?";
+                    return Err(OpenError::Locked { path, holder: holder.to_owned() });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Every directory that a ring may lie in.
