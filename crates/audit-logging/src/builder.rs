@@ -159,6 +159,10 @@ impl Builder {
             signed: seal::signed_size(&*place.storage),
             signer: self.signer.as_deref(),
         };
+        let mut rings = Rings::locate(&place.storage, &place.path, &self.config)?;
+        if let Some(info) = trail::peek(&*place.storage, &place.path)? {
+            rings.refuse_used(info.trail_id)?;
+        }
         let mut trail = trail::open(&context, &self.config)?;
         if let Some((dir, _)) = &place.owned
             && trail.head == Head::EMPTY
@@ -170,11 +174,10 @@ impl Builder {
             })?;
         }
         let info = trail.info.clone();
-        let rings = Rings::locate(&place.storage, &place.path, &self.config, info.trail_id)?;
-        let mut salvage = rings.salvage(&place.storage, place.same_boot)?;
+        let mut salvage = rings.salvage(info.trail_id, trail.head, place.same_boot)?;
         let last_ring = place.last_ring.as_deref().filter(|id| *id != "none");
         salvage.tell(&mut trail, last_ring, place.same_boot);
-        let live = rings.create(&self.config, trail.head, self.clock.now())?;
+        let live = rings.create(&self.config, info.trail_id, trail.head, self.clock.now())?;
         let ring_id = live.id.clone();
         let (shared, ring_file) = live.share().map_err(|source| OpenError::Io {
             operation: "mark the process that opens",
@@ -214,6 +217,7 @@ impl Builder {
         // After the lock file names the new ring, or an opening killed in between would seem to have
         // lost the old one.
         salvage.finish()?;
+        rings.forget_old()?;
         let sealing = sealer.start().map_err(OpenError::Thread)?;
         let keeping = keeper.start(place.owned.is_some()).map_err(OpenError::Thread)?;
         if let Some((dir, _)) = &place.owned {

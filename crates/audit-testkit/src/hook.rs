@@ -150,6 +150,10 @@ impl<H: Hook> Storage for HookStorage<H> {
         self.inner.publish_ring(name)
     }
 
+    fn is_ring_used(&self, name: &str) -> io::Result<bool> {
+        self.inner.is_ring_used(name)
+    }
+
     fn remove_ring(&self, name: &str) -> io::Result<()> {
         self.inner.remove_ring(name)
     }

@@ -236,6 +236,12 @@ impl AuditConfig {
             "queue_bytes",
             || format!("must be {MIN_QUEUE_BYTES} to {MAX_QUEUE_BYTES}"),
         )?;
+        let ring_dir = self.ring_dir.as_deref().map(|dir| dir.as_os_str().as_encoded_bytes());
+        check(
+            ring_dir.is_none_or(|dir| !dir.is_empty() && !dir.contains(&b'\n')),
+            "ring_dir",
+            || "must be the path of a directory, without a line break in it".into(),
+        )?;
         check(self.critical_reserve_percent <= 90, "critical_reserve_percent", || {
             "must be at most 90".into()
         })?;

@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::fstat;
+use rustix::fs::{FlockOperation, flock, fstat};
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, mmap_anonymous, munmap};
 
 use super::memory::Damage;
@@ -101,6 +101,14 @@ impl Mapping {
         } else {
             None
         })
+    }
+}
+
+impl Mapping {
+    /// Lets go of the file's lock, whoever still holds the mapping. Not in a forked child, whose
+    /// descriptor is the parent's: it would let go of the parent's lock.
+    pub(super) fn unlock(&self) -> io::Result<()> {
+        if self.mark.is_child() { Ok(()) } else { Ok(flock(&self.file, FlockOperation::Unlock)?) }
     }
 }
 

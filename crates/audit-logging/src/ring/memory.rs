@@ -57,6 +57,18 @@ impl RingMemory {
         }
     }
 
+    /// The ring is used by nobody any more: whoever finds its file may take what is in it.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub(crate) fn let_go(&self) -> std::io::Result<()> {
+        match &*self.kind {
+            Kind::Plain(_) => Ok(()),
+            #[cfg(not(any(loom, shuttle)))]
+            Kind::Mapped(mapping) => mapping.unlock(),
+        }
+    }
+
     /// What became of the file behind it: `None` when all is well.
     ///
     /// # Errors

@@ -37,7 +37,7 @@ pub use self::memory::RingMemory;
 pub(crate) use self::memory::{Damage, words_for};
 
 /// Bytes of a cell.
-const CELL_BYTES: usize = CELL_WORDS * WORD;
+pub(crate) const CELL_BYTES: usize = CELL_WORDS * WORD;
 /// How a ring is used.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Options {
@@ -263,6 +263,11 @@ impl Ring {
     /// What a stranger did to the ring's file.
     pub(crate) fn damage(&self) -> std::io::Result<Option<Damage>> {
         self.cells.memory().damage()
+    }
+
+    /// The writer has left: the next one may take what is in the ring's file.
+    pub(crate) fn let_go(&self) -> std::io::Result<()> {
+        self.cells.memory().let_go()
     }
 
     /// True when everything that was accepted is durable in the trail.

@@ -291,7 +291,7 @@ impl Storage for DirStorage {
         Ok(Space { total: stat.f_blocks * stat.f_frsize, free: stat.f_bavail * stat.f_frsize })
     }
 
-    /// `unlinkat`, `openat(O_EXCL)`, `fstatfs`, `fallocate`, `mmap`, `madvise`.
+    /// `unlinkat`, `openat(O_EXCL)`, `fstatfs`, `flock`, `fallocate`, `mmap`, `madvise`.
     fn create_ring(&self, name: &str, cells: u64) -> io::Result<RingMemory> {
         let temporary = format!("{name}{TEMPORARY}");
         // What a crash left under this name was not finished.
@@ -308,6 +308,15 @@ impl Storage for DirStorage {
     /// `renameat`.
     fn publish_ring(&self, name: &str) -> io::Result<()> {
         Ok(renameat(&*self.dir, format!("{name}{TEMPORARY}"), &*self.dir, name)?)
+    }
+
+    /// `openat`, `flock`.
+    fn is_ring_used(&self, name: &str) -> io::Result<bool> {
+        match open_checked(&self.dir, name, OFlags::RDONLY) {
+            Ok(file) => ring_file::is_used(&file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// `unlinkat`.

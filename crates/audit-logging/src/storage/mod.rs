@@ -141,6 +141,15 @@ pub trait Storage: Send + Sync + 'static {
         Ok(())
     }
 
+    /// True when the writer that made this ring still uses it, here or in another process.
+    ///
+    /// # Errors
+    /// The operating system's; a file that is not there is used by nobody.
+    fn is_ring_used(&self, name: &str) -> io::Result<bool> {
+        let _ = name;
+        Ok(false)
+    }
+
     /// Removes a ring that holds nothing any more. Not durable: one that comes back is compared
     /// with the trail and removed again.
     ///

@@ -2,12 +2,14 @@
 //!
 //! What must stay true here: it lies on a file system where what is stored into a shared mapping
 //! belongs to this machine's page cache, and its blocks are reserved before it is mapped: a full
-//! disk is an error at the start, not a signal in the middle of a request.
+//! disk is an error at the start, not a signal in the middle of a request. It is locked from before
+//! it has its name until its writer has left or its process has ended: who finds it unlocked finds
+//! a dead ring.
 
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{FallocateFlags, fallocate, fstatfs, ftruncate};
+use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock, fstatfs, ftruncate};
 use rustix::io::{Errno, retry_on_intr};
 
 use crate::ring::mapping::Mapping;
@@ -32,7 +34,17 @@ const UNSUITABLE: &[(u64, &str)] = &[
     (0x786f_4256, "VirtualBox shared folder"),
 ];
 
-/// Makes an empty file a ring's and maps it.
+/// True while the writer whose ring this is lives. A shared lock, so that two who ask do not take
+/// each other for it.
+pub(super) fn is_used(file: &OwnedFd) -> io::Result<bool> {
+    match retry_on_intr(|| flock(file, FlockOperation::NonBlockingLockShared)) {
+        Ok(()) => Ok(false),
+        Err(Errno::WOULDBLOCK) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Makes an empty file a ring's, locks and maps it.
 pub(super) fn map(file: OwnedFd, cells: u64) -> io::Result<RingMemory> {
     let kind = fstatfs(&file)?.f_type;
     // As 32 bits: f_type is signed on some machines, and the numbers are sign-extended then.
@@ -40,6 +52,7 @@ pub(super) fn map(file: OwnedFd, cells: u64) -> io::Result<RingMemory> {
         let problem = format!("{name} does not keep what a killed process stored in a mapping");
         return Err(io::Error::new(io::ErrorKind::Unsupported, problem));
     }
+    flock(&file, FlockOperation::NonBlockingLockExclusive)?;
     let words = words_for(cells);
     let bytes = words as u64 * 8;
     match retry_on_intr(|| fallocate(&file, FallocateFlags::empty(), 0, bytes)) {

@@ -9,6 +9,8 @@
     reason = "tests"
 )]
 
+pub mod rings;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
