@@ -105,6 +105,14 @@ pub(crate) fn battery(root: &Path, campaign: &str, args: &[&str]) -> Result<(), 
     run(root, &mut cargo)
 }
 
+/// A program of the test kit: the simulated disk, a long trail.
+pub(crate) fn example(root: &Path, name: &str, args: &[&str]) -> Result<(), String> {
+    let mut cargo = metadata::cargo();
+    cargo.args(["run", "--release", "--locked", "-p", "audit-testkit", "--example", name, "--"]);
+    cargo.args(args);
+    run(root, &mut cargo)
+}
+
 /// The models of the ring, with each checker in turn.
 pub(crate) fn model(root: &Path) -> Result<(), String> {
     let target = metadata::target_directory(root)?.join("models");
