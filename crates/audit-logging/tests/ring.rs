@@ -14,27 +14,13 @@ use std::path::{Path, PathBuf};
 use audit_logging::{AuditConfig, AuditLogger, OpenError};
 use audit_testkit::read::{Line, labels};
 use audit_testkit::{CountingStorage, TestEvent};
-use common::{PATIENCE, config, durable, lazy, open_over, storage, with_mode};
+use common::{PATIENCE, config, copy_all, durable, lazy, open_over, storage, with_mode};
 
 /// Copies the trail of `dir` as it stands into a new directory.
 fn kill(dir: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     copy_all(&dir.join("trail"), &copy.path().join("trail"));
     copy
-}
-
-fn copy_all(from: &Path, to: &Path) {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().mode(0o700).create(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_all(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 fn rings(dir: &Path) -> Vec<PathBuf> {
