@@ -125,6 +125,16 @@ impl SimDisk {
         SimDisk(Arc::new(Mutex::new(state)))
     }
 
+    /// Gives a file other bytes, as if they had been left so.
+    ///
+    /// # Panics
+    /// There is no such file.
+    pub fn overwrite(&self, name: &str, bytes: Vec<u8>) {
+        let mut state = self.lock();
+        let file = state.find(name).expect("a file of this name");
+        state.files[file] = SimFile::left(bytes);
+    }
+
     /// The process that used it is gone, so what it mapped stays as it stands.
     fn after_death(&self) -> State {
         let mut state = self.lock();
