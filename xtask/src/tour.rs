@@ -104,8 +104,7 @@ fn play(root: &Path, program: &Path, page: &str, small: bool) -> Result<String, 
 
 /// What a command prints, and its exit code if it is not 0.
 fn run(scratch: &Path, program: &Path, command: &str, small: bool) -> Result<String, String> {
-    let command =
-        if small { command.replace(MILLION.0, MILLION.1) } else { command.to_owned() };
+    let command = if small { command.replace(MILLION.0, MILLION.1) } else { command.to_owned() };
     let path = std::env::var("PATH").unwrap_or_default();
     let output = Command::new("bash")
         .arg("-c")
@@ -155,9 +154,6 @@ mod tests {
             masked("3 found; searched 1000009 entries in 2 segments, 507.3 MB, in 0.61 s"),
             "3 found searched # entries in 2 segments # # in # s"
         );
-        assert_eq!(
-            masked("2026-11-25 09:30:00.123   17 ! auth.failure"),
-            "# # 17 ! auth.failure"
-        );
+        assert_eq!(masked("2026-11-25 09:30:00.123   17 ! auth.failure"), "# # 17 ! auth.failure");
     }
 }

@@ -4,23 +4,20 @@
 //! its end after that was seen. A closed segment is never written again, so no line is missed when
 //! the writer rotates while this reads.
 
-use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::PathBuf;
 
 use audit_core::segment::SegmentName;
 
 use crate::line::{Line, LineKind, LineReader, Span};
-use crate::{DirSource, ReadError};
+use crate::{ReadError, Source};
 
 /// Reads a trail forward from some place.
 #[derive(Debug)]
 pub struct TrailReader {
-    source: DirSource,
+    source: Source,
     current: Option<Current>,
     /// Segments up to this one are done.
     after: Option<SegmentName>,
-    digested: BTreeSet<SegmentName>,
     /// Segments that are there for sure, in order.
     known: Vec<SegmentName>,
 }
@@ -29,7 +26,7 @@ pub struct TrailReader {
 struct Current {
     name: SegmentName,
     path: PathBuf,
-    lines: LineReader<File>,
+    lines: LineReader,
     /// A newer segment exists.
     closed: bool,
     /// Its last line, which has no LF, was given out.
@@ -58,21 +55,13 @@ pub struct SegmentEnd {
     pub name: SegmentName,
     /// How long it is.
     pub bytes: u64,
-    /// The SHA-256 of all of it, if that was asked for.
-    pub sha256: Option<[u8; 32]>,
 }
 
 impl TrailReader {
     /// Reads a trail from its first segment.
     #[must_use]
-    pub const fn new(source: DirSource) -> TrailReader {
-        TrailReader {
-            source,
-            current: None,
-            after: None,
-            digested: BTreeSet::new(),
-            known: Vec::new(),
-        }
+    pub fn new(source: impl Into<Source>) -> TrailReader {
+        TrailReader { source: source.into(), current: None, after: None, known: Vec::new() }
     }
 
     /// Reads a trail from a place in it that is the beginning of a line.
@@ -80,19 +69,13 @@ impl TrailReader {
     /// # Errors
     /// When the segment cannot be read.
     pub fn starting_at(
-        source: DirSource,
+        source: impl Into<Source>,
         name: SegmentName,
         offset: u64,
     ) -> Result<TrailReader, ReadError> {
         let mut reader = TrailReader::new(source);
         reader.open(name, offset)?;
         Ok(reader)
-    }
-
-    /// Has the digests of these segments taken on the way.
-    pub(crate) fn digesting(mut self, segments: BTreeSet<SegmentName>) -> TrailReader {
-        self.digested = segments;
-        self
     }
 
     /// Passes over the segments up to this one.
@@ -178,12 +161,10 @@ impl TrailReader {
 
     /// Makes `name` the current segment; if retention was faster, passes over it.
     fn open(&mut self, name: SegmentName, offset: u64) -> Result<(), ReadError> {
-        let path = self.source.path().join(name.to_string());
         match self.source.open_segment(name)? {
-            Some(file) => {
-                let digested = self.digested.contains(&name);
-                let lines =
-                    LineReader::new(file, offset, digested).map_err(ReadError::io(&path))?;
+            Some(segment) => {
+                let path = self.source.place_of(&segment.file_name());
+                let lines = LineReader::new(segment.file, offset);
                 self.current = Some(Current { name, path, lines, closed: false, torn: false });
             }
             None => self.after = Some(name),
@@ -193,7 +174,6 @@ impl TrailReader {
 
     fn leave(&mut self, current: Current) -> SegmentEnd {
         self.after = Some(current.name);
-        let (bytes, sha256) = current.lines.finish();
-        SegmentEnd { name: current.name, bytes, sha256 }
+        SegmentEnd { name: current.name, bytes: current.lines.end() }
     }
 }

@@ -17,7 +17,7 @@ mod trail;
 mod tree;
 
 pub use finding::{Finding, FindingKind, Findings, Severity};
-pub use item::Item;
+pub use item::{Item, Unended};
 pub use keys::EpochKey;
 pub use scan::{Scanner, StoredHashes};
 pub use seals::{Bound, Read, Seal, Seals};

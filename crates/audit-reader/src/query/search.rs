@@ -14,11 +14,11 @@ use super::prefilter::Prefilter;
 use super::run::{Hit, Render, Searched};
 use super::{Cursor, Order, Query};
 use crate::scan::{Ending, Plan, Reader};
-use crate::{DirSource, Progress, ReadError};
+use crate::{Progress, ReadError, Source};
 
 /// What every thread needs to know.
 pub(super) struct Search<'a> {
-    source: &'a DirSource,
+    source: &'a Source,
     plan: &'a Plan,
     order: Order,
     filter: Filter<'a>,
@@ -58,7 +58,7 @@ struct Match {
 impl<'a> Search<'a> {
     pub(super) fn new(
         query: &'a Query,
-        source: &'a DirSource,
+        source: &'a Source,
         plan: &'a Plan,
         seq: (u64, Option<u64>),
         render: Option<Render<'a>>,

@@ -7,7 +7,7 @@ use audit_core::entry::Entry;
 use audit_core::note::MAX_NOTE;
 use serde::Serialize;
 
-use crate::{DirSource, ReadError, Verdict, prove, verify};
+use crate::{ReadError, Source, Verdict, prove, verify};
 
 /// What is known of the trail's integrity.
 #[derive(Debug, Serialize)]
@@ -61,7 +61,7 @@ impl Integrity {
 
     /// Attaches the evidence for entries from `first` to `last`.
     pub(super) fn checked(
-        source: &DirSource,
+        source: &Source,
         verification: verify::Report,
         range: Option<(u64, u64)>,
     ) -> Result<Integrity, ReadError> {
@@ -91,7 +91,7 @@ impl Integrity {
 }
 
 impl Checked {
-    fn attach(&mut self, source: &DirSource, seq: u64) {
+    fn attach(&mut self, source: &Source, seq: u64) {
         match prove(source, seq) {
             Ok(evidence) => self.proofs.push(AttachedProof {
                 seq,
@@ -105,7 +105,7 @@ impl Checked {
 }
 
 /// When the first entry that the trail still has was made, as its timestamp says.
-pub(super) fn oldest(source: &DirSource) -> Result<Option<(u64, String)>, ReadError> {
+pub(super) fn oldest(source: &Source) -> Result<Option<(u64, String)>, ReadError> {
     let mut reader = crate::TrailReader::new(source.clone());
     Ok(match reader.step()? {
         crate::Step::Line(_, line) => {

@@ -5,12 +5,12 @@
 //! the report cannot know is part of it; nothing in it says that a requirement is met.
 //!
 //! ```
-//! use audit_reader::DirSource;
+//! use audit_reader::Source;
 //! use audit_reader::report::{Kind, Options, Request, report, to_html};
 //!
 //! # fn main() -> Result<(), audit_reader::QueryError> {
 //! # let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/vectors/healthy");
-//! let source = DirSource::open(dir.as_ref())?;
+//! let source = Source::open(dir.as_ref())?;
 //! let report = report(&source, Request::new(Kind::Soc2), Options::default())?;
 //! assert_eq!(report.totals.entries, 300);
 //! assert!(to_html(&report).starts_with("<!doctype html>"));
@@ -53,7 +53,7 @@ pub use tally::{ClassCount, Listed, Listing, Totals};
 pub use timeline::{Bucket, Results, Timeline, Unit};
 pub use top::{Row, Table};
 
-use crate::{DirSource, Progress, Query, QueryError, QueryOptions, Searched, trail_info, verify};
+use crate::{Progress, Query, QueryError, QueryOptions, Searched, Source, trail_info, verify};
 use class::{Class, Classifier};
 use measure::Facts;
 use subject::Concern;
@@ -197,7 +197,7 @@ pub struct Report {
 /// # Errors
 /// When the request contradicts itself, or the trail cannot be read.
 pub fn report(
-    source: &DirSource,
+    source: &Source,
     request: Request,
     options: Options<'_>,
 ) -> Result<Report, QueryError> {
@@ -260,7 +260,7 @@ pub fn report(
 
 /// The pass over the entries.
 fn read(
-    source: &DirSource,
+    source: &Source,
     request: &Request,
     jobs: usize,
     progress: Option<&mut dyn FnMut(Progress)>,

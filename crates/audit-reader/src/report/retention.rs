@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::integrity::oldest;
-use crate::{DirSource, ReadError};
+use crate::{ReadError, Source};
 
 /// The state of the trail's keeping.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -23,7 +23,7 @@ pub struct Retention {
 }
 
 impl Retention {
-    pub(super) fn of(source: &DirSource) -> Result<Retention, ReadError> {
+    pub(super) fn of(source: &Source) -> Result<Retention, ReadError> {
         let (first_seq, time) = oldest(source)?.unzip();
         Ok(Retention {
             first_seq,

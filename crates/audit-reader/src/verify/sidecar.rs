@@ -14,7 +14,7 @@ use audit_core::verify::{Finding, FindingKind as Kind};
 use serde::de::DeserializeOwned;
 
 use super::facts::{EntryZero, SegmentFacts};
-use crate::{DirSource, ReadError};
+use crate::{ReadError, Source};
 
 /// The only hash of format version 1.
 const HASH: &str = "sha256";
@@ -32,7 +32,7 @@ pub(super) enum Json<T> {
 }
 
 impl<T: DeserializeOwned> Json<T> {
-    fn read(source: &DirSource, name: &str, limit: u64) -> Result<Json<T>, ReadError> {
+    fn read(source: &Source, name: &str, limit: u64) -> Result<Json<T>, ReadError> {
         Ok(match source.small_file(name, limit)? {
             None => Json::Absent,
             Some(bytes) => match serde_json::from_slice(&bytes) {
@@ -53,7 +53,7 @@ pub(super) struct Sidecars {
 }
 
 impl Sidecars {
-    pub(super) fn read(source: &DirSource) -> Result<Sidecars, ReadError> {
+    pub(super) fn read(source: &Source) -> Result<Sidecars, ReadError> {
         let mut digests = BTreeMap::new();
         for name in source.digests()? {
             if let Some(digest) = read_digest(source, name)? {
@@ -72,6 +72,11 @@ impl Sidecars {
         let rows = self.rows().iter().filter(|row| row.sha256.is_some());
         let rows = rows.filter_map(|row| SegmentName::parse(&row.filename));
         rows.chain(self.digests.keys().copied()).collect()
+    }
+
+    /// The segments that are closed, as they have a `.sha256`.
+    pub(super) fn closed(&self) -> BTreeSet<SegmentName> {
+        self.digests.keys().copied().collect()
     }
 
     /// The first key, as `trail.json` says.
@@ -130,7 +135,7 @@ impl Sidecars {
     /// Holds the `.sha256` files against the segments.
     pub(super) fn check_digests(
         &self,
-        source: &DirSource,
+        source: &Source,
         facts: &[SegmentFacts],
         report: &mut dyn FnMut(Finding),
     ) -> Result<(), ReadError> {
@@ -197,7 +202,7 @@ impl Sidecars {
     /// Reports the segments that are spoken of, but neither there nor deleted by retention.
     pub(super) fn check_missing(
         &self,
-        source: &DirSource,
+        source: &Source,
         facts: &[SegmentFacts],
         deleted: &BTreeSet<String>,
         report: &mut dyn FnMut(Finding),
@@ -213,16 +218,13 @@ impl Sidecars {
         // Retention may have been at work since the sidecars were read: they have it by now.
         let now = read_manifest(source)?;
         for (name, file) in missing {
-            let digest = source.has(&format!("{name}.sha256"));
+            let digest = source.has(&format!("{name}.sha256"))?;
             let row = match &now {
                 Json::Read(manifest) => manifest.files.iter().any(|row| row.filename == file),
                 Json::Absent | Json::Malformed(_) => false,
             };
             if !digest && !row {
                 continue;
-            }
-            if source.has(&format!("{file}.zst")) {
-                return Err(ReadError::Archived(source.path().join(format!("{file}.zst"))));
             }
             let expected = if row { "the segment listed in manifest.json" } else { "its segment" };
             let finding = Finding::new(Kind::SegmentMissing).in_file(file);
@@ -232,14 +234,14 @@ impl Sidecars {
     }
 }
 
-fn read_manifest(source: &DirSource) -> Result<Json<Manifest>, ReadError> {
+fn read_manifest(source: &Source) -> Result<Json<Manifest>, ReadError> {
     Json::read(source, "manifest.json", MAX_MANIFEST)
 }
 
 /// Reads the `.sha256` file of a segment: `<hex>  <file name>` and LF. `Err` is what stands there
 /// instead.
 fn read_digest(
-    source: &DirSource,
+    source: &Source,
     name: SegmentName,
 ) -> Result<Option<Result<Hash, String>>, ReadError> {
     let bytes = source.small_file(&format!("{name}.sha256"), MAX_SMALL)?;
@@ -257,13 +259,13 @@ fn difference(row: &ManifestFile, segment: &SegmentFacts) -> Option<(String, Str
         Some((format!("{what} {said}"), is.to_string()))
     };
     let at_most = |said: u64, is: u64| if closed { said == is } else { said <= is };
-    if !at_most(row.event_count, segment.entries) {
-        return differ("event_count", &row.event_count, &segment.entries);
+    if !at_most(row.event_count, segment.entries.count) {
+        return differ("event_count", &row.event_count, &segment.entries.count);
     }
     if !at_most(row.size_bytes, segment.bytes) {
         return differ("size_bytes", &row.size_bytes, &segment.bytes);
     }
-    let first = segment.first.as_ref()?;
+    let first = segment.entries.first.as_ref()?;
     if row.first_seq != first.seq {
         return differ("first_seq", &row.first_seq, &first.seq);
     }
@@ -277,7 +279,7 @@ fn difference(row: &ManifestFile, segment: &SegmentFacts) -> Option<(String, Str
     if !closed {
         return None;
     }
-    let (last_id, last_hash) = segment.last?;
+    let (last_id, last_hash) = segment.entries.last?;
     if row.last_audit_id != Some(last_id) {
         return differ("last_audit_id", &option(row.last_audit_id), &last_id);
     }

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use audit_reader::report::{self, Integrity, Kind, Options, Report, Request};
-use audit_reader::{DirSource, Edge, Verdict};
+use audit_reader::{Edge, Source, Verdict};
 use clap::ValueEnum;
 
 use super::Exit;
@@ -124,7 +124,7 @@ impl From<Framework> for Kind {
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     let request = args.request()?;
-    let source = DirSource::open(&args.dir)?;
+    let source = Source::open(&args.dir)?;
     let mut options = Options::default();
     if !args.no_verify {
         options.verification = Some(verified(&args.dir, &args.trust, args.jobs)?);

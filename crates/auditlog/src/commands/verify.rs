@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use audit_reader::{Freshness, KeyTrust, Report, Severity, Verdict, VerifyOptions, verify_dir};
+use audit_reader::{Freshness, KeyTrust, Report, Severity, Source, Verdict, VerifyOptions, verify};
 
 use super::Exit;
 use crate::error::CliError;
@@ -56,7 +56,7 @@ pub(crate) fn verified(dir: &Path, trust: &Trust, jobs: Option<usize>) -> Result
     }
     let bar = Bar::new("verifying");
     let mut tell = |progress| bar.show(progress);
-    let report = verify_dir(dir, options.with_progress(&mut tell));
+    let report = verify(Source::open(dir)?, options.with_progress(&mut tell));
     bar.clear();
     Ok(report?)
 }
