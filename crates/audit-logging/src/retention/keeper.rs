@@ -122,7 +122,11 @@ impl Keeper {
 
     /// Ends the thread and whatever is being done, and lets nothing begin any more.
     pub(crate) fn stop(&self) {
-        self.stop.store(true, Ordering::Relaxed);
+        {
+            // Under the lock that the thread looks under before it sleeps, or it could sleep through this.
+            let _bell = self.bell.0.lock().unwrap_or_else(PoisonError::into_inner);
+            self.stop.store(true, Ordering::Relaxed);
+        }
         self.bell.1.notify_all();
         *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
     }
