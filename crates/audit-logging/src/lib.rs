@@ -27,6 +27,7 @@ mod metrics;
 mod progress;
 mod receipt;
 mod ring;
+mod running;
 mod seal;
 mod shared;
 mod signals;
