@@ -13,7 +13,7 @@ use std::process::Command;
 
 use audit_logging::{AuditConfig, AuditLogger, OpenError, WaitError};
 use audit_testkit::TestEvent;
-use audit_testkit::read::labels;
+use audit_testkit::read::{labels, of_type};
 use common::rings::{kill, killed, live, only_ring, read, recovered, reopen, rings};
 use common::{PATIENCE, config, durable, lazy, with_mode};
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -264,4 +264,32 @@ fn an_opening_that_gets_no_thread_accuses_nobody_of_taking_its_ring() {
     let [told] = recovered(&lines)[..] else { panic!("{lines:#?}") };
     assert!(told.get("ring_problem").is_none(), "{told}");
     assert!(rings(&trail).is_empty());
+}
+
+#[test]
+fn a_ring_that_is_moved_or_replaced_while_it_is_used_is_noticed() {
+    type Take = fn(&Path, &Path);
+    let ways: [Take; 3] = [
+        |ring, away| std::fs::rename(ring, away).unwrap(),
+        |ring, away| {
+            std::fs::hard_link(ring, away).unwrap();
+            std::fs::remove_file(ring).unwrap();
+        },
+        |ring, away| {
+            std::fs::copy(ring, away).unwrap();
+            std::fs::rename(away, ring).unwrap();
+        },
+    ];
+    for take in ways {
+        let dir = tempfile::tempdir().unwrap();
+        let logger = AuditLogger::new(config(dir.path())).unwrap();
+        take(&only_ring(dir.path()), &dir.path().join("away"));
+        durable(&logger, "one");
+        durable(&logger, "two");
+        logger.shutdown_timeout(PATIENCE).unwrap();
+        let lines = read(dir.path());
+        let told: Vec<_> = of_type(&lines, "audit.storage_failed");
+        assert_eq!(told.len(), 1);
+        assert!(told[0].raw.contains("emit ring was deleted, moved or replaced"), "{told:?}");
+    }
 }

@@ -292,8 +292,9 @@ impl Writer {
             Some(Damage::Resized) => Err(self.ring_fault("another process changed its length")),
             Some(Damage::Unlinked) => {
                 self.is_ring_lost = true;
-                let problem = "the emit ring was deleted by another process: until the logger is \
-                               opened again, a killed process loses events that are not durable";
+                let problem = "the emit ring was deleted, moved or replaced by another process: until \
+                               the logger is opened again, a killed process loses events that are \
+                               not durable";
                 tracing::error!("{problem}");
                 self.failures.push(abandon::StorageFailure::of_ring(problem));
                 self.report_failures()
