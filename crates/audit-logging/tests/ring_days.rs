@@ -293,3 +293,37 @@ fn a_ring_that_is_moved_or_replaced_while_it_is_used_is_noticed() {
         assert!(told[0].raw.contains("emit ring was deleted, moved or replaced"), "{told:?}");
     }
 }
+
+/// Makes one record of a ring's bytes say something else, with a checksum that fits.
+fn forge(ring: &mut [u8], from: &str, to: &str) {
+    let at = find(ring, from);
+    ring[at..at + to.len()].copy_from_slice(to.as_bytes());
+    let body = ring[..at].windows(12).rposition(|w| w == b"\"audit_id\":\"").unwrap();
+    let word = |at: usize| u64::from_le_bytes(ring[at..][..8].try_into().unwrap());
+    let (commit, seal, salt) = (body - 24, word(body - 16), word(32));
+    let mut sum = crc32c::crc32c(&ring[body..][..(seal & 0xff_ffff) as usize]);
+    sum = crc32c::crc32c_append(sum, &(word(commit) ^ salt).to_le_bytes());
+    sum = crc32c::crc32c_append(sum, &word(body - 8).to_le_bytes());
+    sum = crc32c::crc32c_append(sum, &(seal as u32).to_le_bytes());
+    ring[body - 12..body - 8].copy_from_slice(&sum.to_le_bytes());
+}
+
+#[test]
+fn records_that_are_no_events_do_not_keep_the_others_out() {
+    // A member that is none, and an entry that only the writer makes.
+    for (from, to) in [("\"result\":", "\"resul7\":"), ("data.read", "audit.hel")] {
+        let dir = tempfile::tempdir().unwrap();
+        killed(dir.path(), None, &["one", "two"]);
+        change_ring(dir.path(), |ring| forge(ring, from, to));
+        let ring = only_ring(dir.path());
+        let left = std::fs::read(&ring).unwrap();
+        let lines = reopen(dir.path());
+        assert_eq!(labels(&lines), ["written", "one"]);
+        let told = recovered(&lines)[0];
+        let problem = told["ring_problem"].as_str().unwrap();
+        assert!(problem.contains("records that are no events: 1"), "{told}");
+        assert_eq!(told["entries_salvaged"], 1, "{told}");
+        let kept = dir.path().join("trail/quarantine").join(ring.file_name().unwrap());
+        assert_eq!(std::fs::read(kept).unwrap(), left);
+    }
+}
