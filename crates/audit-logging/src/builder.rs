@@ -18,6 +18,7 @@ use crate::config::{AuditConfig, AuditMode};
 use crate::error::OpenError;
 use crate::logger::{AuditLogger, Open};
 use crate::retention::{Keeper, KeeperParts, write_settings};
+use crate::running::{self, Ending};
 use crate::seal::{self, ResumeError, Sealer};
 use crate::shared::Shared;
 use crate::storage::{DirStorage, Storage, TrailLock};
@@ -179,7 +180,7 @@ impl Builder {
         salvage.tell(&mut trail, last_ring, place.same_boot);
         let live = rings.create(&self.config, info.trail_id, trail.head, self.clock.now())?;
         let ring_id = live.id.clone();
-        let (shared, ring_file) = live.share().map_err(|source| OpenError::Io {
+        let (shared, mut ring_file) = live.share().map_err(|source| OpenError::Io {
             operation: "mark the process that opens",
             path: place.path.clone(),
             source,
@@ -209,6 +210,7 @@ impl Builder {
             last_control: trail.last_control,
         }));
         let writer = Writer::start(parts, trail)?;
+        ring_file.to_be_named();
         if let Some((dir, lock)) = &place.owned {
             // The trail is open and says so durably: from now on this is the last writer's boot.
             let started = rfc3339(self.clock.now());
@@ -218,33 +220,17 @@ impl Builder {
         // lost the old one.
         salvage.finish()?;
         rings.forget_old()?;
-        let sealing = sealer.start().map_err(OpenError::Thread)?;
-        let keeping = keeper.start(place.owned.is_some()).map_err(OpenError::Thread)?;
         if let Some((dir, _)) = &place.owned {
             write_settings(dir, &self.config);
         }
-        let lock = place.owned.map(|(_, lock)| lock);
-        let ending = Arc::clone(&shared);
-        let closing = (Arc::clone(&sealer), Arc::clone(&keeper));
-        let thread = std::thread::Builder::new()
-            .name("audit-writer".to_owned())
-            .spawn(move || {
-                writer.run();
-                let (sealer, keeper) = closing;
-                sealer.stop();
-                // A panic of the sealer was told to those who wait when it happened.
-                drop(sealing.join());
-                keeper.stop();
-                if keeping.join().is_err() {
-                    tracing::error!("the keeper panicked (a bug: report it)");
-                }
-                drop(ring_file);
-                // The lock goes before those who wait for the end are told, so that they may open
-                // the trail again at once.
-                drop(lock);
-                ending.progress.finish();
-            })
-            .map_err(OpenError::Thread)?;
+        let ending = Ending {
+            sealer: Arc::clone(&sealer),
+            keeper: Arc::clone(&keeper),
+            ring_file,
+            lock: place.owned.map(|(_, lock)| lock),
+            shared: Arc::clone(&shared),
+        };
+        let thread = running::start(writer, ending).map_err(OpenError::Thread)?;
         Ok(AuditLogger::from_open(Some(Arc::new(Open {
             shared,
             clock: self.clock,

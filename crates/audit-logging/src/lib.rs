@@ -28,6 +28,7 @@ mod progress;
 mod receipt;
 pub mod retention;
 mod ring;
+mod running;
 mod seal;
 mod shared;
 mod signals;

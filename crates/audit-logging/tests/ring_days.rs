@@ -5,13 +5,18 @@
 
 mod common;
 
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::Command;
 
-use audit_logging::{AuditConfig, AuditLogger, OpenError};
+use audit_logging::{AuditConfig, AuditLogger, OpenError, WaitError};
 use audit_testkit::TestEvent;
-use audit_testkit::read::labels;
+use audit_testkit::read::{labels, of_type};
 use common::rings::{kill, killed, live, only_ring, read, recovered, reopen, rings};
 use common::{PATIENCE, config, durable, lazy, with_mode};
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 #[test]
 fn a_life() {
@@ -195,4 +200,130 @@ fn a_ring_that_is_used_is_not_taken_from_its_writer() {
     let again = AuditLogger::new(with_rings_in(dir.path(), &home)).unwrap();
     again.shutdown_timeout(PATIENCE).unwrap();
     drop(logger);
+}
+
+#[test]
+fn a_poisoned_writer_whose_ring_is_empty_leaves_one_that_nobody_misses() {
+    let dir = tempfile::tempdir().unwrap();
+    let trail = dir.path().join("trail");
+    let logger = AuditLogger::new(config(dir.path())).unwrap();
+    durable(&logger, "one");
+    logger.seal_blocking().unwrap();
+    // `audit.closed` cannot be written: a stranger's byte is in the segment, and the name of the
+    // segment after it is taken.
+    let segment = common::segment_files(dir.path()).pop().unwrap();
+    std::fs::File::options().append(true).open(&segment).unwrap().write_all(b"x").unwrap();
+    let name = segment.file_name().unwrap().to_str().unwrap();
+    let next = trail.join(name.replace(".audit", "-1.audit"));
+    std::fs::create_dir(&next).unwrap();
+    let outcome = logger.shutdown_timeout(PATIENCE);
+    assert!(matches!(outcome, Err(WaitError::Poisoned(_))), "{outcome:?}");
+    std::fs::remove_dir(&next).unwrap();
+    let lines = reopen(dir.path());
+    assert_eq!(labels(&lines), ["one"]);
+    let [told] = recovered(&lines)[..] else { panic!("{lines:#?}") };
+    assert!(told.get("ring_problem").is_none(), "{told}");
+    assert!(rings(&trail).is_empty());
+}
+
+/// In a process that may have no more threads, opens a trail.
+#[test]
+fn an_opening_without_threads() {
+    let Some(dir) = std::env::var_os("NO_THREADS_DIR") else { return };
+    let one = Rlimit { current: Some(1), maximum: Some(1) };
+    setrlimit(Resource::Nproc, one).unwrap();
+    let error = AuditLogger::new(config(Path::new(&dir))).err().unwrap();
+    assert!(matches!(error, OpenError::Thread(_)), "{error:?}");
+}
+
+#[test]
+fn an_opening_that_gets_no_thread_accuses_nobody_of_taking_its_ring() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o777)).unwrap();
+    let trail = dir.path().join("trail");
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "an_opening_without_threads", "--test-threads", "1"]);
+    // The limit does not hold root.
+    let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+    if is_root {
+        command.uid(65_534);
+    }
+    let output = command.env("NO_THREADS_DIR", dir.path()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    if is_root {
+        let mut stack = vec![trail.clone()];
+        while let Some(path) = stack.pop() {
+            std::os::unix::fs::chown(&path, Some(0), Some(0)).unwrap();
+            if path.is_dir() {
+                stack.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            }
+        }
+    }
+    assert_eq!(rings(&trail).len(), 1, "empty, and not missed");
+    let lines = reopen(dir.path());
+    let [told] = recovered(&lines)[..] else { panic!("{lines:#?}") };
+    assert!(told.get("ring_problem").is_none(), "{told}");
+    assert!(rings(&trail).is_empty());
+}
+
+#[test]
+fn a_ring_that_is_moved_or_replaced_while_it_is_used_is_noticed() {
+    type Take = fn(&Path, &Path);
+    let ways: [Take; 3] = [
+        |ring, away| std::fs::rename(ring, away).unwrap(),
+        |ring, away| {
+            std::fs::hard_link(ring, away).unwrap();
+            std::fs::remove_file(ring).unwrap();
+        },
+        |ring, away| {
+            std::fs::copy(ring, away).unwrap();
+            std::fs::rename(away, ring).unwrap();
+        },
+    ];
+    for take in ways {
+        let dir = tempfile::tempdir().unwrap();
+        let logger = AuditLogger::new(config(dir.path())).unwrap();
+        take(&only_ring(dir.path()), &dir.path().join("away"));
+        durable(&logger, "one");
+        durable(&logger, "two");
+        logger.shutdown_timeout(PATIENCE).unwrap();
+        let lines = read(dir.path());
+        let told: Vec<_> = of_type(&lines, "audit.storage_failed");
+        assert_eq!(told.len(), 1);
+        assert!(told[0].raw.contains("emit ring was deleted, moved or replaced"), "{told:?}");
+    }
+}
+
+/// Makes one record of a ring's bytes say something else, with a checksum that fits.
+fn forge(ring: &mut [u8], from: &str, to: &str) {
+    let at = find(ring, from);
+    ring[at..at + to.len()].copy_from_slice(to.as_bytes());
+    let body = ring[..at].windows(12).rposition(|w| w == b"\"audit_id\":\"").unwrap();
+    let word = |at: usize| u64::from_le_bytes(ring[at..][..8].try_into().unwrap());
+    let (commit, seal, salt) = (body - 24, word(body - 16), word(32));
+    let mut sum = crc32c::crc32c(&ring[body..][..(seal & 0xff_ffff) as usize]);
+    sum = crc32c::crc32c_append(sum, &(word(commit) ^ salt).to_le_bytes());
+    sum = crc32c::crc32c_append(sum, &word(body - 8).to_le_bytes());
+    sum = crc32c::crc32c_append(sum, &(seal as u32).to_le_bytes());
+    ring[body - 12..body - 8].copy_from_slice(&sum.to_le_bytes());
+}
+
+#[test]
+fn records_that_are_no_events_do_not_keep_the_others_out() {
+    // A member that is none, and an entry that only the writer makes.
+    for (from, to) in [("\"result\":", "\"resul7\":"), ("data.read", "audit.hel")] {
+        let dir = tempfile::tempdir().unwrap();
+        killed(dir.path(), None, &["one", "two"]);
+        change_ring(dir.path(), |ring| forge(ring, from, to));
+        let ring = only_ring(dir.path());
+        let left = std::fs::read(&ring).unwrap();
+        let lines = reopen(dir.path());
+        assert_eq!(labels(&lines), ["written", "one"]);
+        let told = recovered(&lines)[0];
+        let problem = told["ring_problem"].as_str().unwrap();
+        assert!(problem.contains("records that are no events: 1"), "{told}");
+        assert_eq!(told["entries_salvaged"], 1, "{told}");
+        let kept = dir.path().join("trail/quarantine").join(ring.file_name().unwrap());
+        assert_eq!(std::fs::read(kept).unwrap(), left);
+    }
 }

@@ -92,7 +92,7 @@ impl std::fmt::Debug for RingMemory {
 /// What a stranger did to a ring's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Damage {
-    /// Deleted: the next writer will not find what a kill leaves in it.
+    /// Deleted, moved or replaced: the next writer will not find what a kill leaves in it.
     Unlinked,
     /// Shorter or longer than it was made: some of it may be gone.
     Resized,

@@ -298,7 +298,7 @@ impl Storage for DirStorage {
         remove(&self.dir, &temporary)?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
         let file = open_checked(&self.dir, &temporary, flags)?;
-        ring_file::map(file, cells).inspect_err(|_| {
+        ring_file::map(file, cells, &self.dir, name).inspect_err(|_| {
             if let Err(error) = remove(&self.dir, &temporary) {
                 tracing::warn!(%error, "an unfinished ring could not be removed");
             }

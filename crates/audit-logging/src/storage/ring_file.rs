@@ -8,6 +8,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock, fstatfs, ftruncate};
 use rustix::io::{Errno, retry_on_intr};
@@ -44,8 +45,13 @@ pub(super) fn is_used(file: &OwnedFd) -> io::Result<bool> {
     }
 }
 
-/// Makes an empty file a ring's, locks and maps it.
-pub(super) fn map(file: OwnedFd, cells: u64) -> io::Result<RingMemory> {
+/// Makes an empty file a ring's, locks and maps it. `name` is the one it will have in `dir`.
+pub(super) fn map(
+    file: OwnedFd,
+    cells: u64,
+    dir: &Arc<OwnedFd>,
+    name: &str,
+) -> io::Result<RingMemory> {
     let kind = fstatfs(&file)?.f_type;
     // As 32 bits: f_type is signed on some machines, and the numbers are sign-extended then.
     if let Some(name) = unsuitable(u64::from(kind as u32)) {
@@ -65,7 +71,7 @@ pub(super) fn map(file: OwnedFd, cells: u64) -> io::Result<RingMemory> {
         }
         Err(error) => return Err(error.into()),
     }
-    Ok(RingMemory::mapped(Mapping::new(file, words)?))
+    Ok(RingMemory::mapped(Mapping::new(file, words, Arc::clone(dir), name)?))
 }
 
 fn unsuitable(kind: u64) -> Option<&'static str> {

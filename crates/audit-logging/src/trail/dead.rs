@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use audit_core::chain::Head;
+use audit_core::event::event_type::is_reserved;
 use audit_core::plan::append_line;
 use uuid::Uuid;
 
@@ -74,7 +75,7 @@ impl Rings {
         Ok(found)
     }
 
-    /// One dead ring; `None` when it holds nothing that can be read, which is then kept.
+    /// What can be read of one dead ring, which is kept if that is not all.
     fn open_dead(
         &self,
         place: &Place,
@@ -91,14 +92,18 @@ impl Rings {
             .and_then(|file| file.take(MAX_RING_FILE + 1).read_to_end(&mut bytes));
         read.map_err(|error| io_error(&path, "read", error))?;
         found.done.push((Arc::clone(&place.storage), name.to_owned()));
-        let problem = match salvage(&bytes) {
+        let (problem, rest) = match salvage(&bytes) {
             Ok(dead) if dead.identity.trail_id != trail.as_u128() => {
-                "the ring of another trail".to_owned()
+                ("the ring of another trail".to_owned(), None)
             }
-            Ok(dead) if !dead.records.iter().all(|record| is_entry(&record.body)) => {
-                "a record that is no entry".to_owned()
+            Ok(mut dead) => {
+                let all = dead.records.len();
+                dead.records.retain(|record| is_event(&record.body));
+                match all - dead.records.len() {
+                    0 => return Ok(Some(dead)),
+                    strange => (format!("records that are no events: {strange}"), Some(dead)),
+                }
             }
-            Ok(dead) => return Ok(Some(dead)),
             Err(problem @ crate::ring::NotARing::OtherVersion(_)) => {
                 return Err(OpenError::Damaged {
                     path,
@@ -110,15 +115,15 @@ impl Rings {
             }
             // A file that was never synced may be empty after a power failure.
             Err(_) if !same_boot && bytes.iter().all(|byte| *byte == 0) => return Ok(None),
-            Err(problem) => problem.to_string(),
+            Err(problem) => (problem.to_string(), None),
         };
         // The same name again if this opening is killed: nothing piles up.
         let quarantined = format!("{QUARANTINE}/{name}");
         let kept = self.own().storage.replace(&quarantined, &mut bytes.as_slice());
         kept.map_err(|error| io_error(&path, "quarantine", error))?;
-        tracing::error!(ring = name, %problem, "a ring could not be read and is in the quarantine");
+        tracing::error!(ring = name, %problem, "a ring is strange and is in the quarantine");
         found.problems.push(format!("{name}: {problem}"));
-        Ok(None)
+        Ok(rest)
     }
 }
 
@@ -186,13 +191,14 @@ impl Salvage {
     }
 }
 
-/// True for a body that makes a valid entry.
-fn is_entry(body: &[u8]) -> bool {
+/// True for a body that makes a valid entry, and one that `emit` may have put there: the trail's own
+/// entries never pass through a ring.
+fn is_event(body: &[u8]) -> bool {
     id_of(body).is_some() && {
         let mut line = Vec::new();
         append_line(&mut line, &mut { Head::EMPTY }, body);
         line.pop();
-        audit_core::entry::Entry::parse(&line).is_ok()
+        audit_core::entry::Entry::parse(&line).is_ok_and(|entry| !is_reserved(entry.event_type()))
     }
 }
 

@@ -53,12 +53,26 @@ pub(crate) struct Live {
     name: String,
 }
 
-/// The file of this process's ring. When this is dropped, also by an opening that fails, the file is
-/// removed if nothing is left in it; what a poisoned writer could not write is for the next one.
+/// The file of this process's ring. It is removed when this is dropped, if nothing is left in it and
+/// nobody would miss it: what a poisoned writer could not write is for the next one, and a ring that
+/// the lock file names is missed as long as the trail does not say that it was closed.
 pub(crate) struct RingFile {
     shared: Arc<Shared>,
     storage: Arc<dyn Storage>,
     name: String,
+    is_missed: bool,
+}
+
+impl RingFile {
+    /// Before the lock file names it.
+    pub(crate) const fn to_be_named(&mut self) {
+        self.is_missed = true;
+    }
+
+    /// The trail says durably that this writer closed it.
+    pub(crate) const fn closed(&mut self) {
+        self.is_missed = false;
+    }
 }
 
 impl Place {
@@ -79,7 +93,9 @@ impl Live {
         match Shared::new(ring) {
             Ok(shared) => {
                 let shared = Arc::new(shared);
-                Ok((Arc::clone(&shared), RingFile { shared, storage, name }))
+                let file =
+                    RingFile { shared: Arc::clone(&shared), storage, name, is_missed: false };
+                Ok((shared, file))
             }
             Err(error) => {
                 remove(&*storage, &name);
@@ -94,7 +110,7 @@ impl Drop for RingFile {
         if let Err(error) = self.shared.ring.let_go() {
             tracing::warn!(%error, "the emit ring's lock could not be released");
         }
-        if self.shared.ring.is_drained() {
+        if !self.is_missed && self.shared.ring.is_drained() {
             remove(&*self.storage, &self.name);
         }
     }
