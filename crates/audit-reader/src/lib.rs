@@ -21,6 +21,8 @@ mod dir;
 mod error;
 pub mod export;
 mod find;
+#[cfg(feature = "index")]
+pub mod index;
 mod info;
 mod keys;
 mod line;
@@ -29,6 +31,8 @@ mod query;
 mod reconcile;
 mod scan;
 mod stored;
+#[cfg(feature = "index")]
+mod table;
 mod tail;
 mod trail;
 mod verify;

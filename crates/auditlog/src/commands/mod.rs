@@ -7,6 +7,8 @@ mod check;
 mod consistency;
 mod emit;
 mod export;
+#[cfg(feature = "index")]
+mod index;
 mod init;
 mod keys;
 mod prove;
@@ -62,6 +64,8 @@ enum Command {
     Show(show::Args),
     Keys(keys::Args),
     Query(Box<query::Args>),
+    #[cfg(feature = "index")]
+    Index(index::Args),
     Export(export::Args),
     Reconcile(reconcile::Args),
     Schema(schema::Args),
@@ -107,6 +111,8 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Show(args) => show::run(&args, &mut out),
         Command::Keys(args) => keys::run(&args, &mut out),
         Command::Query(args) => query::run(&args, &mut out),
+        #[cfg(feature = "index")]
+        Command::Index(args) => index::run(&args, &mut out),
         Command::Export(args) => export::run(&args, &mut out),
         Command::Reconcile(args) => reconcile::run(&args, &mut out),
         Command::Schema(args) => schema::run(&args, &mut out),
