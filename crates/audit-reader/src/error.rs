@@ -12,7 +12,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// The directory has neither `trail.json` nor segments.
+    /// There is neither `trail.json` nor a segment.
     #[error(
         "{} is not an audit trail; give the directory that holds trail.json and the .audit files",
         .0.display()
@@ -24,12 +24,17 @@ pub enum ReadError {
         .0.display()
     )]
     NotAFile(PathBuf),
-    /// Only the compressed form of a segment is there.
+    /// The file is no archive of a trail.
     #[error(
-        "{} is archived, which this version cannot read; unpack it next to the others with `zstd -d`",
-        .0.display()
+        "{} is not an archive of a trail: {why}; make one with `tar -cf trail.tar -C DIR .`",
+        path.display()
     )]
-    Archived(PathBuf),
+    NotAnArchive {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The operating system refused.
     #[error("cannot read {}: {source}; check the path and that you may read it", path.display())]
     Io {
@@ -41,7 +46,8 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> ReadError {
+    /// The operating system's answer about a file.
+    pub fn io(path: &Path) -> impl FnOnce(io::Error) -> ReadError {
         move |source| ReadError::Io { path: path.to_owned(), source }
     }
 }

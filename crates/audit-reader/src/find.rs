@@ -3,9 +3,7 @@
 //! What must stay true here: what is found is handed out as it stands on disk. Shortcuts only
 //! choose where to look first: in a trail that was tampered with, everything is looked at.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 use audit_core::chain::MAX_LINE;
 use audit_core::entry::Parser;
@@ -13,7 +11,8 @@ use audit_core::segment::SegmentName;
 use memchr::{memchr, memmem};
 use uuid::Uuid;
 
-use crate::{DirSource, ReadError, Step, TrailReader};
+use crate::source::{LogFile, read_some};
+use crate::{ReadError, Source, Step, TrailReader};
 
 /// Within so many bytes, looking at every line is fast enough.
 const NEAR: u64 = 4 * MAX_LINE as u64;
@@ -34,7 +33,8 @@ pub struct Found {
 ///
 /// # Errors
 /// When the trail cannot be read.
-pub fn find_by_seq(source: &DirSource, seq: u64) -> Result<Option<Found>, ReadError> {
+pub fn find_by_seq(source: impl Into<Source>, seq: u64) -> Result<Option<Found>, ReadError> {
+    let source = source.into();
     let mut parser = Parser::default();
     // There is one way to write an entry's beginning, so parsing the others can be left out.
     let beginning = format!("{{\"seq\":{seq},");
@@ -45,32 +45,36 @@ pub fn find_by_seq(source: &DirSource, seq: u64) -> Result<Option<Found>, ReadEr
     let (mut low, mut high) = (0, segments.len());
     while low < high {
         let middle = low.midpoint(high);
-        match first_seq(source, segments[middle])? {
+        match first_seq(&source, segments[middle])? {
             Some(first) if first <= seq => low = middle + 1,
             _ => high = middle,
         }
     }
     if let Some(name) = low.checked_sub(1).and_then(|at| segments.get(at)) {
         let near = match source.open_segment(*name)? {
-            Some(file) => {
-                let path = source.path().join(name.to_string());
-                place_before(&file, seq).map_err(ReadError::io(&path))?
+            // Of an archived one no place can be reached but through all before it.
+            Some(segment) if !segment.archived => {
+                let path = source.place_of(&segment.file_name());
+                place_before(&*segment.file, seq).map_err(ReadError::io(&path))?
             }
-            None => 0,
+            _ => 0,
         };
         let reader = TrailReader::starting_at(source.clone(), *name, near)?;
         if let Some(found) = scan(reader, Some(*name), &mut wanted)? {
             return Ok(Some(found));
         }
     }
-    scan(TrailReader::new(source.clone()), None, &mut wanted)
+    scan(TrailReader::new(source), None, &mut wanted)
 }
 
 /// Finds the entry with this `audit_id`; the first one, if a tampered trail has several.
 ///
 /// # Errors
 /// When the trail cannot be read.
-pub fn find_by_audit_id(source: &DirSource, audit_id: Uuid) -> Result<Option<Found>, ReadError> {
+pub fn find_by_audit_id(
+    source: impl Into<Source>,
+    audit_id: Uuid,
+) -> Result<Option<Found>, ReadError> {
     let mut parser = Parser::default();
     let text = audit_id.to_string();
     let needle = memmem::Finder::new(&text);
@@ -79,7 +83,7 @@ pub fn find_by_audit_id(source: &DirSource, audit_id: Uuid) -> Result<Option<Fou
         needle.find(line).is_some()
             && parser.parse(line).is_ok_and(|entry| entry.audit_id() == audit_id)
     };
-    scan(TrailReader::new(source.clone()), None, &mut wanted)
+    scan(TrailReader::new(source), None, &mut wanted)
 }
 
 /// The first line that is wanted; only in the segment `within`, if one is given.
@@ -103,12 +107,12 @@ fn scan(
 }
 
 /// The beginning of a line not far before the entry with this `seq`, if the segment is in order.
-fn place_before(file: &File, seq: u64) -> io::Result<u64> {
-    let (mut low, mut high) = (0, file.metadata()?.len());
+fn place_before(file: &dyn LogFile, seq: u64) -> io::Result<u64> {
+    let (mut low, mut high) = (0, file.size()?);
     let mut block = vec![0; 2 * MAX_LINE];
     while high - low > NEAR {
         let middle = low.midpoint(high);
-        let count = file.read_at(&mut block, middle)?;
+        let count = read_some(file, &mut block, middle)?;
         let block = &block[..count];
         let line = memchr(b'\n', block).and_then(|lf| Some((lf + 1, block.get(lf + 1..)?)));
         let Some((at, line)) = line else { break };
@@ -124,7 +128,7 @@ fn place_before(file: &File, seq: u64) -> io::Result<u64> {
 }
 
 /// `seq` of the first entry of a segment, if its first line is one.
-pub(crate) fn first_seq(source: &DirSource, name: SegmentName) -> Result<Option<u64>, ReadError> {
+pub(crate) fn first_seq(source: &Source, name: SegmentName) -> Result<Option<u64>, ReadError> {
     let mut reader = TrailReader::starting_at(source.clone(), name, 0)?;
     match reader.step()? {
         Step::Line(segment, line) if segment == name => {

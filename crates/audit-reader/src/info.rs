@@ -2,7 +2,7 @@
 
 use audit_core::meta::TrailInfo;
 
-use crate::{DirSource, ReadError};
+use crate::{ReadError, Source};
 
 /// The largest `trail.json` that is read.
 const MAX_INFO: u64 = 64 * 1024;
@@ -12,7 +12,7 @@ const MAX_INFO: u64 = 64 * 1024;
 ///
 /// # Errors
 /// When it is there and cannot be read.
-pub fn trail_info(source: &DirSource) -> Result<Option<TrailInfo>, ReadError> {
-    let info = source.small_file("trail.json", MAX_INFO)?;
+pub fn trail_info(source: impl Into<Source>) -> Result<Option<TrailInfo>, ReadError> {
+    let info = source.into().small_file("trail.json", MAX_INFO)?;
     Ok(info.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }

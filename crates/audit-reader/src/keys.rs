@@ -10,7 +10,7 @@ use audit_core::note::VerifierKey;
 use memchr::memmem;
 use serde_json::Value;
 
-use crate::{DirSource, LineKind, ReadError, Step, TrailReader, trail_info};
+use crate::{LineKind, ReadError, Source, Step, TrailReader, trail_info};
 
 /// One key and the sizes it signs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +56,8 @@ pub struct KeyHistory {
 ///
 /// # Errors
 /// When the trail cannot be read. What is wrong with its keys is a problem and no error.
-pub fn key_history(source: &DirSource) -> Result<KeyHistory, ReadError> {
+pub fn key_history(source: impl Into<Source>) -> Result<KeyHistory, ReadError> {
+    let source = &source.into();
     let info = trail_info(source)?;
     let mut walk =
         Walk { initial: info.as_ref().map(|i| i.initial_key.clone()), ..Walk::default() };

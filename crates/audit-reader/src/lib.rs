@@ -17,7 +17,6 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod dir;
 mod error;
 pub mod export;
 mod find;
@@ -30,6 +29,7 @@ mod prove;
 mod query;
 mod reconcile;
 mod scan;
+mod source;
 mod stored;
 #[cfg(feature = "index")]
 mod table;
@@ -38,7 +38,6 @@ mod trail;
 mod verify;
 
 pub use audit_core::verify::{Finding, FindingKind, Findings, Severity};
-pub use dir::DirSource;
 pub use error::ReadError;
 pub use find::{Found, find_by_audit_id, find_by_seq};
 pub use info::trail_info;
@@ -50,6 +49,11 @@ pub use query::{
     TimeError, TypeGlob, time_bound,
 };
 pub use reconcile::{ReconcileError, Reconciled, Reconciler, RecordReader};
+pub use source::{
+    ArchiveSource, DirSource, LogFile, LogSource, MemorySource, Segment, Source, archive_damage,
+};
 pub use tail::{follow, tail};
 pub use trail::{SegmentEnd, Step, TrailReader};
-pub use verify::{Freshness, KeyTrust, Progress, Report, Verdict, VerifyOptions, verify_dir};
+pub use verify::{
+    Freshness, KeyTrust, Progress, Report, Verdict, VerifyOptions, verify, verify_dir,
+};

@@ -3,11 +3,14 @@
 //! What must stay true here: a line is never longer in memory than an entry can be, however long
 //! it is on disk, and every byte that was passed over went through the digest.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
+use std::sync::Arc;
 
 use audit_core::chain::MAX_LINE;
 use memchr::memchr;
 use sha2::{Digest, Sha256};
+
+use crate::source::{LogFile, read_some};
 
 /// Room for several of the longest lines.
 const BUFFER: usize = 4 * (MAX_LINE + 1);
@@ -52,8 +55,8 @@ pub(crate) struct Span {
 
 /// Reads lines from a file that may grow meanwhile.
 #[derive(Debug)]
-pub(crate) struct LineReader<R> {
-    file: R,
+pub(crate) struct LineReader {
+    file: Arc<dyn LogFile>,
     buffer: Box<[u8]>,
     /// The unread part of the buffer.
     start: usize,
@@ -68,12 +71,11 @@ pub(crate) struct LineReader<R> {
     digest: Option<Sha256>,
 }
 
-impl<R: Read + Seek> LineReader<R> {
+impl LineReader {
     /// Reads from `offset`, which is the beginning of a line. `digested` has the digest of all
     /// bytes taken.
-    pub(crate) fn new(mut file: R, offset: u64, digested: bool) -> io::Result<LineReader<R>> {
-        file.seek(SeekFrom::Start(offset))?;
-        Ok(LineReader {
+    pub(crate) fn new(file: Arc<dyn LogFile>, offset: u64, digested: bool) -> LineReader {
+        LineReader {
             file,
             buffer: vec![0; BUFFER].into_boxed_slice(),
             start: 0,
@@ -82,7 +84,7 @@ impl<R: Read + Seek> LineReader<R> {
             stale: false,
             head: [0; HEAD],
             digest: digested.then(Sha256::new),
-        })
+        }
     }
 
     /// The length and the digest of what was read, a last line that never ended included.
@@ -107,7 +109,6 @@ impl<R: Read + Seek> LineReader<R> {
     /// The next line; `None` at the end of the file. A partial line is not consumed.
     pub(crate) fn advance(&mut self) -> io::Result<Option<Span>> {
         if self.stale {
-            self.file.seek(SeekFrom::Start(self.offset))?;
             (self.end, self.stale) = (self.start, false);
         }
         let mut searched = 0;
@@ -166,28 +167,44 @@ impl<R: Read + Seek> LineReader<R> {
     fn fill(&mut self) -> io::Result<usize> {
         self.buffer.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
-        loop {
-            match self.file.read(&mut self.buffer[self.end..]) {
-                Ok(count) => {
-                    self.end += count;
-                    return Ok(count);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let at = self.offset + self.end as u64;
+        let count = read_some(&*self.file, &mut self.buffer[self.end..], at)?;
+        self.end += count;
+        Ok(count)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
+    use std::sync::Mutex;
 
     use super::*;
 
+    /// A file whose content a test changes.
+    #[derive(Debug)]
+    struct Changing(Mutex<Vec<u8>>);
+
+    impl LogFile for Changing {
+        fn size(&self) -> io::Result<u64> {
+            Ok(self.0.lock().unwrap().len() as u64)
+        }
+
+        fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+            let bytes = self.0.lock().unwrap();
+            let rest = bytes.get(usize::try_from(offset).unwrap()..).unwrap_or(&[]);
+            let count = rest.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&rest[..count]);
+            Ok(count)
+        }
+    }
+
+    fn file(bytes: &[u8]) -> Arc<Changing> {
+        Arc::new(Changing(Mutex::new(bytes.to_vec())))
+    }
+
     /// Kind, offset, length and shown bytes of every line.
     fn lines(bytes: &[u8]) -> Vec<(LineKind, u64, u64, usize)> {
-        let mut reader = LineReader::new(Cursor::new(bytes.to_vec()), 0, true).unwrap();
+        let mut reader = LineReader::new(file(bytes), 0, true);
         let mut all = Vec::new();
         while let Some(span) = reader.advance().unwrap() {
             let line = reader.line(span);
@@ -229,11 +246,12 @@ mod tests {
 
     #[test]
     fn a_partial_line_is_read_again_from_where_it_begins() {
-        let mut reader = LineReader::new(Cursor::new(b"a\nbc".to_vec()), 0, false).unwrap();
+        let file = file(b"a\nbc");
+        let mut reader = LineReader::new(file.clone(), 0, false);
         assert!(reader.advance().unwrap().is_some());
         let partial = reader.advance().unwrap().unwrap();
         assert_eq!(reader.line(partial).bytes, b"bc");
-        *reader.file.get_mut() = b"a\nxyz\n".to_vec();
+        *file.0.lock().unwrap() = b"a\nxyz\n".to_vec();
         let whole = reader.advance().unwrap().unwrap();
         assert_eq!(reader.line(whole).bytes, b"xyz");
     }

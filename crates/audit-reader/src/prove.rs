@@ -20,7 +20,7 @@ use memchr::memmem;
 use thiserror::Error;
 
 use crate::stored::StoredFile;
-use crate::{DirSource, LineKind, ReadError, Step, TrailReader, find_by_seq};
+use crate::{LineKind, ReadError, Source, Step, TrailReader, find_by_seq};
 
 /// An entry with the proof that it is in the trail.
 #[derive(Debug, Clone)]
@@ -89,7 +89,8 @@ type Made = Result<Vec<Hash>, TreeProveError<Missing>>;
 ///
 /// # Errors
 /// [`ProveError`] if there is nothing to prove, or nothing to prove it by.
-pub fn prove(source: &DirSource, seq: u64) -> Result<Evidence, ProveError> {
+pub fn prove(source: impl Into<Source>, seq: u64) -> Result<Evidence, ProveError> {
+    let source = &source.into();
     let bytes = source.small_file("checkpoint", MAX_NOTE as u64 + 1)?;
     let checkpoint = SignedCheckpoint::parse(&bytes.ok_or(ProveError::NoCheckpoint)?)?;
     let Checkpoint { size, root, .. } = *checkpoint.unverified();
@@ -113,10 +114,11 @@ pub fn prove(source: &DirSource, seq: u64) -> Result<Evidence, ProveError> {
 /// # Errors
 /// [`ProveError`] if the trail cannot be read, or does not lead to both roots.
 pub fn prove_consistency(
-    source: &DirSource,
+    source: impl Into<Source>,
     old: &Checkpoint,
     new: &Checkpoint,
 ) -> Result<Vec<Hash>, ProveError> {
+    let source = &source.into();
     let make = |read: &mut HashReader<'_>| consistency_proof(old.size, new.size, read);
     let holds = |hashes: &[Hash]| {
         verify_consistency(old.size, &old.root, new.size, &new.root, hashes).is_ok()
@@ -126,7 +128,7 @@ pub fn prove_consistency(
 
 /// The hashes of a proof that holds: from the stored ones, else from the entries.
 fn hashes(
-    source: &DirSource,
+    source: &Source,
     make: &dyn Fn(&mut HashReader<'_>) -> Made,
     holds: &dyn Fn(&[Hash]) -> bool,
 ) -> Result<Option<Vec<Hash>>, ReadError> {
@@ -150,10 +152,7 @@ fn hashes(
 }
 
 /// Fills in the wanted stored hashes by reading the entries, as far as they are whole.
-fn recompute(
-    source: &DirSource,
-    wanted: &mut BTreeMap<u64, Option<Hash>>,
-) -> Result<(), ReadError> {
+fn recompute(source: &Source, wanted: &mut BTreeMap<u64, Option<Hash>>) -> Result<(), ReadError> {
     let Some(&last) = wanted.keys().next_back() else { return Ok(()) };
     let (mut tree, mut parser, mut index) = (Frontier::new(), Parser::default(), 0);
     let mut reader = TrailReader::new(source.clone());
@@ -179,7 +178,7 @@ fn recompute(
 
 /// The key that signed a checkpoint: the first one, or that of the newest rotation that fits.
 fn signing_key(
-    source: &DirSource,
+    source: &Source,
     signed: &SignedCheckpoint,
 ) -> Result<Option<VerifierKey>, ReadError> {
     let fits = |vkey: &str| VerifierKey::parse(vkey).ok().filter(|key| signed.verify(key).is_ok());
@@ -206,7 +205,7 @@ fn signing_key(
 
 /// The last key that a segment, or its first line, names and that `fits`.
 fn rotation_in(
-    source: &DirSource,
+    source: &Source,
     name: SegmentName,
     only_first: bool,
     fits: &dyn Fn(&[u8]) -> Option<VerifierKey>,

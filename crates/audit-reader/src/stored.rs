@@ -4,15 +4,16 @@
 //! only what the checkpoint covers: so much is durable before a checkpoint is published. What is
 //! behind it a power cut may have torn, and the writer makes it anew: it contradicts nothing.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use audit_core::chain::Hash;
 use audit_core::tree::{MAX_SIZE, stored_hash_count};
 use audit_core::verify::StoredHashes;
 
-use crate::{DirSource, ReadError};
+use crate::source::{LogFile, read_some};
+use crate::{ReadError, Source};
 
+const NAME: &str = "tree.hashes";
 const HASH: u64 = 32;
 /// Hashes that are read at a time: a scan asks for one after the other.
 const BLOCK: usize = 2_048;
@@ -20,7 +21,7 @@ const BLOCK: usize = 2_048;
 /// The file, as it was at the beginning.
 #[derive(Debug)]
 pub(crate) struct StoredFile {
-    file: File,
+    file: Arc<dyn LogFile>,
     /// Hashes in it.
     count: u64,
     /// Index of the first hash in the buffer.
@@ -30,16 +31,17 @@ pub(crate) struct StoredFile {
 
 impl StoredFile {
     /// Opens the file for the hashes of the first `size` entries; `None` if there is none.
-    pub(crate) fn open(source: &DirSource, size: u64) -> Result<Option<StoredFile>, ReadError> {
-        let Some((file, bytes)) = source.open_file("tree.hashes")? else { return Ok(None) };
+    pub(crate) fn open(source: &Source, size: u64) -> Result<Option<StoredFile>, ReadError> {
+        let Some(file) = source.open_file(NAME)? else { return Ok(None) };
+        let bytes = file.size().map_err(ReadError::io(&source.place_of(NAME)))?;
         let count = (bytes / HASH).min(stored_hash_count(size.min(MAX_SIZE)));
         Ok(Some(StoredFile { file, count, first: 0, buffer: Vec::new() }))
     }
 
     /// The same file for another thread.
-    pub(crate) fn again(&self) -> Result<StoredFile, std::io::Error> {
-        let file = self.file.try_clone()?;
-        Ok(StoredFile { file, count: self.count, first: 0, buffer: Vec::new() })
+    pub(crate) fn again(&self) -> StoredFile {
+        let file = Arc::clone(&self.file);
+        StoredFile { file, count: self.count, first: 0, buffer: Vec::new() }
     }
 
     /// How many whole hashes it had at the beginning.
@@ -67,7 +69,7 @@ impl StoredHashes for StoredFile {
         let mut filled = 0;
         // What cannot be read, or is gone by now, contradicts nothing.
         while let Ok(count @ 1..) =
-            self.file.read_at(&mut self.buffer[filled..], index * HASH + filled as u64)
+            read_some(&*self.file, &mut self.buffer[filled..], index * HASH + filled as u64)
         {
             filled += count;
         }

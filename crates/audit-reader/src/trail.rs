@@ -5,18 +5,17 @@
 //! the writer rotates while this reads.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::PathBuf;
 
 use audit_core::segment::SegmentName;
 
 use crate::line::{Line, LineKind, LineReader, Span};
-use crate::{DirSource, ReadError};
+use crate::{ReadError, Source};
 
 /// Reads a trail forward from some place.
 #[derive(Debug)]
 pub struct TrailReader {
-    source: DirSource,
+    source: Source,
     current: Option<Current>,
     /// Segments up to this one are done.
     after: Option<SegmentName>,
@@ -29,7 +28,7 @@ pub struct TrailReader {
 struct Current {
     name: SegmentName,
     path: PathBuf,
-    lines: LineReader<File>,
+    lines: LineReader,
     /// A newer segment exists.
     closed: bool,
     /// Its last line, which has no LF, was given out.
@@ -65,9 +64,9 @@ pub struct SegmentEnd {
 impl TrailReader {
     /// Reads a trail from its first segment.
     #[must_use]
-    pub const fn new(source: DirSource) -> TrailReader {
+    pub fn new(source: impl Into<Source>) -> TrailReader {
         TrailReader {
-            source,
+            source: source.into(),
             current: None,
             after: None,
             digested: BTreeSet::new(),
@@ -80,7 +79,7 @@ impl TrailReader {
     /// # Errors
     /// When the segment cannot be read.
     pub fn starting_at(
-        source: DirSource,
+        source: impl Into<Source>,
         name: SegmentName,
         offset: u64,
     ) -> Result<TrailReader, ReadError> {
@@ -178,12 +177,11 @@ impl TrailReader {
 
     /// Makes `name` the current segment; if retention was faster, passes over it.
     fn open(&mut self, name: SegmentName, offset: u64) -> Result<(), ReadError> {
-        let path = self.source.path().join(name.to_string());
         match self.source.open_segment(name)? {
-            Some(file) => {
+            Some(segment) => {
+                let path = self.source.place_of(&segment.file_name());
                 let digested = self.digested.contains(&name);
-                let lines =
-                    LineReader::new(file, offset, digested).map_err(ReadError::io(&path))?;
+                let lines = LineReader::new(segment.file, offset, digested);
                 self.current = Some(Current { name, path, lines, closed: false, torn: false });
             }
             None => self.after = Some(name),

@@ -56,11 +56,6 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// That of an open file.
-    pub(super) fn of(file: &File) -> io::Result<Stamp> {
-        Ok(Stamp::new(&file.metadata()?))
-    }
-
     fn new(meta: &std::fs::Metadata) -> Stamp {
         Stamp {
             bytes: meta.len(),
@@ -71,7 +66,7 @@ impl Stamp {
     }
 
     /// That of a segment as it lies in the trail now, plain or archived; `None` if it cannot be told.
-    fn of_segment(trail: &Path, segment: SegmentName) -> Option<Stamp> {
+    pub(super) fn of_segment(trail: &Path, segment: SegmentName) -> Option<Stamp> {
         let meta = |name: String| trail.join(name).symlink_metadata().ok();
         let meta = meta(segment.to_string()).or_else(|| meta(format!("{segment}.zst")))?;
         meta.is_file().then(|| Stamp::new(&meta))

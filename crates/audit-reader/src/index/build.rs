@@ -4,7 +4,9 @@
 //! that the segment's `.sha256` states, and the file was the same before and after it was read.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
 
 use audit_core::chain::Hash;
 use audit_core::entry::Parser;
@@ -15,9 +17,10 @@ use super::binding::{Binding, FORMAT, Found, INDEX, Stamp, digest, sums_text, ta
 use super::checked::{BLOCK, CheckedFile};
 use super::error::IndexError;
 use super::store::Store;
-use super::write::{NoTable, TableWriter};
+use super::write::{NoTable, TableWriter, Written};
 use crate::line::LineReader;
-use crate::{DirSource, LineKind, ReadError};
+use crate::source::{LogFile, read_some};
+use crate::{LineKind, ReadError, Source};
 
 /// What became of a segment.
 #[derive(Debug)]
@@ -37,7 +40,9 @@ pub(super) enum Outcome {
 
 /// A segment to be indexed.
 pub(super) struct Job<'a> {
-    pub(super) source: &'a DirSource,
+    pub(super) source: &'a Source,
+    /// Its directory.
+    pub(super) trail: &'a Path,
     pub(super) store: &'a Store,
     pub(super) segment: SegmentName,
     /// Make it anew whatever is there.
@@ -47,137 +52,163 @@ pub(super) struct Job<'a> {
     pub(super) group_rows: usize,
 }
 
+/// Why there is no table, and where in the segment that shows.
+type Damage = (&'static str, u64);
+
 impl Job<'_> {
     pub(super) fn run(&self) -> Result<Outcome, IndexError> {
-        let Some(stated) = digest(self.source.path(), self.segment) else {
-            return Ok(Outcome::Open);
-        };
-        let Some(file) = self.source.open_segment(self.segment)? else {
+        let Some(stated) = digest(self.trail, self.segment) else { return Ok(Outcome::Open) };
+        // Before the file is opened, and again when it was read: it was the same file all the time.
+        let stamp = Stamp::of_segment(self.trail, self.segment);
+        let (Some(segment), Some(stamp)) = (self.source.open_segment(self.segment)?, stamp) else {
             return Ok(Outcome::Gone);
         };
-        let stamp = Stamp::of(&file).map_err(self.unreadable())?;
-        if !self.rebuild {
-            let bytes = file.metadata().map_err(self.unreadable())?.len();
-            match Binding::find(self.source.path(), self.segment, bytes) {
-                Found::Bound(binding) if self.is_sound(&binding) => {
-                    return Ok(Outcome::Kept { table_bytes: binding.table_bytes });
-                }
-                Found::Touched(binding) if self.is_sound(&binding) => {
-                    if sha256(&file).map_err(self.unreadable())? == stated {
-                        let table_bytes = binding.table_bytes;
-                        self.store.bind(self.segment, &Binding { stamp, ..*binding })?;
-                        return Ok(Outcome::Refreshed { table_bytes });
-                    }
-                }
-                _ => {}
+        let bytes = segment.file.size().map_err(self.unreadable())?;
+        let there = match self.rebuild {
+            true => Found::Nothing,
+            false => Binding::find(self.trail, self.segment, bytes),
+        };
+        match there {
+            Found::Bound(binding) if self.is_sound(&binding) => {
+                return Ok(Outcome::Kept { table_bytes: binding.table_bytes });
             }
+            Found::Touched(binding) if self.is_sound(&binding) => {
+                if sha256(&*segment.file).map_err(self.unreadable())? == stated
+                    && self.is_still(stamp)
+                {
+                    let table_bytes = binding.table_bytes;
+                    self.store.bind(self.segment, &Binding { stamp, ..*binding })?;
+                    return Ok(Outcome::Refreshed { table_bytes });
+                }
+            }
+            _ => {}
         }
-        self.build(file, stated, stamp)
+        self.build(segment.file, (stated, bytes), stamp)
+    }
+
+    /// Whether the segment's file is the one it was.
+    fn is_still(&self, stamp: Stamp) -> bool {
+        Stamp::of_segment(self.trail, self.segment) == Some(stamp)
     }
 
     /// Whether the table of a binding is what was written.
     fn is_sound(&self, binding: &Binding) -> bool {
-        let path = self.source.path().join(INDEX).join(table_file(self.segment));
+        let path = self.trail.join(INDEX).join(table_file(self.segment));
         let (Ok(file), Some(sums)) = (File::open(path), binding.sums()) else { return false };
         let whole = file.metadata().is_ok_and(|meta| meta.len() == sums.bytes);
         whole && (!self.thorough || CheckedFile::new(file, sums).check().is_ok())
     }
 
-    fn build(&self, file: File, stated: Hash, stamp: Stamp) -> Result<Outcome, IndexError> {
+    fn build(
+        &self,
+        file: Arc<dyn LogFile>,
+        (stated, bytes): (Hash, u64),
+        stamp: Stamp,
+    ) -> Result<Outcome, IndexError> {
         let mut table = self.store.begin(self.segment)?;
-        let again = file.try_clone().map_err(self.unreadable())?;
-        let bytes = file.metadata().map_err(self.unreadable())?.len();
-        let made = self.write(file, &mut table, &stated.to_string(), bytes)?;
-        let refused = |why, offset| Ok(Outcome::Refused { why, offset });
-        let outcome = match made {
-            Err((why, offset)) => refused(why, Some(offset)),
-            Ok((_, digest)) if digest != stated => refused("it differs from its .sha256", None),
-            Ok(_) if Stamp::of(&again).map_err(self.unreadable())? != stamp => {
-                refused("it changed while it was read", None)
+        let made = match self.write(file, &mut table, (stated, bytes)) {
+            Ok(made) => made,
+            Err(error) => {
+                // What is half written takes room that the next try may need.
+                self.store.abandon(self.segment)?;
+                return Err(error);
             }
-            Ok((binding, _)) => {
-                let binding = Binding { stamp, ..binding };
+        };
+        let (why, offset) = match made {
+            Err((why, offset)) => (why, Some(offset)),
+            Ok((_, digest)) if digest != Some(stated.0) => ("it differs from its .sha256", None),
+            Ok(_) if !self.is_still(stamp) => ("it changed while it was read", None),
+            Ok((written, _)) => {
+                let binding = Binding {
+                    format: FORMAT.to_owned(),
+                    segment: self.segment.to_string(),
+                    sha256: stated.to_string(),
+                    bytes,
+                    first_seq: written.first_seq,
+                    groups: written.groups,
+                    table_bytes: written.sums.bytes,
+                    block_bytes: BLOCK as u64,
+                    block_crc32c: sums_text(&written.sums),
+                    stamp,
+                };
                 self.store.publish(&table, self.segment, &binding)?;
                 let (entries, table_bytes) = (binding.entries(), binding.table_bytes);
                 return Ok(Outcome::Built { entries, table_bytes });
             }
         };
+        self.store.abandon(self.segment)?;
         self.store.forget(self.segment)?;
-        outcome
+        Ok(Outcome::Refused { why, offset })
     }
 
-    /// Writes the table of a segment; gives its binding and the segment's digest, or what is wrong
-    /// with the segment and where.
+    /// Writes the table of a segment; gives what was written and the digest of what was read, or what
+    /// is wrong with the segment.
     #[expect(clippy::type_complexity, reason = "used once, right above")]
     fn write(
         &self,
-        file: File,
+        file: Arc<dyn LogFile>,
         table: &mut File,
-        sha256: &str,
-        bytes: u64,
-    ) -> Result<Result<(Binding, Hash), (&'static str, u64)>, IndexError> {
-        let stamp = Stamp::of(&file).map_err(self.unreadable())?;
-        let no_table = |error| match error {
-            NoTable::Damaged(why, offset) => Ok(Err((why, offset))),
-            NoTable::Io(error) => Err(self.unwritable()(error)),
-        };
-        let to = io::BufWriter::with_capacity(1 << 20, table);
-        let mut writer = match TableWriter::new(to, self.segment, (sha256, bytes), self.group_rows) {
-            Ok(writer) => writer,
-            Err(error) => return no_table(error),
-        };
-        let mut lines = LineReader::new(file, 0, true).map_err(self.unreadable())?;
+        (stated, bytes): (Hash, u64),
+    ) -> Result<Result<(Written, Option<[u8; 32]>), Damage>, IndexError> {
+        let mut to = io::BufWriter::with_capacity(1 << 20, table);
+        let mut lines = LineReader::new(file, 0, true);
+        let written = TableWriter::new(
+            &mut to,
+            self.segment,
+            (&stated.to_string(), bytes),
+            self.group_rows,
+        )
+        .and_then(|writer| self.lines(&mut lines, writer));
+        match written {
+            Ok(written) => {
+                to.flush().map_err(self.unwritable())?;
+                Ok(Ok((written, lines.finish().1)))
+            }
+            Err(NoTable::Damaged(why, offset)) => Ok(Err((why, offset))),
+            Err(NoTable::Unreadable(error)) => Err(self.unreadable()(error)),
+            Err(NoTable::Unwritable(error)) => Err(self.unwritable()(error)),
+        }
+    }
+
+    /// Puts all lines of a segment into a table.
+    fn lines(
+        &self,
+        lines: &mut LineReader,
+        mut writer: TableWriter<impl Write + Send>,
+    ) -> Result<Written, NoTable> {
         let mut parser = Parser::default();
-        while let Some(span) = lines.advance().map_err(self.unreadable())? {
+        while let Some(span) = lines.advance().map_err(NoTable::Unreadable)? {
             let line = lines.line(span);
             if line.kind != LineKind::Complete {
-                return Ok(Err(("a line has no end, or is longer than any entry", line.offset)));
+                let why = "a line has no end, or is longer than any entry";
+                return Err(NoTable::Damaged(why, line.offset));
             }
-            if let Err(error) = writer.line(&mut parser, line.bytes, line.offset) {
-                return no_table(error);
-            }
+            writer.line(&mut parser, line.bytes, line.offset)?;
         }
-        let (bytes, digest) = lines.finish();
-        let mut written = match writer.finish() {
-            Ok(written) => written,
-            Err(error) => return no_table(error),
-        };
-        written.to.flush().map_err(self.unwritable())?;
-        let binding = Binding {
-            format: FORMAT.to_owned(),
-            segment: self.segment.to_string(),
-            sha256: sha256.to_owned(),
-            bytes,
-            first_seq: written.first_seq,
-            groups: written.groups,
-            table_bytes: written.sums.bytes,
-            block_bytes: BLOCK as u64,
-            block_crc32c: sums_text(&written.sums),
-            stamp,
-        };
-        Ok(Ok((binding, digest.map(Hash).unwrap_or(Hash::ZERO))))
+        writer.finish()
     }
 
     fn unreadable(&self) -> impl FnOnce(io::Error) -> IndexError + use<> {
-        let path = self.source.path().join(self.segment.to_string());
+        let path = self.source.place_of(&self.segment.to_string());
         move |error| ReadError::io(&path)(error).into()
     }
 
     fn unwritable(&self) -> impl FnOnce(io::Error) -> IndexError + use<> {
-        let path = self.source.path().join(INDEX).join(table_file(self.segment));
+        let path = self.trail.join(INDEX).join(table_file(self.segment));
         move |error| IndexError::io(&path)(error)
     }
 }
 
 /// The SHA-256 of a file.
-fn sha256(mut file: &File) -> io::Result<Hash> {
-    let (mut sum, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+fn sha256(file: &dyn LogFile) -> io::Result<Hash> {
+    let (mut sum, mut buffer, mut at) = (Sha256::new(), vec![0; 1 << 20], 0);
     loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(Hash(sum.finalize().into())),
-            Ok(count) => sum.update(&buffer[..count]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+        match read_some(file, &mut buffer, at)? {
+            0 => return Ok(Hash(sum.finalize().into())),
+            count => {
+                sum.update(&buffer[..count]);
+                at += count as u64;
+            }
         }
     }
 }

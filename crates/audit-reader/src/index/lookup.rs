@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use audit_core::segment::SegmentName;
 use parquet::errors::{ParquetError, Result};
 
 use super::binding::{Binding, Found, INDEX, table_file};
@@ -94,7 +95,7 @@ type Remembered = ((usize, usize), Arc<OnceLock<Said>>);
 /// A segment that has an index.
 #[derive(Debug)]
 struct Indexed {
-    segment: Segment,
+    segment: SegmentName,
     binding: Box<Binding>,
     /// Where its groups begin.
     cuts: Vec<u64>,
@@ -126,7 +127,7 @@ impl Lookup {
         }
         for segment in segments {
             let indexed = match Binding::find(&lookup.trail, segment.name, segment.len) {
-                Found::Bound(binding) => Some(Indexed::new(*segment, binding, bounds)),
+                Found::Bound(binding) => Some(Indexed::new(segment.name, binding, bounds)),
                 Found::Nothing => None,
                 Found::Touched(_) | Found::Other => {
                     lookup.unfit += 1;
@@ -237,8 +238,8 @@ impl Lookup {
 }
 
 impl Indexed {
-    fn new(segment: Segment, binding: Box<Binding>, bounds: &Bounds) -> Indexed {
-        let here = |place: Option<(_, u64)>| place.is_some_and(|(name, _)| name == segment.name);
+    fn new(segment: SegmentName, binding: Box<Binding>, bounds: &Bounds) -> Indexed {
+        let here = |place: Option<(_, u64)>| place.is_some_and(|(name, _)| name == segment);
         Indexed {
             segment,
             cuts: binding.groups.iter().map(|group| group.offset).collect(),
@@ -251,7 +252,7 @@ impl Indexed {
     }
 
     fn open(&self, trail: &Path) -> Result<Table> {
-        let file = File::open(trail.join(INDEX).join(table_file(self.segment.name)))?;
+        let file = File::open(trail.join(INDEX).join(table_file(self.segment)))?;
         let sums = self.binding.sums();
         let sums = sums.ok_or_else(|| ParquetError::General("no checksums".to_owned()))?;
         let table = Table::open(CheckedFile::new(file, sums))?;

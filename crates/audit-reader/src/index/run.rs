@@ -14,7 +14,7 @@ use super::error::IndexError;
 use super::store::Store;
 use super::write::GROUP;
 use crate::scan::ordered;
-use crate::{DirSource, Progress};
+use crate::{Progress, Source};
 
 /// How to index.
 #[derive(Default)]
@@ -118,22 +118,28 @@ pub struct Indexed {
 /// # Errors
 /// When the trail cannot be read, the index cannot be written, or another process is writing it. What
 /// was indexed before stays.
-pub fn index(source: &DirSource, mut options: IndexOptions<'_>) -> Result<Indexed, IndexError> {
+pub fn index(
+    source: impl Into<Source>,
+    mut options: IndexOptions<'_>,
+) -> Result<Indexed, IndexError> {
     let began = Instant::now();
+    let source = &source.into();
+    let trail = source.directory().ok_or_else(|| IndexError::NotADirectory(source.place()))?;
     let segments = source.settled_segments()?;
-    let store = Store::open(source.path())?;
+    let store = Store::open(trail)?;
     let mut made = Indexed { removed: store.sweep(&segments)?, ..Indexed::default() };
     let total_bytes = source.total_bytes()?;
     let mut lens = Vec::with_capacity(segments.len());
     for segment in &segments {
-        lens.push(source.segment_len(*segment)?.unwrap_or_default());
+        let segment = source.open_segment(*segment)?;
+        lens.push(segment.map_or(Ok(0), |segment| segment.size(source))?);
     }
     let mut failed = None;
     let (rebuild, thorough) = (options.rebuild, !options.quick);
     let group_rows = options.group_rows.map_or(GROUP, NonZeroUsize::get);
     let work = |_: &mut (), at: usize| {
         let segment = segments[at];
-        let job = Job { source, store: &store, segment, rebuild, thorough, group_rows };
+        let job = Job { source, trail, store: &store, segment, rebuild, thorough, group_rows };
         Ok((at, job.run()))
     };
     ordered(segments.len(), options.jobs, || (), work, |(at, outcome)| {

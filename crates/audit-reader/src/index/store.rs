@@ -91,6 +91,11 @@ impl Store {
         Ok(removed)
     }
 
+    /// Removes what was begun for a segment and is not to be finished.
+    pub(super) fn abandon(&self, segment: SegmentName) -> Result<(), IndexError> {
+        self.remove(&format!("{}{UNFINISHED}", table_file(segment)).into())
+    }
+
     /// Removes the index of a segment.
     pub(super) fn forget(&self, segment: SegmentName) -> Result<(), IndexError> {
         // The binding first: a table without one is never looked at.

@@ -40,8 +40,7 @@ pub(super) struct TableWriter<W: Write + Send> {
 
 /// What was written.
 #[derive(Debug)]
-pub(super) struct Written<W> {
-    pub(super) to: W,
+pub(super) struct Written {
     pub(super) sums: Sums,
     pub(super) groups: Vec<Group>,
     pub(super) first_seq: u64,
@@ -52,13 +51,15 @@ pub(super) struct Written<W> {
 pub(super) enum NoTable {
     /// It is damaged: what is wrong, and where.
     Damaged(&'static str, u64),
+    /// It could not be read.
+    Unreadable(io::Error),
     /// The table could not be written.
-    Io(io::Error),
+    Unwritable(io::Error),
 }
 
 impl From<ParquetError> for NoTable {
     fn from(error: ParquetError) -> NoTable {
-        NoTable::Io(match error {
+        NoTable::Unwritable(match error {
             // An error of the file below arrives wrapped.
             ParquetError::External(error) => match error.downcast::<io::Error>() {
                 Ok(error) => *error,
@@ -71,7 +72,7 @@ impl From<ParquetError> for NoTable {
 
 impl From<ArrowError> for NoTable {
     fn from(error: ArrowError) -> NoTable {
-        NoTable::Io(io::Error::other(error))
+        NoTable::Unwritable(io::Error::other(error))
     }
 }
 
@@ -143,13 +144,13 @@ impl<W: Write + Send> TableWriter<W> {
     }
 
     /// The end of the segment.
-    pub(super) fn finish(mut self) -> Result<Written<W>, NoTable> {
+    pub(super) fn finish(mut self) -> Result<Written, NoTable> {
         if self.rows.rows() > 0 {
             self.parquet.write(&self.rows.take()?)?;
         }
-        let (to, sums) = self.parquet.into_inner()?.finish();
+        let (_, sums) = self.parquet.into_inner()?.finish();
         let first_seq = self.first_seq.unwrap_or_default();
-        Ok(Written { to, sums, groups: self.groups, first_seq })
+        Ok(Written { sums, groups: self.groups, first_seq })
     }
 }
 

@@ -5,13 +5,13 @@
 //! believed.
 
 use std::fmt;
-use std::os::unix::fs::FileExt;
 use std::str::FromStr;
 
 use audit_core::segment::SegmentName;
 
 use super::CursorError;
-use crate::{DirSource, ReadError};
+use crate::source::read_full;
+use crate::{ReadError, Source};
 
 /// The last entry of a page: `SEQ@SEGMENT:OFFSET`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,9 +33,8 @@ impl Cursor {
     }
 
     /// Whether the entry still stands where it was seen.
-    pub(super) fn holds(&self, source: &DirSource) -> Result<bool, ReadError> {
-        let Some(file) = source.open_segment(self.segment)? else { return Ok(false) };
-        let path = source.path().join(self.segment.to_string());
+    pub(super) fn holds(&self, source: &Source) -> Result<bool, ReadError> {
+        let Some(segment) = source.open_segment(self.segment)? else { return Ok(false) };
         let beginning = format!("\n{{\"seq\":{},", self.seq);
         // A line begins behind an LF or with the segment.
         let (from, wanted) = match self.offset.checked_sub(1) {
@@ -43,11 +42,9 @@ impl Cursor {
             None => (0, &beginning.as_bytes()[1..]),
         };
         let mut bytes = vec![0; wanted.len()];
-        match file.read_exact_at(&mut bytes, from) {
-            Ok(()) => Ok(bytes == wanted),
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
-            Err(error) => Err(ReadError::io(&path)(error)),
-        }
+        let count = read_full(&*segment.file, &mut bytes, from)
+            .map_err(ReadError::io(&source.place_of(&segment.file_name())))?;
+        Ok(bytes[..count] == *wanted)
     }
 }
 

@@ -9,18 +9,18 @@ pub(super) use crate::index::{Advice, Lookup};
 pub(super) use without::{Advice, Lookup};
 
 use super::Query;
-use crate::DirSource;
+use crate::Source;
 use crate::scan::{Bounds, Segment};
 
 /// The indexes that can be used for a query.
 #[cfg(feature = "index")]
 pub(super) fn lookup(
     query: &Query,
-    source: &DirSource,
+    source: &Source,
     segments: &[Segment],
     bounds: &Bounds,
 ) -> Lookup {
-    let trail = query.index.then(|| source.path());
+    let trail = source.directory().filter(|_| query.index);
     Lookup::open(trail, segments, bounds, conditions(query))
 }
 
@@ -64,7 +64,7 @@ fn conditions(query: &Query) -> crate::index::Conditions {
 
 /// There is no index.
 #[cfg(not(feature = "index"))]
-pub(super) fn lookup(_: &Query, _: &DirSource, _: &[Segment], _: &Bounds) -> Lookup {
+pub(super) fn lookup(_: &Query, _: &Source, _: &[Segment], _: &Bounds) -> Lookup {
     Lookup
 }
 

@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer};
 use super::search::{Answer, How, Search, Worker};
 use super::{Cursor, Order, Query, QueryError, narrow};
 use crate::scan::{Bounds, Plan, ordered};
-use crate::{DirSource, Progress, ReadError, Step, tail};
+use crate::{Progress, ReadError, Source, Step, tail};
 
 /// Writes a matching entry in some form, on the thread that found it.
 pub type Render<'a> = &'a (dyn Fn(&Entry<'_>, &mut Vec<u8>) + Sync);
@@ -135,11 +135,12 @@ impl Query {
     /// When the query contradicts itself, or the trail cannot be read.
     pub fn run(
         &self,
-        source: &DirSource,
+        source: impl Into<Source>,
         options: QueryOptions<'_>,
         mut each: impl FnMut(Hit<'_>) -> ControlFlow<()>,
     ) -> Result<Searched, QueryError> {
         let began = Instant::now();
+        let source = &source.into();
         self.check()?;
         let bounds = self.bounds(source)?;
         let how = How { render: options.render, verified: options.verified };
@@ -179,7 +180,7 @@ impl Query {
     }
 
     /// The part of the trail that this page can be in.
-    fn bounds(&self, source: &DirSource) -> Result<Bounds, QueryError> {
+    fn bounds(&self, source: &Source) -> Result<Bounds, QueryError> {
         let mut bounds = Bounds { seq: self.seq, ..Bounds::default() };
         let Some(cursor) = self.after else { return Ok(bounds) };
         if cursor.holds(source)? {
@@ -206,7 +207,7 @@ impl Query {
 }
 
 /// `seq` of the last entry, if the last line is one.
-fn last_seq(source: &DirSource) -> Result<Option<u64>, ReadError> {
+fn last_seq(source: &Source) -> Result<Option<u64>, ReadError> {
     match tail(source, 1)?.step()? {
         Step::Line(_, line) => {
             Ok(Parser::default().parse(line.bytes).ok().map(|entry| entry.seq()))

@@ -15,11 +15,11 @@ use super::narrow::{Advice, Lookup};
 use super::run::{Hit, Render, Searched};
 use super::{Cursor, Order, Query};
 use crate::scan::{Ending, Piece, Plan, Reader};
-use crate::{DirSource, Progress, ReadError};
+use crate::{Progress, ReadError, Source};
 
 /// What every thread needs to know.
 pub(super) struct Search<'a> {
-    source: &'a DirSource,
+    source: &'a Source,
     plan: &'a Plan,
     order: Order,
     filter: Filter<'a>,
@@ -69,7 +69,7 @@ struct Match {
 impl<'a> Search<'a> {
     pub(super) fn new(
         query: &'a Query,
-        source: &'a DirSource,
+        source: &'a Source,
         plan: &'a Plan,
         lookup: &'a Lookup,
         seq: (u64, Option<u64>),

@@ -17,7 +17,7 @@ pub use record::RecordReader;
 use record::{Claim, Record};
 pub use report::Reconciled;
 
-use crate::{DirSource, Query, QueryError, QueryOptions, ReadError, trail_info};
+use crate::{Query, QueryError, QueryOptions, ReadError, Source, trail_info};
 
 /// Why nothing can be said of exported records.
 #[derive(Debug, Error)]
@@ -63,10 +63,11 @@ impl Reconciler {
     /// # Errors
     /// When the trail cannot be read, is damaged, or has nothing in this range.
     pub fn new(
-        source: &DirSource,
+        source: impl Into<Source>,
         (first, last): (u64, Option<u64>),
         options: QueryOptions<'_>,
     ) -> Result<Reconciler, ReconcileError> {
+        let source = &source.into();
         let origin = trail_info(source)?.map(|info| info.origin);
         let mut hashes = Vec::new();
         let mut begins = None;

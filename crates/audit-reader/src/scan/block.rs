@@ -3,15 +3,15 @@
 //! What must stay true here: a line belongs to the piece in which it begins, so the bytes read
 //! reach as far behind the piece as its last line does, and no further than an entry can be long.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use audit_core::chain::MAX_LINE;
 use memchr::{memchr, memrchr};
 
 use super::{Piece, Segment};
-use crate::{DirSource, ReadError};
+use crate::source::{LogFile, read_full};
+use crate::{ReadError, Source};
 
 /// What is read behind a piece at first: nearly every line ends within it.
 const TAIL: u64 = 4 * 1024;
@@ -20,7 +20,7 @@ const TAIL: u64 = 4 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     buffer: Vec<u8>,
-    file: Option<(usize, File)>,
+    file: Option<(usize, Arc<dyn LogFile>)>,
 }
 
 /// The whole lines that begin in a piece.
@@ -48,23 +48,24 @@ impl Reader {
     /// Reads a piece; `None` if retention was faster.
     pub(crate) fn read(
         &mut self,
-        source: &DirSource,
+        source: &Source,
         segments: &[Segment],
         piece: Piece,
     ) -> Result<Option<Block<'_>>, ReadError> {
-        let segment = segments[piece.segment];
+        let segment = &segments[piece.segment];
         if self.file.as_ref().is_none_or(|(open, _)| *open != piece.segment) {
-            self.file = source.open_segment(segment.name)?.map(|file| (piece.segment, file));
+            self.file = None;
+            self.file = segment.open(source)?.map(|file| (piece.segment, file));
         }
         let Some((_, file)) = &self.file else { return Ok(None) };
-        let path = || source.path().join(segment.name.to_string());
-        let block = read_lines(file, &mut self.buffer, piece, segment.len);
+        let block = read_lines(&**file, &mut self.buffer, piece, segment.len);
+        let path = || source.place_of(&segment.name.to_string());
         block.map(Some).map_err(|error| ReadError::io(&path())(error))
     }
 }
 
 fn read_lines<'a>(
-    file: &File,
+    file: &dyn LogFile,
     buffer: &'a mut Vec<u8>,
     piece: Piece,
     len: u64,
@@ -106,21 +107,19 @@ fn read_lines<'a>(
 
 /// Reads the bytes of a file from `base` to `end` into the buffer, of which `have` are there; gives
 /// how many there are now, which is fewer if the file is shorter.
-fn fill(file: &File, buffer: &mut Vec<u8>, have: usize, base: u64, end: u64) -> io::Result<usize> {
+fn fill(
+    file: &dyn LogFile,
+    buffer: &mut Vec<u8>,
+    have: usize,
+    base: u64,
+    end: u64,
+) -> io::Result<usize> {
     let wanted = usize::try_from(end - base).map_err(io::Error::other)?;
     if buffer.len() < wanted {
         buffer.resize(wanted, 0);
     }
-    let mut have = have;
-    while have < wanted {
-        match file.read_at(&mut buffer[have..wanted], base + have as u64) {
-            Ok(0) => break,
-            Ok(count) => have += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(have)
+    let more = read_full(file, &mut buffer[have..wanted], base + have as u64)?;
+    Ok(have + more)
 }
 
 #[cfg(test)]

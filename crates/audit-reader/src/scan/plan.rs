@@ -4,21 +4,45 @@
 //! neighbours say, never for what a derived file says. Where the segments' first entries are out of
 //! order, which only a damaged trail's are, nothing is left out.
 
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
 use audit_core::segment::SegmentName;
 
 use crate::find::first_seq;
-use crate::{DirSource, ReadError};
+use crate::source::LogFile;
+use crate::{ReadError, Source};
 
 /// How many bytes a piece has: it stays in the processor's cache while it is looked at.
 const PIECE: u64 = 512 * 1024;
 
 /// A segment as it was when the plan was made.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) name: SegmentName,
     pub(crate) len: u64,
     /// It may be growing, so an unfinished last line is no damage.
     pub(crate) newest: bool,
+    /// Its open file, as long as somebody reads it: an archived one is unpacked once for all.
+    open: Mutex<Weak<dyn LogFile>>,
+}
+
+impl Segment {
+    /// Opens it for reading anywhere in it; `None` if it is gone.
+    pub(crate) fn open(&self, source: &Source) -> Result<Option<Arc<dyn LogFile>>, ReadError> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = open.upgrade() {
+            return Ok(Some(file));
+        }
+        let Some(segment) = source.open_segment(self.name)? else { return Ok(None) };
+        let file = segment.at_hand(source)?;
+        *open = Arc::downgrade(&file);
+        Ok(Some(file))
+    }
+}
+
+/// No file at all.
+fn closed() -> Mutex<Weak<dyn LogFile>> {
+    Mutex::new(Weak::<std::fs::File>::new())
 }
 
 /// Lines that begin from `from` on and before `to`.
@@ -55,14 +79,15 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// What there is now of `bounds`.
-    pub(crate) fn new(source: &DirSource, bounds: &Bounds) -> Result<Plan, ReadError> {
+    pub(crate) fn new(source: &Source, bounds: &Bounds) -> Result<Plan, ReadError> {
         let names = source.settled_segments()?;
         let newest = names.last().copied();
         let mut segments = Vec::with_capacity(names.len());
         for name in names {
             // If retention was faster, there is nothing to look at.
-            if let Some(len) = source.segment_len(name)? {
-                segments.push(Segment { name, len, newest: Some(name) == newest });
+            if let Some(segment) = source.open_segment(name)? {
+                let (len, newest) = (segment.size(source)?, Some(name) == newest);
+                segments.push(Segment { name, len, newest, open: closed() });
             }
         }
         let by_seq = bounds.seq.0 > 0 || bounds.seq.1.is_some();
@@ -111,7 +136,7 @@ impl Plan {
 
     /// Adds the pieces of a segment.
     fn add(&mut self, index: usize, bounds: &Bounds) {
-        let Segment { name, len, .. } = self.segments[index];
+        let &Segment { name, len, .. } = &self.segments[index];
         let mut from = match bounds.behind {
             Some((place, _)) if name < place => return,
             Some((place, offset)) if name == place => offset + 1,

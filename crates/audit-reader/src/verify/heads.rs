@@ -9,7 +9,7 @@ use audit_core::checkpoint::SignedCheckpoint;
 use audit_core::note::MAX_NOTE;
 use audit_core::verify::Read;
 
-use crate::{DirSource, ReadError};
+use crate::{ReadError, Source};
 
 /// How long a trail that is being written may be without its first checkpoint: longer than the
 /// second within which a writer must publish one.
@@ -17,7 +17,7 @@ const FIRST_CHECKPOINT: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The file `checkpoint`; that of a trail whose writer has just begun is waited for.
-pub(super) fn read_checkpoint(source: &DirSource) -> Result<Option<Read>, ReadError> {
+pub(super) fn read_checkpoint(source: &Source) -> Result<Option<Read>, ReadError> {
     let deadline = Instant::now() + FIRST_CHECKPOINT;
     loop {
         // Asked first: a writer that ends after this has published its checkpoint by the next read.
@@ -32,7 +32,7 @@ pub(super) fn read_checkpoint(source: &DirSource) -> Result<Option<Read>, ReadEr
 }
 
 /// A file with a signed checkpoint; `None` if it is not there.
-pub(super) fn read_head(source: &DirSource, name: &str) -> Result<Option<Read>, ReadError> {
+pub(super) fn read_head(source: &Source, name: &str) -> Result<Option<Read>, ReadError> {
     let bytes = source.small_file(name, MAX_NOTE as u64 + 1)?;
     Ok(bytes.map(|bytes| SignedCheckpoint::parse(&bytes)))
 }

@@ -22,7 +22,7 @@ use audit_core::verify::{Finding, FindingKind, FirstKey, Seals, TrailVerifier};
 use base64ct::{Base64, Encoding};
 
 use crate::stored::StoredFile;
-use crate::{DirSource, ReadError, Step, TrailReader};
+use crate::{DirSource, ReadError, Source, Step, TrailReader};
 use facts::SegmentFacts;
 pub use options::{Progress, VerifyOptions};
 use pool::Job;
@@ -35,8 +35,16 @@ use sidecar::{Json, Sidecars};
 /// # Errors
 /// When it could not be looked at. What is wrong with the trail itself is in the report.
 pub fn verify_dir(path: &Path, options: VerifyOptions<'_>) -> Result<Report, ReadError> {
+    verify(DirSource::open(path)?, options)
+}
+
+/// Verifies a trail from anywhere.
+///
+/// # Errors
+/// When it could not be looked at. What is wrong with the trail itself is in the report.
+pub fn verify(source: impl Into<Source>, options: VerifyOptions<'_>) -> Result<Report, ReadError> {
     let began = Instant::now();
-    let source = DirSource::open(path)?;
+    let source = source.into();
     let seals = Seals {
         checkpoint: heads::read_checkpoint(&source)?,
         witnessed: heads::read_head(&source, "witnessed")?,
@@ -55,10 +63,7 @@ pub fn verify_dir(path: &Path, options: VerifyOptions<'_>) -> Result<Report, Rea
     let progress = Progress { bytes: 0, total_bytes: source.total_bytes()?, lines: 0 };
     let mut run = Run {
         verifier: TrailVerifier::new(first, seals),
-        stored: match &stored {
-            Some(stored) => Some(stored.again().map_err(ReadError::io(path))?),
-            None => None,
-        },
+        stored: stored.as_ref().map(StoredFile::again),
         segment: None,
         facts: Vec::new(),
         progress,
@@ -128,7 +133,7 @@ struct Run<'a> {
 impl Run<'_> {
     fn read(
         &mut self,
-        source: &DirSource,
+        source: &Source,
         digested: &BTreeSet<SegmentName>,
         stored: Option<&StoredFile>,
         jobs: usize,
@@ -171,8 +176,7 @@ impl Run<'_> {
         watched: &'w BTreeSet<u64>,
     ) -> Result<(), ReadError> {
         if scan.is_none() {
-            let again = self.stored.as_ref().map(StoredFile::again).transpose();
-            let stored = again.map_err(ReadError::io(Path::new("tree.hashes")))?;
+            let stored = self.stored.as_ref().map(StoredFile::again);
             *scan = Some(SegmentScan::new(name, watched, stored));
         }
         Ok(())
@@ -181,7 +185,7 @@ impl Run<'_> {
     /// Reads the newest segment, and those that are begun meanwhile.
     fn read_open<'w>(
         &mut self,
-        source: &DirSource,
+        source: &Source,
         mut reader: TrailReader,
         mut scan: Option<SegmentScan<'w>>,
         watched: &'w BTreeSet<u64>,

@@ -12,7 +12,7 @@ use audit_core::segment::SegmentName;
 
 use super::segment::{Message, Told, scan_segment};
 use crate::stored::StoredFile;
-use crate::{DirSource, ReadError};
+use crate::{ReadError, Source};
 
 /// Messages of one segment that may wait.
 const WAITING: usize = 8;
@@ -21,7 +21,7 @@ type Sent<'a> = Result<Message<'a>, ReadError>;
 
 /// What a scan needs to know.
 pub(super) struct Job<'a> {
-    pub(super) source: &'a DirSource,
+    pub(super) source: &'a Source,
     pub(super) segments: &'a [SegmentName],
     /// The one that may be growing, if it is among them.
     pub(super) open: Option<SegmentName>,
@@ -88,8 +88,7 @@ impl<'a> Job<'a> {
         tell: &mut dyn FnMut(Message<'a>) -> Told<'a>,
     ) -> Result<(), ReadError> {
         let digested = self.digested.contains(&name);
-        let again = self.stored.map(StoredFile::again).transpose();
-        let stored = again.map_err(ReadError::io(&self.source.path().join("tree.hashes")))?;
+        let stored = self.stored.map(StoredFile::again);
         let kind = (digested, self.open == Some(name));
         scan_segment(self.source, name, kind, self.watched, stored, tell)
     }

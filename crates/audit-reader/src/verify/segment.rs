@@ -11,7 +11,7 @@ use audit_core::verify::{Item, Scanner};
 use super::facts::{EntryZero, SegmentFacts};
 use crate::line::LineReader;
 use crate::stored::StoredFile;
-use crate::{DirSource, Line, LineKind, ReadError, SegmentEnd};
+use crate::{Line, LineKind, ReadError, SegmentEnd, Source};
 
 /// How many bytes go by between two messages.
 const MESSAGE_EVERY: u64 = 4 * 1024 * 1024;
@@ -117,16 +117,16 @@ impl<'a> SegmentScan<'a> {
 /// Scans a segment. The last message of it must be taken. If retention was faster, there is nothing to
 /// tell. The newest segment, which may be growing, is left `open` at its last whole line.
 pub(super) fn scan_segment<'a>(
-    source: &DirSource,
+    source: &Source,
     name: SegmentName,
     (digested, open): (bool, bool),
     watched: &'a BTreeSet<u64>,
     stored: Option<StoredFile>,
     tell: &mut dyn FnMut(Message<'a>) -> Told<'a>,
 ) -> Result<(), ReadError> {
-    let path = source.path().join(name.to_string());
-    let Some(file) = source.open_segment(name)? else { return Ok(()) };
-    let mut lines = LineReader::new(file, 0, digested).map_err(ReadError::io(&path))?;
+    let Some(segment) = source.open_segment(name)? else { return Ok(()) };
+    let path = source.place_of(&segment.file_name());
+    let mut lines = LineReader::new(segment.file, 0, digested);
     let mut scan = SegmentScan::new(name, watched, stored);
     let mut scanned = 0;
     while let Some(span) = lines.advance().map_err(ReadError::io(&path))? {

@@ -14,7 +14,7 @@ use audit_core::verify::{Finding, FindingKind as Kind};
 use serde::de::DeserializeOwned;
 
 use super::facts::{EntryZero, SegmentFacts};
-use crate::{DirSource, ReadError};
+use crate::{ReadError, Source};
 
 /// The only hash of format version 1.
 const HASH: &str = "sha256";
@@ -32,7 +32,7 @@ pub(super) enum Json<T> {
 }
 
 impl<T: DeserializeOwned> Json<T> {
-    fn read(source: &DirSource, name: &str, limit: u64) -> Result<Json<T>, ReadError> {
+    fn read(source: &Source, name: &str, limit: u64) -> Result<Json<T>, ReadError> {
         Ok(match source.small_file(name, limit)? {
             None => Json::Absent,
             Some(bytes) => match serde_json::from_slice(&bytes) {
@@ -53,7 +53,7 @@ pub(super) struct Sidecars {
 }
 
 impl Sidecars {
-    pub(super) fn read(source: &DirSource) -> Result<Sidecars, ReadError> {
+    pub(super) fn read(source: &Source) -> Result<Sidecars, ReadError> {
         let mut digests = BTreeMap::new();
         for name in source.digests()? {
             if let Some(digest) = read_digest(source, name)? {
@@ -130,7 +130,7 @@ impl Sidecars {
     /// Holds the `.sha256` files against the segments.
     pub(super) fn check_digests(
         &self,
-        source: &DirSource,
+        source: &Source,
         facts: &[SegmentFacts],
         report: &mut dyn FnMut(Finding),
     ) -> Result<(), ReadError> {
@@ -197,7 +197,7 @@ impl Sidecars {
     /// Reports the segments that are spoken of, but neither there nor deleted by retention.
     pub(super) fn check_missing(
         &self,
-        source: &DirSource,
+        source: &Source,
         facts: &[SegmentFacts],
         deleted: &BTreeSet<String>,
         report: &mut dyn FnMut(Finding),
@@ -213,16 +213,13 @@ impl Sidecars {
         // Retention may have been at work since the sidecars were read: they have it by now.
         let now = read_manifest(source)?;
         for (name, file) in missing {
-            let digest = source.has(&format!("{name}.sha256"));
+            let digest = source.has(&format!("{name}.sha256"))?;
             let row = match &now {
                 Json::Read(manifest) => manifest.files.iter().any(|row| row.filename == file),
                 Json::Absent | Json::Malformed(_) => false,
             };
             if !digest && !row {
                 continue;
-            }
-            if source.has(&format!("{file}.zst")) {
-                return Err(ReadError::Archived(source.path().join(format!("{file}.zst"))));
             }
             let expected = if row { "the segment listed in manifest.json" } else { "its segment" };
             let finding = Finding::new(Kind::SegmentMissing).in_file(file);
@@ -232,14 +229,14 @@ impl Sidecars {
     }
 }
 
-fn read_manifest(source: &DirSource) -> Result<Json<Manifest>, ReadError> {
+fn read_manifest(source: &Source) -> Result<Json<Manifest>, ReadError> {
     Json::read(source, "manifest.json", MAX_MANIFEST)
 }
 
 /// Reads the `.sha256` file of a segment: `<hex>  <file name>` and LF. `Err` is what stands there
 /// instead.
 fn read_digest(
-    source: &DirSource,
+    source: &Source,
     name: SegmentName,
 ) -> Result<Option<Result<Hash, String>>, ReadError> {
     let bytes = source.small_file(&format!("{name}.sha256"), MAX_SMALL)?;

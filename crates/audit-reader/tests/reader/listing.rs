@@ -39,12 +39,12 @@ fn the_last_n_whatever_segments_they_are_in() {
     let mut trail = trail();
     for n in [0, 1, 9, 10, 11, 20, 25, 39, 40, 41, 1_000] {
         let expected: Vec<u64> = (40_u64.saturating_sub(n)..40).collect();
-        assert_eq!(seqs(tail(&source(&trail), n).unwrap()), expected, "{n}");
+        assert_eq!(seqs(tail(source(&trail), n).unwrap()), expected, "{n}");
     }
     let line = trail.lines(1);
     trail.append(SEGMENTS[3], &line[..30]);
-    assert_eq!(seqs(tail(&source(&trail), 2).unwrap()), [38, 39]);
-    assert!(seqs(tail(&source(&trail), 0).unwrap()).is_empty());
+    assert_eq!(seqs(tail(source(&trail), 2).unwrap()), [38, 39]);
+    assert!(seqs(tail(source(&trail), 0).unwrap()).is_empty());
 }
 
 #[test]
@@ -52,14 +52,14 @@ fn the_last_n_of_a_segment_longer_than_a_block() {
     let mut trail = Trail::new();
     trail.write(SEGMENTS[0], 2_000);
     for n in [1, 100, 190, 1_999] {
-        assert_eq!(seqs(tail(&source(&trail), n).unwrap()), (2_000 - n..2_000).collect::<Vec<_>>());
+        assert_eq!(seqs(tail(source(&trail), n).unwrap()), (2_000 - n..2_000).collect::<Vec<_>>());
     }
 }
 
 #[test]
 fn following_gives_every_line_once_and_whole_across_rotations() {
     let mut trail = trail();
-    let mut reader = tail(&source(&trail), 1).unwrap();
+    let mut reader = tail(source(&trail), 1).unwrap();
     let mut pending: Vec<(String, Vec<u8>)> = Vec::new();
     for segment in [SEGMENTS[3], "2026-11-24-1.audit", "2026-11-25.audit"] {
         let line = trail.lines(1);
@@ -91,14 +91,14 @@ fn following_gives_every_line_once_and_whole_across_rotations() {
 fn found_by_seq_and_by_id() {
     let trail = trail();
     for seq in 0..40 {
-        let found = find_by_seq(&source(&trail), seq).unwrap().unwrap();
+        let found = find_by_seq(source(&trail), seq).unwrap().unwrap();
         let entry = Entry::parse(&found.line).unwrap();
         assert_eq!(entry.seq(), seq);
         assert_eq!(found.segment.to_string(), SEGMENTS[usize::try_from(seq / 10).unwrap()]);
-        let again = find_by_audit_id(&source(&trail), entry.audit_id()).unwrap();
+        let again = find_by_audit_id(source(&trail), entry.audit_id()).unwrap();
         assert_eq!(again, Some(found.clone()));
     }
-    assert_eq!(find_by_seq(&source(&trail), 40).unwrap(), None);
+    assert_eq!(find_by_seq(source(&trail), 40).unwrap(), None);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn an_entry_out_of_its_place_is_still_found() {
     let first = std::fs::read(trail.file(SEGMENTS[0])).unwrap();
     std::fs::write(trail.file(SEGMENTS[0]), [line, first].concat()).unwrap();
     for seq in 0..=40 {
-        assert!(find_by_seq(&source(&trail), seq).unwrap().is_some(), "{seq}");
+        assert!(find_by_seq(source(&trail), seq).unwrap().is_some(), "{seq}");
     }
 }
 
@@ -118,7 +118,7 @@ fn found_in_a_segment_of_many_blocks_also_when_it_is_damaged() {
     trail.write(SEGMENTS[0], 4_000);
     let honest = std::fs::read(trail.file(SEGMENTS[0])).unwrap();
     for seq in [0, 1, 1_999, 2_000, 2_001, 3_998, 3_999] {
-        let found = find_by_seq(&source(&trail), seq).unwrap().unwrap();
+        let found = find_by_seq(source(&trail), seq).unwrap().unwrap();
         assert_eq!(Entry::parse(&found.line).unwrap().seq(), seq);
         assert_eq!(
             honest[usize::try_from(found.offset).unwrap()..][..found.line.len()],
@@ -138,7 +138,7 @@ fn found_in_a_segment_of_many_blocks_also_when_it_is_damaged() {
             .collect();
         std::fs::write(trail.file(SEGMENTS[0]), damaged.join("\n") + "\n").unwrap();
         for seq in [500, 3_500] {
-            assert!(find_by_seq(&source(&trail), seq).unwrap().is_some(), "{lie} {seq}");
+            assert!(find_by_seq(source(&trail), seq).unwrap().is_some(), "{lie} {seq}");
         }
     }
 }

@@ -14,5 +14,6 @@ mod proof;
 mod query;
 mod query_pages;
 mod reconcile;
+mod sources;
 mod vectors;
 mod verify;

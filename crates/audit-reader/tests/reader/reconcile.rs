@@ -13,7 +13,7 @@ const FORMATS: [Format; 6] =
     [Format::Json, Format::Csv, Format::Ocsf, Format::Cef, Format::Syslog, Format::Ecs];
 
 fn exported(trail: &Trail, format: Format) -> (Option<String>, Vec<Vec<u8>>) {
-    let origin = trail_info(&DirSource::open(trail.path()).unwrap()).unwrap().unwrap().origin;
+    let origin = trail_info(DirSource::open(trail.path()).unwrap()).unwrap().unwrap().origin;
     let exporter = Exporter::new(format, &origin);
     let records = all_lines(trail).into_iter().map(|line| {
         let mut out = Vec::new();

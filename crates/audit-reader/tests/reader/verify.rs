@@ -172,14 +172,6 @@ fn segments_that_retention_deleted_are_not_missing() {
 }
 
 #[test]
-fn an_archived_segment_is_said_to_be_out_of_reach() {
-    let trail = three();
-    fs::rename(trail.file(ONE), trail.file(&format!("{ONE}.zst"))).unwrap();
-    let result = verify_dir(trail.path(), VerifyOptions::default());
-    assert!(matches!(result, Err(ReadError::Archived(_))), "{result:?}");
-}
-
-#[test]
 fn trail_json_must_say_what_entry_0_says() {
     let trail = three();
     let honest = fs::read_to_string(trail.file("trail.json")).unwrap();

@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use audit_logging::{AuditConfig, AuditLogger, AuditMode, OpenError, existing_trail};
-use audit_reader::{DirSource, KeyEpoch, KeyHistory, key_history};
+use audit_reader::{KeyEpoch, KeyHistory, Source, key_history};
 
 use super::Exit;
 use crate::error::CliError;
@@ -85,7 +85,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
 }
 
 fn history(dir: &std::path::Path) -> Result<KeyHistory, CliError> {
-    Ok(key_history(&DirSource::open(dir)?)?)
+    Ok(key_history(&Source::open(dir)?)?)
 }
 
 fn rotate(args: &Args, out: &mut Output) -> Result<Exit, CliError> {

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use audit_reader::{Freshness, KeyTrust, Report, Severity, Verdict, VerifyOptions, verify_dir};
+use audit_reader::{Freshness, KeyTrust, Report, Severity, Source, Verdict, VerifyOptions, verify};
 
 use super::Exit;
 use crate::error::CliError;
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     }
     let bar = Bar::new("verifying");
     let mut tell = |progress| bar.show(progress);
-    let report = verify_dir(&args.dir, options.with_progress(&mut tell));
+    let report = verify(Source::open(&args.dir)?, options.with_progress(&mut tell));
     bar.clear();
     let report = report?;
     let exit = match report.verdict {

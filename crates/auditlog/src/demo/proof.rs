@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use audit_core::note::VerifierKey;
 use audit_core::proof::TlogProof;
-use audit_reader::{DirSource, VerifyOptions, prove, verify_dir};
+use audit_reader::{Source, VerifyOptions, prove, verify_dir};
 
 use super::DemoError;
 use super::narrator::Narrator;
@@ -41,7 +41,7 @@ pub(super) fn prove_one(
         }
     })?;
     let seq = wanted.ok_or_else(|| DemoError::NotAsTold { what: "no attack on record".into() })?;
-    let source = DirSource::open(trail)?;
+    let source = Source::open(trail)?;
     let evidence = prove(&source, seq).map_err(DemoError::failed("prove an entry"))?;
     let file = dir.join(format!("{seq}.tlog-proof"));
     let entry_file = dir.join(format!("{seq}.tlog-proof.entry"));

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use audit_core::entry::{Entry, Parser};
-use audit_reader::{DirSource, Step, TrailReader};
+use audit_reader::{Source, Step, TrailReader};
 
 use super::DemoError;
 
@@ -29,7 +29,7 @@ impl Overview {
             *overview.by_type.entry(entry.event_type().to_owned()).or_default() += 1;
             overview.ids.insert(entry.audit_id().to_string());
         })?;
-        overview.segments = DirSource::open(trail)?.segments()?.len() as u64;
+        overview.segments = Source::open(trail)?.segments()?.len() as u64;
         Ok(overview)
     }
 
@@ -40,7 +40,7 @@ impl Overview {
 
 /// Calls `look` with each entry, in order.
 pub(super) fn each(trail: &Path, mut look: impl FnMut(&Entry<'_>)) -> Result<(), DemoError> {
-    let mut reader = TrailReader::new(DirSource::open(trail)?);
+    let mut reader = TrailReader::new(Source::open(trail)?);
     let mut parser = Parser::default();
     loop {
         match reader.step()? {

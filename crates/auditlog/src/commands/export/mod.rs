@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use audit_core::entry::Entry;
 use audit_reader::export::{Exporter, Format};
-use audit_reader::{Cursor, DirSource, Query, QueryOptions, Searched, trail_info};
+use audit_reader::{Cursor, Query, QueryOptions, Searched, Source, trail_info};
 use clap::ValueEnum;
 
 use self::output::Sink;
@@ -90,7 +90,7 @@ impl From<Form> for Format {
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
-    let source = DirSource::open(&args.dir)?;
+    let source = Source::open(&args.dir)?;
     let info = trail_info(&source)?.ok_or_else(|| CliError::Usage {
         what: format!("{} has no trail.json that can be read", args.dir.display()),
         next: "records carry the origin it states; run `auditlog verify`",
@@ -131,7 +131,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
 
 /// Writes the next entries.
 fn batch(
-    source: &DirSource,
+    source: &Source,
     exporter: &Exporter,
     (after, limit): (Option<Cursor>, u64),
     jobs: Option<usize>,

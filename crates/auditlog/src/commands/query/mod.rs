@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 
 use audit_core::entry::{Entry, Parser};
 use audit_reader::export::{csv_header, csv_row};
-use audit_reader::{DirSource, Hit, QueryOptions};
+use audit_reader::{Hit, QueryOptions, Source};
 
 use args::Format;
 pub(crate) use args::{Args, seq_range};
@@ -24,7 +24,7 @@ use crate::render;
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     let query = args.query()?;
-    let source = DirSource::open(args.dir())?;
+    let source = Source::open(args.dir())?;
     let format = args.format(out.json);
     let bar = Bar::new("searching");
     let mut tell = |progress| bar.show(progress);

@@ -1,0 +1,193 @@
+//! One trail from everywhere: a directory, archived segments, an archive file, memory.
+
+use std::fs::{self, File};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use crate::common::{Trail, key};
+use audit_core::note::Signer;
+use audit_reader::{
+    MemorySource, Order, Query, QueryOptions, ReadError, Report, Source, Step, TrailReader,
+    Verdict, VerifyOptions, find_by_seq, prove, tail, verify,
+};
+
+const SEGMENTS: [&str; 3] = ["2026-11-23.audit", "2026-11-23-1.audit", "2026-11-24.audit"];
+
+/// Three segments, the first two closed.
+fn three() -> Trail {
+    let mut trail = Trail::new();
+    for (number, segment) in SEGMENTS.into_iter().enumerate() {
+        if number > 0 {
+            trail.rotate(segment);
+        }
+        trail.write(segment, 100);
+        if number < 2 {
+            trail.close(segment);
+        }
+    }
+    trail
+}
+
+fn options<'a>() -> VerifyOptions<'a> {
+    VerifyOptions::default().with_key(key(0).verifier_key().clone())
+}
+
+fn verified(source: &Source) -> Report {
+    let one = verify(source, options().with_jobs(1)).unwrap();
+    let two = verify(source, options().with_jobs(2)).unwrap();
+    assert_eq!(one.findings.kept(), two.findings.kept());
+    one
+}
+
+/// Compresses a segment as FORMAT section 5 says.
+fn archive(trail: &Trail, segment: &str) -> PathBuf {
+    let packed = zstd::encode_all(File::open(trail.file(segment)).unwrap(), 3).unwrap();
+    let path = trail.file(&format!("{segment}.zst"));
+    fs::write(&path, packed).unwrap();
+    fs::remove_file(trail.file(segment)).unwrap();
+    path
+}
+
+fn in_memory(trail: &Trail) -> MemorySource {
+    let files = fs::read_dir(trail.path()).unwrap().map(|item| item.unwrap());
+    let read = |file: fs::DirEntry| {
+        (file.file_name().into_string().unwrap(), fs::read(file.path()).unwrap())
+    };
+    files.map(read).collect()
+}
+
+/// All lines of a trail.
+fn lines(source: &Source) -> Vec<Vec<u8>> {
+    let mut reader = TrailReader::new(source);
+    let mut all = Vec::new();
+    loop {
+        match reader.step().unwrap() {
+            Step::Line(_, line) => all.push(line.bytes.to_vec()),
+            Step::SegmentEnd(_) => {}
+            _ => return all,
+        }
+    }
+}
+
+/// Where a query finds what, page by page.
+fn asked(source: &Source, query: &Query, jobs: usize) -> Vec<(u64, String, u64, Vec<u8>)> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let query = match after {
+            Some(cursor) => query.clone().after(cursor),
+            None => query.clone(),
+        };
+        let searched = query.run(source, QueryOptions::default().with_jobs(jobs), |hit| {
+            all.push((hit.seq, hit.segment.to_string(), hit.offset, hit.bytes.to_vec()));
+            ControlFlow::Continue(())
+        });
+        let searched = searched.unwrap();
+        assert_eq!((searched.malformed, searched.unfinished), (0, false));
+        if searched.complete {
+            return all;
+        }
+        after = searched.next;
+    }
+}
+
+/// Everything that reads gives the same from this source as from the directory.
+fn reads_like(source: &Source, dir: &Source) {
+    let (here, there) = (verified(source), verified(dir));
+    assert_eq!(here.verdict, Verdict::Proven, "{:?}", here.findings.kept());
+    assert_eq!(here.findings.kept(), there.findings.kept());
+    let facts = |r: &Report| (r.entries, r.bytes, r.segments, r.root.clone(), r.last_seq);
+    assert_eq!(facts(&here), facts(&there));
+    assert_eq!(lines(source), lines(dir));
+    for seq in [0, 57, 150, 303] {
+        let found = find_by_seq(source, seq).unwrap().unwrap();
+        assert_eq!(found, find_by_seq(dir, seq).unwrap().unwrap());
+        let evidence = prove(source, seq).unwrap();
+        assert_eq!(evidence.proof.to_string(), prove(dir, seq).unwrap().proof.to_string());
+    }
+    for order in [Order::OldestFirst, Order::NewestFirst] {
+        for limit in [70, 1_000] {
+            let query = Query::new().order(order).limit(limit);
+            let found = asked(source, &query, 2);
+            assert_eq!(found.len(), 304);
+            assert_eq!(found, asked(dir, &query, 1));
+        }
+        let range = Query::new().order(order).seq(120, Some(240));
+        assert_eq!(asked(source, &range, 1), asked(dir, &range, 2));
+    }
+    for wanted in [0, 1, 150, 1000] {
+        let mut reader = tail(source, wanted).unwrap();
+        let mut count = 0;
+        while let Ok(Step::Line(..) | Step::SegmentEnd(_)) = reader.step().map(|step| {
+            count += u64::from(matches!(step, Step::Line(..)));
+            step
+        }) {}
+        assert_eq!(count, wanted.min(304));
+    }
+}
+
+#[test]
+fn archived_segments_read_as_what_they_were() {
+    let trail = three();
+    let whole = Source::new(in_memory(&trail)).unwrap();
+    for segment in SEGMENTS {
+        archive(&trail, segment);
+        reads_like(&Source::open(trail.path()).unwrap(), &whole);
+    }
+}
+
+#[test]
+fn a_trail_in_memory() {
+    let trail = three();
+    let dir = Source::open(trail.path()).unwrap();
+    reads_like(&Source::new(in_memory(&trail)).unwrap(), &dir);
+    let empty = Source::new(MemorySource::new());
+    assert!(matches!(empty, Err(ReadError::NotATrail(_))), "{empty:?}");
+}
+
+/// Packs a directory; `prefix` is what its files are under.
+fn pack(trail: &Trail, prefix: &str) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    builder.append_dir_all(prefix, trail.path()).unwrap();
+    builder.into_inner().unwrap()
+}
+
+fn put(path: &Path, bytes: &[u8]) -> Result<Source, ReadError> {
+    fs::write(path, bytes).unwrap();
+    Source::open(path)
+}
+
+#[test]
+fn a_trail_in_an_archive_file() {
+    let trail = three();
+    archive(&trail, SEGMENTS[0]);
+    let dir = Source::open(trail.path()).unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("trail.tar");
+    for prefix in [".", "audit", "var/lib/audit"] {
+        let tar = pack(&trail, prefix);
+        reads_like(&put(&file, &tar).unwrap(), &dir);
+        reads_like(&put(&file, &zstd::encode_all(&*tar, 3).unwrap()).unwrap(), &dir);
+    }
+}
+
+#[test]
+fn an_archive_file_that_is_none_is_refused_with_a_reason() {
+    let trail = three();
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("trail.tar");
+    let tar = pack(&trail, "audit");
+    let packed = zstd::encode_all(&*tar, 3).unwrap();
+    let two = {
+        let mut builder = tar::Builder::new(Vec::new());
+        builder.append_dir_all("a", trail.path()).unwrap();
+        builder.append_dir_all("b", trail.path()).unwrap();
+        builder.into_inner().unwrap()
+    };
+    let empty = tar::Builder::new(Vec::new()).into_inner().unwrap();
+    for bytes in [&tar[..tar.len() / 2], &packed[..packed.len() / 2], &two, &empty, b"{}", b""] {
+        let result = put(&file, bytes);
+        assert!(matches!(result, Err(ReadError::NotAnArchive { .. })), "{result:?}");
+    }
+    let nowhere = Source::open(&place.path().join("nowhere"));
+    assert!(matches!(nowhere, Err(ReadError::Io { .. })), "{nowhere:?}");
+}
