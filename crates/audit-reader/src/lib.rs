@@ -30,6 +30,8 @@ mod query;
 mod reconcile;
 mod scan;
 mod source;
+#[cfg(feature = "sql")]
+pub mod sql;
 mod stored;
 #[cfg(feature = "index")]
 mod table;

@@ -13,7 +13,7 @@ use audit_core::chain::Hash;
 use audit_core::segment::SegmentName;
 use serde::{Deserialize, Serialize};
 
-use super::checked::{BLOCK, Sums};
+use super::checked::{BLOCK, CheckedFile, Sums};
 
 /// What the tables are like. A new column, or another meaning of one, is a new format.
 pub(super) const FORMAT: &str = "audit-index/1";
@@ -145,8 +145,31 @@ impl Binding {
         (binding.format == FORMAT && binding.block_bytes == BLOCK as u64).then_some(binding)
     }
 
+    /// The table that is there for a segment, if there is one that may be used.
+    #[cfg(feature = "sql")]
+    pub(crate) fn bound_table(
+        trail: &Path,
+        segment: SegmentName,
+        bytes: u64,
+    ) -> Option<super::CheckedFile> {
+        match Binding::find(trail, segment, bytes) {
+            Found::Bound(binding) => binding.table(trail, segment).ok(),
+            _ => None,
+        }
+    }
+
+    /// The table, opened.
+    pub(super) fn table(&self, trail: &Path, segment: SegmentName) -> io::Result<CheckedFile> {
+        let file = File::open(trail.join(INDEX).join(table_file(segment)))?;
+        let sums = self.sums().filter(|sums| {
+            file.metadata().is_ok_and(|meta| meta.len() == sums.bytes)
+        });
+        let sums = sums.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
+        Ok(CheckedFile::new(file, sums))
+    }
+
     /// The checksums of the table.
-    pub(super) fn sums(&self) -> Option<Sums> {
+    fn sums(&self) -> Option<Sums> {
         let digits = self.block_crc32c.as_bytes().chunks(8);
         let sum = |digits| u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
         let crc32c = digits.map(sum).collect::<Option<Vec<u32>>>()?;

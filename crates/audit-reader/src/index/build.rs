@@ -14,7 +14,7 @@ use audit_core::segment::SegmentName;
 use sha2::{Digest, Sha256};
 
 use super::binding::{Binding, FORMAT, Found, INDEX, Stamp, digest, sums_text, table_file};
-use super::checked::{BLOCK, CheckedFile};
+use super::checked::BLOCK;
 use super::error::IndexError;
 use super::store::Store;
 use super::write::{NoTable, TableWriter, Written};
@@ -93,10 +93,8 @@ impl Job<'_> {
 
     /// Whether the table of a binding is what was written.
     fn is_sound(&self, binding: &Binding) -> bool {
-        let path = self.trail.join(INDEX).join(table_file(self.segment));
-        let (Ok(file), Some(sums)) = (File::open(path), binding.sums()) else { return false };
-        let whole = file.metadata().is_ok_and(|meta| meta.len() == sums.bytes);
-        whole && (!self.thorough || CheckedFile::new(file, sums).check().is_ok())
+        let table = binding.table(self.trail, self.segment);
+        table.is_ok_and(|table| !self.thorough || table.check().is_ok())
     }
 
     fn build(

@@ -4,7 +4,6 @@
 //! names every line that matches; the reader looks at each before it believes it.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,8 +12,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use audit_core::segment::SegmentName;
 use parquet::errors::{ParquetError, Result};
 
-use super::binding::{Binding, Found, INDEX, table_file};
-use super::checked::CheckedFile;
+use super::binding::{Binding, Found};
 use super::rows::{Rows, Table};
 use crate::query::TypeGlob;
 use crate::scan::{Bounds, Piece, Segment};
@@ -252,10 +250,7 @@ impl Indexed {
     }
 
     fn open(&self, trail: &Path) -> Result<Table> {
-        let file = File::open(trail.join(INDEX).join(table_file(self.segment)))?;
-        let sums = self.binding.sums();
-        let sums = sums.ok_or_else(|| ParquetError::General("no checksums".to_owned()))?;
-        let table = Table::open(CheckedFile::new(file, sums))?;
+        let table = Table::open(self.binding.table(trail, self.segment)?)?;
         let bound = self.binding.groups.iter().map(|group| Some(group.entries));
         if table.groups().eq(bound) {
             Ok(table)

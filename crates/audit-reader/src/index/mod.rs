@@ -25,6 +25,10 @@ mod run;
 mod store;
 mod write;
 
+#[cfg(feature = "sql")]
+pub(crate) use binding::Binding;
+#[cfg(feature = "sql")]
+pub(crate) use checked::CheckedFile;
 pub use error::IndexError;
 pub(crate) use lookup::{Advice, Conditions, Lookup, Test};
 pub use run::{IndexOptions, Indexed, Refused, index};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{TimestampNanosecondType, UInt64Type};
 use arrow_array::{Array, RecordBatch, StringViewArray};
-use arrow_schema::{ArrowError, DataType, Field, Schema};
+use arrow_schema::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
@@ -19,7 +19,7 @@ use parquet::errors::{ParquetError, Result};
 
 use super::checked::CheckedFile;
 use super::lookup::{Conditions, Test};
-use crate::table::{BLOOM, Column, schema};
+use crate::table::{BLOOM, Column, views};
 
 /// Rows that are decoded at a time.
 const BATCH: usize = 16 * 1024;
@@ -42,16 +42,7 @@ pub(super) struct Rows {
 
 impl Table {
     pub(super) fn open(file: CheckedFile) -> Result<Table> {
-        // Texts as views are decoded without being copied.
-        let texts = schema();
-        let views = texts.fields().iter().map(|field| match field.data_type() {
-            DataType::Utf8 => {
-                Arc::new(Field::new(field.name(), DataType::Utf8View, field.is_nullable()))
-            }
-            _ => Arc::clone(field),
-        });
-        let schema = Arc::new(Schema::new(views.collect::<Vec<_>>()));
-        let options = ArrowReaderOptions::new().with_schema(schema);
+        let options = ArrowReaderOptions::new().with_schema(views());
         let metadata = ArrowReaderMetadata::load(&file, options)?;
         Ok(Table { file, metadata })
     }

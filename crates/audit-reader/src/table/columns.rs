@@ -117,6 +117,17 @@ impl Column {
     }
 }
 
+/// The table's schema as it is decoded: texts are views, which point into what was read.
+pub(crate) fn views() -> SchemaRef {
+    let view = |field: &Arc<Field>| match field.data_type() {
+        DataType::Utf8 => {
+            Arc::new(Field::new(field.name(), DataType::Utf8View, field.is_nullable()))
+        }
+        _ => Arc::clone(field),
+    };
+    Arc::new(Schema::new(schema().fields().iter().map(view).collect::<Vec<_>>()))
+}
+
 /// The table's schema.
 pub(crate) fn schema() -> SchemaRef {
     Arc::new(Schema::new(COLUMNS.map(Column::field).to_vec()))

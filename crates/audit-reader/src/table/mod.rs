@@ -9,4 +9,6 @@ mod columns;
 mod time;
 
 pub(crate) use build::TableBuilder;
-pub(crate) use columns::{BLOOM, Column, UNIQUE, schema};
+#[cfg(feature = "sql")]
+pub(crate) use columns::COLUMNS;
+pub(crate) use columns::{BLOOM, Column, UNIQUE, schema, views};
