@@ -110,7 +110,8 @@ impl Events {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let segment = Arc::new(Field::new(SEGMENT, DataType::UInt32, false));
-        let mut source = ParquetSource::new(TableSchema::new(views(), vec![segment]))
+        let table = TableSchema::builder(views()).with_table_partition_cols(vec![segment]).build();
+        let mut source = ParquetSource::new(table)
             .with_table_parquet_options(state.default_table_options().parquet)
             .with_parquet_file_reader_factory(Arc::new(Tables { damaged: self.damaged.clone() }));
         if let Some(filter) = conjunction(filters.iter().cloned()) {

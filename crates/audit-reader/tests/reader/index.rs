@@ -60,7 +60,7 @@ fn mallory(trail: &Trail) -> (Vec<String>, Searched) {
 #[test]
 fn every_answer_is_the_same_with_an_index_and_without() {
     let mut by_index = 0;
-    for seed in 0..80 {
+    for seed in 0..25 {
         let random = &mut Random(seed);
         let trail = closed(random);
         let made = make(&trail);
@@ -94,7 +94,7 @@ fn every_answer_is_the_same_with_an_index_and_without() {
             }
         }
     }
-    assert!(by_index > 500, "{by_index}");
+    assert!(by_index > 150, "{by_index}");
 }
 
 #[test]
