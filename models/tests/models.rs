@@ -124,6 +124,25 @@ mod whole {
         });
     }
 
+    /// As `Ring::close` does it, while the writer has never slept before and sleeps without a limit.
+    #[test]
+    fn the_end_reaches_a_consumer_in_its_first_sleep() {
+        loom::model(|| {
+            let ring = Model::new(CELLS);
+            let consumer = {
+                let ring = Arc::clone(&ring);
+                thread::spawn(move || {
+                    while !ring.cells.is_closed() {
+                        ring.doze.sleep(1, None, || ring.cells.is_closed());
+                    }
+                })
+            };
+            ring.cells.close();
+            ring.doze.shake();
+            consumer.join().unwrap();
+        });
+    }
+
     #[test]
     fn after_the_end_nothing_is_accepted_and_everything_accepted_is_read() {
         loom::model(|| {

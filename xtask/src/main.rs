@@ -9,6 +9,7 @@ mod lexer;
 mod metadata;
 mod steps;
 mod tidy;
+mod tour;
 mod turn;
 
 use std::path::PathBuf;
@@ -31,6 +32,9 @@ Project chores. Usage: cargo xtask <command>
   power --rounds N --seed S [--only ext4|xfs]
                     real power cuts in a loop device; needs root
   sim ROUNDS SEED   random lives on the simulated disk, crashed at every step
+  trail ENTRIES SEED DIR
+                    a month of a service's life, written into a new trail: what the figures
+                    of large trails are taken on
   model             the ring under every schedule of small models (loom), and under many
                     random ones of a larger (shuttle)
   fuzz --rounds N --seed S [--target T]
@@ -39,6 +43,8 @@ Project chores. Usage: cargo xtask <command>
   tamper --rounds N --seed S
                    the tamper battery: every bit of a 64 KiB trail, N times each attack,
                    N trails of each honest kind, and the counts
+  tour             runs the commands of docs/tour.md and writes down what they print;
+                   `tour --check` compares
   help             this list
 ";
 
@@ -53,10 +59,13 @@ fn main() -> ExitCode {
         ["compare", args @ ..] => compare::run(&root, args),
         ["crash", options @ ..] => campaign::battery(&root, "crash", options),
         ["power", options @ ..] => campaign::battery(&root, "power", options),
-        ["sim", options @ ..] => campaign::sim(&root, options),
+        ["sim", options @ ..] => campaign::example(&root, "sim", options),
+        ["trail", options @ ..] => campaign::example(&root, "trail", options),
         ["model"] => campaign::model(&root),
         ["fuzz", options @ ..] => campaign::fuzz(&root, options),
         ["tamper", options @ ..] => campaign::tamper(&root, options),
+        ["tour"] => tour::write(&root),
+        ["tour", "--check"] => tour::check(&root).map(|_| ()),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())

@@ -129,6 +129,6 @@ impl Shared {
     pub(crate) fn poison(&self, fault: crate::error::Fault) {
         self.meters.poisoned();
         self.progress.fail(fault, || self.poisoned.store(1, Ordering::Release));
-        self.ring.close();
+        self.ring.abandon();
     }
 }

@@ -1,14 +1,13 @@
 //! A segment, line by line.
 //!
 //! What must stay true here: a line is never longer in memory than an entry can be, however long
-//! it is on disk, and every byte that was passed over went through the digest.
+//! it is on disk.
 
 use std::io;
 use std::sync::Arc;
 
 use audit_core::chain::MAX_LINE;
 use memchr::memchr;
-use sha2::{Digest, Sha256};
 
 use crate::source::{LogFile, read_some};
 
@@ -68,13 +67,11 @@ pub(crate) struct LineReader {
     stale: bool,
     /// How the last oversized line began.
     head: [u8; HEAD],
-    digest: Option<Sha256>,
 }
 
 impl LineReader {
-    /// Reads from `offset`, which is the beginning of a line. `digested` has the digest of all
-    /// bytes taken.
-    pub(crate) fn new(file: Arc<dyn LogFile>, offset: u64, digested: bool) -> LineReader {
+    /// Reads from `offset`, which is the beginning of a line.
+    pub(crate) fn new(file: Arc<dyn LogFile>, offset: u64) -> LineReader {
         LineReader {
             file,
             buffer: vec![0; BUFFER].into_boxed_slice(),
@@ -83,17 +80,12 @@ impl LineReader {
             offset,
             stale: false,
             head: [0; HEAD],
-            digest: digested.then(Sha256::new),
         }
     }
 
-    /// The length and the digest of what was read, a last line that never ended included.
-    pub(crate) fn finish(mut self) -> (u64, Option<[u8; 32]>) {
-        let rest = &self.buffer[self.start..self.end];
-        if let Some(digest) = &mut self.digest {
-            digest.update(rest);
-        }
-        (self.offset + rest.len() as u64, self.digest.map(|digest| digest.finalize().into()))
+    /// How far it was read, a last line that never ended included.
+    pub(crate) const fn end(&self) -> u64 {
+        self.offset + (self.end - self.start) as u64
     }
 
     /// The bytes of the line that [`LineReader::advance`] just gave.
@@ -156,9 +148,6 @@ impl LineReader {
 
     /// Steps over `len` unread bytes.
     fn consume(&mut self, len: usize) {
-        if let Some(digest) = &mut self.digest {
-            digest.update(&self.buffer[self.start..self.start + len]);
-        }
         self.start += len;
         self.offset += len as u64;
     }
@@ -204,7 +193,7 @@ mod tests {
 
     /// Kind, offset, length and shown bytes of every line.
     fn lines(bytes: &[u8]) -> Vec<(LineKind, u64, u64, usize)> {
-        let mut reader = LineReader::new(file(bytes), 0, true);
+        let mut reader = LineReader::new(file(bytes), 0);
         let mut all = Vec::new();
         while let Some(span) = reader.advance().unwrap() {
             let line = reader.line(span);
@@ -215,8 +204,7 @@ mod tests {
                 break;
             }
         }
-        let expected: [u8; 32] = Sha256::digest(bytes).into();
-        assert_eq!(reader.finish(), (bytes.len() as u64, Some(expected)));
+        assert_eq!(reader.end(), bytes.len() as u64);
         all
     }
 
@@ -247,7 +235,7 @@ mod tests {
     #[test]
     fn a_partial_line_is_read_again_from_where_it_begins() {
         let file = file(b"a\nbc");
-        let mut reader = LineReader::new(file.clone(), 0, false);
+        let mut reader = LineReader::new(file.clone(), 0);
         assert!(reader.advance().unwrap().is_some());
         let partial = reader.advance().unwrap().unwrap();
         assert_eq!(reader.line(partial).bytes, b"bc");

@@ -26,6 +26,8 @@ pub(crate) struct StoredFile {
     count: u64,
     /// Index of the first hash in the buffer.
     first: u64,
+    /// Hashes that are read at a time.
+    block: usize,
     buffer: Vec<u8>,
 }
 
@@ -35,13 +37,18 @@ impl StoredFile {
         let Some(file) = source.open_file(NAME)? else { return Ok(None) };
         let bytes = file.size().map_err(ReadError::io(&source.place_of(NAME)))?;
         let count = (bytes / HASH).min(stored_hash_count(size.min(MAX_SIZE)));
-        Ok(Some(StoredFile { file, count, first: 0, buffer: Vec::new() }))
+        Ok(Some(StoredFile { file, count, first: 0, block: BLOCK, buffer: Vec::new() }))
     }
 
     /// The same file for another thread.
     pub(crate) fn again(&self) -> StoredFile {
         let file = Arc::clone(&self.file);
-        StoredFile { file, count: self.count, first: 0, buffer: Vec::new() }
+        StoredFile { file, count: self.count, first: 0, block: BLOCK, buffer: Vec::new() }
+    }
+
+    /// The same file for somebody who asks here and there.
+    pub(crate) fn scattered(&self) -> StoredFile {
+        StoredFile { block: 1, ..self.again() }
     }
 
     /// How many whole hashes it had at the beginning.
@@ -64,7 +71,7 @@ impl StoredHashes for StoredFile {
         if let Some(hash) = self.buffered(index) {
             return Some(hash);
         }
-        self.buffer.resize(BLOCK * 32, 0);
+        self.buffer.resize(self.block * 32, 0);
         self.first = index;
         let mut filled = 0;
         // What cannot be read, or is gone by now, contradicts nothing.

@@ -4,7 +4,6 @@
 //! its end after that was seen. A closed segment is never written again, so no line is missed when
 //! the writer rotates while this reads.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use audit_core::segment::SegmentName;
@@ -19,7 +18,6 @@ pub struct TrailReader {
     current: Option<Current>,
     /// Segments up to this one are done.
     after: Option<SegmentName>,
-    digested: BTreeSet<SegmentName>,
     /// Segments that are there for sure, in order.
     known: Vec<SegmentName>,
 }
@@ -57,21 +55,13 @@ pub struct SegmentEnd {
     pub name: SegmentName,
     /// How long it is.
     pub bytes: u64,
-    /// The SHA-256 of all of it, if that was asked for.
-    pub sha256: Option<[u8; 32]>,
 }
 
 impl TrailReader {
     /// Reads a trail from its first segment.
     #[must_use]
     pub fn new(source: impl Into<Source>) -> TrailReader {
-        TrailReader {
-            source: source.into(),
-            current: None,
-            after: None,
-            digested: BTreeSet::new(),
-            known: Vec::new(),
-        }
+        TrailReader { source: source.into(), current: None, after: None, known: Vec::new() }
     }
 
     /// Reads a trail from a place in it that is the beginning of a line.
@@ -86,12 +76,6 @@ impl TrailReader {
         let mut reader = TrailReader::new(source);
         reader.open(name, offset)?;
         Ok(reader)
-    }
-
-    /// Has the digests of these segments taken on the way.
-    pub(crate) fn digesting(mut self, segments: BTreeSet<SegmentName>) -> TrailReader {
-        self.digested = segments;
-        self
     }
 
     /// Passes over the segments up to this one.
@@ -180,8 +164,7 @@ impl TrailReader {
         match self.source.open_segment(name)? {
             Some(segment) => {
                 let path = self.source.place_of(&segment.file_name());
-                let digested = self.digested.contains(&name);
-                let lines = LineReader::new(segment.file, offset, digested);
+                let lines = LineReader::new(segment.file, offset);
                 self.current = Some(Current { name, path, lines, closed: false, torn: false });
             }
             None => self.after = Some(name),
@@ -191,7 +174,6 @@ impl TrailReader {
 
     fn leave(&mut self, current: Current) -> SegmentEnd {
         self.after = Some(current.name);
-        let (bytes, sha256) = current.lines.finish();
-        SegmentEnd { name: current.name, bytes, sha256 }
+        SegmentEnd { name: current.name, bytes: current.lines.end() }
     }
 }

@@ -16,6 +16,5 @@ mod witnessed;
 
 pub use follow::Follower;
 pub use policy::{Policy, PolicyError, Witness};
-pub use rotation::{RotationProof, RotationProofError, rotated_key};
 pub use submit::{Evidence, Outcome};
 pub use sync::{SyncError, SyncOptions, SyncReport, WitnessReport, WitnessSync};

@@ -51,7 +51,7 @@ impl Compound<'_, '_> {
     pub(super) fn member_name(&mut self, name: &str) {
         if let Body::Object(members) = &mut self.body {
             if let Pending::Yes(_) = self.pending {
-                self.sink.buf.extend_from_slice(b"null");
+                self.sink.buf.put(b"null");
             }
             self.pending = Pending::Yes(members.name(self.sink, name));
         }
@@ -79,14 +79,14 @@ impl Compound<'_, '_> {
 
     fn close(mut self) -> Done {
         if let Pending::Yes(_) = self.pending {
-            self.sink.buf.extend_from_slice(b"null");
+            self.sink.buf.put(b"null");
         }
         match &mut self.body {
             Body::Object(members) => members.end(self.sink),
             Body::Array => self.sink.buf.push(b']'),
             Body::Ignored => {}
         }
-        self.sink.buf.extend_from_slice(self.close.as_bytes());
+        self.sink.buf.put(self.close.as_bytes());
         Ok(())
     }
 }

@@ -23,7 +23,7 @@ pub struct Details<'a> {
 impl<'a> Details<'a> {
     pub(super) fn begin(mut sink: Sink<'a>) -> Details<'a> {
         let start = sink.buf.len();
-        sink.buf.extend_from_slice(br#","details":"#);
+        sink.buf.put(br#","details":"#);
         let members = Members::begin(&mut sink);
         let inside = sink.buf.len();
         Details { sink, members, start, inside }

@@ -37,14 +37,11 @@ impl Members {
     /// Writes `"name":` and says what may follow it.
     #[inline]
     pub(crate) fn name(&mut self, sink: &mut Sink<'_>, name: &str) -> NameRule {
-        if sink.buf.last() != Some(&b'{') {
-            sink.buf.push(b',');
-        }
-        sink.buf.push(b'"');
-        let start = sink.buf.len();
-        sink.chars(name);
+        let before: &[u8] = if sink.buf.last() == Some(&b'{') { b"\"" } else { b",\"" };
+        let start = sink.buf.len() + before.len();
+        sink.string_between(before, name, b"");
         self.make_unique(sink, start);
-        sink.buf.extend_from_slice(b"\":");
+        sink.buf.put(b"\":");
         sink.policy.redaction.name_rule(name)
     }
 
@@ -99,5 +96,5 @@ impl Members {
 fn append_suffix(sink: &mut Sink<'_>, plain: usize, suffix: u64) {
     sink.buf.truncate(plain);
     sink.buf.push(b'#');
-    sink.buf.extend_from_slice(itoa::Buffer::new().format(suffix).as_bytes());
+    sink.buf.put(itoa::Buffer::new().format(suffix).as_bytes());
 }

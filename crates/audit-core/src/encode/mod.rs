@@ -5,6 +5,7 @@
 //! member, `details` nests at most [`MAX_DEPTH`] deep, and the whole is at most [`MAX_BODY`]
 //! bytes. In steady state nothing is allocated.
 
+mod buffer;
 mod compound;
 mod details;
 mod members;
@@ -25,6 +26,8 @@ use uuid::Uuid;
 use crate::event::{ActorRef, ContextRef, Event, ResourceRef, Text, event_type};
 use crate::hex;
 use crate::plan::MAX_BODY;
+use crate::text::is_w3c_id;
+use buffer::Buffer;
 use time::SecondCache;
 
 /// How deep `details` may nest, itself counted; a deeper object or array becomes `…[depth]`.
@@ -48,7 +51,7 @@ pub struct Stamp<'a> {
 /// If an event's own code panics, the panic passes through and the encoder stays usable.
 #[derive(Debug, Default)]
 pub struct Encoder {
-    buf: Vec<u8>,
+    buf: Buffer,
     scratch: Scratch,
     second: SecondCache,
 }
@@ -66,10 +69,12 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     fn reset(&mut self) {
-        self.redacted.clear();
-        self.redacted.shrink_to(KEEP_CAPACITY);
-        self.decoded.clear();
-        self.decoded.shrink_to(KEEP_CAPACITY);
+        for text in [&mut self.redacted, &mut self.decoded] {
+            text.clear();
+            if text.capacity() > KEEP_CAPACITY {
+                text.shrink_to(KEEP_CAPACITY);
+            }
+        }
         self.names.clear();
     }
 }
@@ -77,7 +82,7 @@ impl Scratch {
 /// Where values are written to, and by which rules.
 #[derive(Debug)]
 pub(crate) struct Sink<'a> {
-    pub(crate) buf: &'a mut Vec<u8>,
+    pub(crate) buf: &'a mut Buffer,
     pub(crate) scratch: &'a mut Scratch,
     policy: &'a EncodePolicy,
     /// Characters a string may have.
@@ -132,29 +137,25 @@ impl Encoder {
         event: &E,
     ) -> bool {
         let sink = &mut Sink { buf: &mut self.buf, scratch: &mut self.scratch, policy, limit };
-        sink.buf.extend_from_slice(br#""audit_id":""#);
-        let mut id = [0; 36];
-        sink.buf.extend_from_slice(stamp.audit_id.hyphenated().encode_lower(&mut id).as_bytes());
-        sink.buf.extend_from_slice(br#"","timestamp":""#);
-        self.second.write(sink.buf, event.timestamp().unwrap_or(stamp.now));
-        sink.buf.extend_from_slice(br#"","service_id":"#);
-        sink.string(stamp.service_id);
-        sink.buf.extend_from_slice(br#","event_type":"#);
-        sink.verbatim(&event_type::normal_form(event.event_type()));
-        if event.is_critical() {
-            sink.buf.extend_from_slice(br#","critical":true"#);
-        }
+        sink.buf.put_all([
+            br#""audit_id":""#,
+            &hex::uuid(stamp.audit_id),
+            br#"","timestamp":""#,
+            self.second.text(event.timestamp().unwrap_or(stamp.now)),
+        ]);
+        sink.string_between(br#"","service_id":""#, stamp.service_id, br#"","event_type":""#);
+        let event_type = event_type::normal_form(event.event_type());
+        let critical: &[u8] = if event.is_critical() { br#"","critical":true"# } else { b"\"" };
+        sink.buf.put_all([event_type.as_bytes(), critical]);
         if let Some(actor) = event.actor() {
             sink.actor(&actor);
         }
         if let Some(resource) = event.resource() {
             sink.resource(&resource);
         }
-        sink.buf.extend_from_slice(br#","result":"#);
-        sink.verbatim(event.outcome().as_str());
+        sink.buf.put_all([br#","result":""#, event.outcome().as_str().as_bytes(), b"\""]);
         if let Some(reason) = event.reason() {
-            sink.buf.extend_from_slice(br#","reason":"#);
-            sink.text(reason);
+            sink.member(br#","reason":""#, reason);
         }
         if let Some(context) = event.context() {
             return sink.context(&context);
@@ -185,30 +186,35 @@ impl Encoder {
     }
 
     fn oversize(&mut self, bytes: usize, sha256: &[u8; 32]) {
-        self.buf.extend_from_slice(br#","details":{"oversize":true,"bytes":"#);
-        self.buf.extend_from_slice(itoa::Buffer::new().format(bytes).as_bytes());
-        self.buf.extend_from_slice(br#","sha256":""#);
-        self.buf.extend_from_slice(&hex::encode(sha256));
-        self.buf.extend_from_slice(b"\"}");
+        self.buf.put(br#","details":{"oversize":true,"bytes":"#);
+        self.buf.put(itoa::Buffer::new().format(bytes).as_bytes());
+        self.buf.put(br#","sha256":""#);
+        self.buf.put(&hex::encode(sha256));
+        self.buf.put(b"\"}");
     }
 }
 
 impl Sink<'_> {
     fn actor(&mut self, actor: &ActorRef<'_>) {
-        self.buf.extend_from_slice(br#","actor":{"user_id":"#);
-        self.text(actor.user_id);
-        self.member(br#","ip":"#, actor.ip);
-        self.member(br#","auth_method":"#, actor.auth_method);
-        self.member(br#","session_id":"#, actor.session_id);
+        self.member(br#","actor":{"user_id":""#, actor.user_id);
+        if let Some(text) = actor.ip {
+            self.member(br#","ip":""#, text);
+        }
+        if let Some(text) = actor.auth_method {
+            self.member(br#","auth_method":""#, text);
+        }
+        if let Some(text) = actor.session_id {
+            self.member(br#","session_id":""#, text);
+        }
         self.buf.push(b'}');
     }
 
     fn resource(&mut self, resource: &ResourceRef<'_>) {
-        self.buf.extend_from_slice(br#","resource":{"resource_type":"#);
-        self.text(resource.resource_type);
-        self.buf.extend_from_slice(br#","resource_id":"#);
-        self.text(resource.resource_id);
-        self.member(br#","parent_id":"#, resource.parent_id);
+        self.member(br#","resource":{"resource_type":""#, resource.resource_type);
+        self.member(br#","resource_id":""#, resource.resource_id);
+        if let Some(text) = resource.parent_id {
+            self.member(br#","parent_id":""#, text);
+        }
         self.buf.push(b'}');
     }
 
@@ -220,15 +226,15 @@ impl Sink<'_> {
         for (name, id) in [(&br#""trace_id":"#[..], trace_id), (br#""span_id":"#, span_id)] {
             // All digits, an id may look like a card number; checked, it is no secret.
             if let Some(Text::Str(id)) = id {
-                self.buf.extend_from_slice(separator);
-                self.buf.extend_from_slice(name);
+                self.buf.put(separator);
+                self.buf.put(name);
                 self.verbatim(id);
                 separator = b",";
             }
         }
         if let Some(request_id) = context.request_id {
-            self.buf.extend_from_slice(separator);
-            self.buf.extend_from_slice(br#""request_id":"#);
+            self.buf.put(separator);
+            self.buf.put(br#""request_id":"#);
             self.text(request_id);
             separator = b",";
         }
@@ -238,22 +244,9 @@ impl Sink<'_> {
         trace_id.is_some() != context.trace_id.is_some()
             || span_id.is_some() != context.span_id.is_some()
     }
-
-    #[inline]
-    fn member(&mut self, name: &[u8], value: Option<Text<'_>>) {
-        if let Some(value) = value {
-            self.buf.extend_from_slice(name);
-            self.text(value);
-        }
-    }
 }
 
-/// A W3C trace-context id: lower-case hex of a given length.
+/// An id for `context`.
 fn is_hex_id(id: Text<'_>, length: usize) -> bool {
-    match id {
-        Text::Str(id) => {
-            id.len() == length && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-        }
-        Text::Ip(_) | Text::Uint(_) => false,
-    }
+    matches!(id, Text::Str(id) if is_w3c_id(id, length))
 }

@@ -9,53 +9,71 @@ use std::net::IpAddr;
 use sha2::{Digest, Sha256};
 
 use super::Sink;
+use super::buffer::Buffer;
 use crate::event::Text;
 use crate::hex;
 use crate::text::class::{self, CLASS, ESCAPE, SUSPECT};
 use crate::text::is_forbidden;
+use crate::text::redact::Redaction;
 
 impl Sink<'_> {
     /// Writes a JSON string.
     #[inline]
     pub(crate) fn string(&mut self, text: &str) {
-        self.buf.push(b'"');
-        self.chars(text);
-        self.buf.push(b'"');
+        self.string_between(b"\"", text, b"\"");
+    }
+
+    /// Writes the content of a JSON string between two pieces of JSON, which hold its quotes.
+    #[inline]
+    pub(super) fn string_between(&mut self, before: &[u8], text: &str, after: &[u8]) {
+        // Shorter than any secret, shorter than any limit: what is plain is done.
+        let done = text.len() < Redaction::SHORTEST
+            && self.policy.redaction.is_built_in()
+            && self.buf.put_plain(before, text.as_bytes(), after);
+        if !done {
+            self.buf.put(before);
+            self.chars(text);
+            self.buf.put(after);
+        }
     }
 
     /// Writes a JSON string that is known to need nothing.
+    #[inline]
     pub(crate) fn verbatim(&mut self, text: &str) {
-        self.buf.push(b'"');
-        self.buf.extend_from_slice(text.as_bytes());
-        self.buf.push(b'"');
+        self.buf.put_all([b"\"", text.as_bytes(), b"\""]);
     }
 
     /// Writes a text of an event as a JSON string.
-    #[inline]
     pub(crate) fn text(&mut self, text: Text<'_>) {
+        self.member(b"\"", text);
+    }
+
+    /// Writes a text of an event, its closing quote included; `before` is all that stands before it,
+    /// its opening quote included.
+    #[inline]
+    pub(super) fn member(&mut self, before: &[u8], text: Text<'_>) {
         match text {
-            Text::Str(text) => self.string(text),
+            Text::Str(text) => self.string_between(before, text, b"\""),
             Text::Ip(ip) => {
-                self.buf.push(b'"');
+                self.buf.put(before);
                 write_ip(self.buf, ip);
                 self.buf.push(b'"');
             }
             Text::Uint(n) => {
                 // As a string it may be shaped like a card number, so it goes the common way.
-                self.string(itoa::Buffer::new().format(n));
+                self.string_between(before, itoa::Buffer::new().format(n), b"\"");
             }
         }
     }
 
     /// Writes the content of a JSON string.
-    #[inline]
     pub(crate) fn chars(&mut self, text: &str) {
         let class = class::union(text.as_bytes());
         let clean = class & (ESCAPE | SUSPECT) == 0
             && text.len() <= self.limit
             && !self.policy.redaction.may_find(text, class);
         if clean {
-            self.buf.extend_from_slice(text.as_bytes());
+            self.buf.put(text.as_bytes());
         } else {
             self.careful(text, class);
         }
@@ -79,11 +97,11 @@ impl Sink<'_> {
     /// What stands where a string was cut: how much is missing, and the start of the SHA-256 of
     /// the whole, so that whoever holds the original can prove what it was.
     fn cut_mark(&mut self, missing: usize, whole: &[u8]) {
-        self.buf.extend_from_slice("…[+".as_bytes());
-        self.buf.extend_from_slice(itoa::Buffer::new().format(missing).as_bytes());
-        self.buf.extend_from_slice(b" bytes sha256:");
+        self.buf.put("…[+".as_bytes());
+        self.buf.put(itoa::Buffer::new().format(missing).as_bytes());
+        self.buf.put(b" bytes sha256:");
         let digest = hex::encode(&Sha256::digest(whole).into());
-        self.buf.extend_from_slice(&digest[..16]);
+        self.buf.put(&digest[..16]);
         self.buf.push(b']');
     }
 
@@ -99,19 +117,19 @@ impl Sink<'_> {
             let Some(c) = text[at..].chars().next() else { break };
             let next = at + c.len_utf8();
             if c == '"' || c == '\\' {
-                self.buf.extend_from_slice(&bytes[from..at]);
-                self.buf.extend_from_slice(&[b'\\', c as u8]);
+                self.buf.put(&bytes[from..at]);
+                self.buf.put(&[b'\\', c as u8]);
                 from = next;
             } else if is_forbidden(c) {
-                self.buf.extend_from_slice(&bytes[from..at]);
+                self.buf.put(&bytes[from..at]);
                 // `\u{hex}`, its backslash escaped.
                 self.buf.push(b'\\');
-                self.buf.extend(c.escape_unicode().map(|c| c as u8));
+                c.escape_unicode().for_each(|c| self.buf.push(c as u8));
                 from = next;
             }
             at = next;
         }
-        self.buf.extend_from_slice(&bytes[from..]);
+        self.buf.put(&bytes[from..]);
     }
 
     /// Bytes as lower-case hex, limited as a string of the same bytes would be.
@@ -120,7 +138,7 @@ impl Sink<'_> {
         let kept = bytes.len().min(self.limit / 2);
         for byte in &bytes[..kept] {
             let digit = |n: u8| b"0123456789abcdef"[usize::from(n)];
-            self.buf.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+            self.buf.put(&[digit(byte >> 4), digit(byte & 15)]);
         }
         if kept < bytes.len() {
             self.cut_mark(bytes.len() - kept, bytes);
@@ -135,7 +153,7 @@ impl Sink<'_> {
             None => self.chars(text),
             Some(end) => {
                 self.chars(&text[..end]);
-                self.buf.extend_from_slice("…".as_bytes());
+                self.buf.put("…".as_bytes());
             }
         }
         self.buf.push(b'"');
@@ -151,19 +169,47 @@ fn cut(text: &str, limit: usize) -> Option<usize> {
 }
 
 /// An address in its canonical form; the common kind without the formatting machinery.
-fn write_ip(buf: &mut Vec<u8>, ip: IpAddr) {
+fn write_ip(buf: &mut Buffer, ip: IpAddr) {
     match ip {
         IpAddr::V4(v4) => {
-            for (i, octet) in v4.octets().into_iter().enumerate() {
-                if i > 0 {
-                    buf.push(b'.');
+            let mut text = [0; 16];
+            let mut end = 0;
+            for octet in v4.octets() {
+                let [digits @ .., length] = OCTETS[usize::from(octet)];
+                if let Some(slot) = text.get_mut(end..).and_then(<[u8]>::first_chunk_mut) {
+                    *slot = [digits[0], digits[1], digits[2], b'.'];
                 }
-                buf.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
+                // One byte on it is a dot, behind the last octet too.
+                end += usize::from(length);
+                if let Some(dot) = text.get_mut(end) {
+                    *dot = b'.';
+                }
+                end += 1;
             }
+            buf.put(text.get(..end - 1).unwrap_or_default());
         }
         IpAddr::V6(v6) => {
-            // Writing to a Vec cannot fail.
+            // Writing to a buffer cannot fail.
             drop(write!(buf, "{v6}"));
         }
     }
+}
+
+/// The digits of each octet, and how many they are.
+static OCTETS: [[u8; 4]; 256] = octets();
+
+const fn octets() -> [[u8; 4]; 256] {
+    let mut table = [[0; 4]; 256];
+    let mut n = 0;
+    while n < 256 {
+        let [hundreds, tens, ones] =
+            [b'0' + (n / 100) as u8, b'0' + (n / 10 % 10) as u8, b'0' + (n % 10) as u8];
+        table[n] = match n {
+            0..=9 => [ones, 0, 0, 1],
+            10..=99 => [tens, ones, 0, 2],
+            _ => [hundreds, tens, ones, 3],
+        };
+        n += 1;
+    }
+    table
 }

@@ -23,7 +23,7 @@ impl Default for SecondCache {
 }
 
 impl SecondCache {
-    pub(super) fn write(&mut self, buf: &mut Vec<u8>, timestamp: Timestamp) {
+    pub(super) fn text(&mut self, timestamp: Timestamp) -> &[u8] {
         let (mut seconds, mut nanos) =
             (timestamp.as_second(), i64::from(timestamp.subsec_nanosecond()));
         if nanos < 0 {
@@ -41,12 +41,10 @@ impl SecondCache {
             digits(&mut self.text[14..16], clock / 60 % 60);
             digits(&mut self.text[17..19], clock % 60);
         }
-        // In three parts, which the processor works on at the same time.
         let nanos = nanos.unsigned_abs();
-        digits(&mut self.text[20..23], nanos / 1_000_000);
-        digits(&mut self.text[23..26], nanos / 1_000 % 1_000);
-        digits(&mut self.text[26..29], nanos % 1_000);
-        buf.extend_from_slice(&self.text);
+        self.text[20] = b'0' + (nanos / 100_000_000) as u8;
+        self.text[21..29].copy_from_slice(&eight_digits(nanos % 100_000_000));
+        &self.text
     }
 }
 
@@ -72,5 +70,30 @@ fn digits(out: &mut [u8], mut n: u64) {
     for digit in out.iter_mut().rev() {
         *digit = b'0' + (n % 10) as u8;
         n /= 10;
+    }
+}
+
+/// The eight digits of a number below 10^8: halves, quarters and digits are divided side by side in
+/// one word, by multiplying with the inverse (P. Khuong, *How to print integers really fast*, 2017).
+#[inline]
+const fn eight_digits(number: u64) -> [u8; 8] {
+    let fours = (number / 10_000) | ((number % 10_000) << 32);
+    let hundreds = ((fours * 10_486) >> 20) & 0x7f_0000_007f;
+    let twos = hundreds | ((fours - hundreds * 100) << 16);
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
+    let ones = tens | ((twos - tens * 10) << 8);
+    (ones + u64::MAX / 255 * b'0' as u64).to_le_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_digits_are_right() {
+        let all_halves = (0..10_000).flat_map(|half| [half, half * 10_000, half * 10_001]);
+        for number in all_halves.chain([12_345_678, 99_999_999, 90_909_090]) {
+            assert_eq!(eight_digits(number), format!("{number:08}").as_bytes());
+        }
     }
 }

@@ -50,9 +50,9 @@ impl Sink<'_> {
         if let Err(error) = value.serialize(serializer) {
             self.buf.truncate(start);
             self.scratch.names.truncate(names);
-            self.buf.extend_from_slice("\"…[unserializable: ".as_bytes());
+            self.buf.put("\"…[unserializable: ".as_bytes());
             self.chars(&error.0);
-            self.buf.extend_from_slice(b"]\"");
+            self.buf.put(b"]\"");
         }
     }
 
@@ -66,7 +66,7 @@ impl Sink<'_> {
     pub(crate) fn number(&mut self, text: &str) {
         match self.policy.redaction.number_mark(text) {
             Some(mark) => self.verbatim(mark),
-            None => self.buf.extend_from_slice(text.as_bytes()),
+            None => self.buf.put(text.as_bytes()),
         }
     }
 
@@ -180,7 +180,7 @@ impl<'s, 'a> Serializer for ValueSerializer<'s, 'a> {
     );
 
     fn serialize_bool(self, value: bool) -> Done {
-        self.sink.buf.extend_from_slice(if value { b"true" } else { b"false" });
+        self.sink.buf.put(if value { b"true" } else { b"false" });
         Ok(())
     }
 
@@ -215,7 +215,7 @@ impl<'s, 'a> Serializer for ValueSerializer<'s, 'a> {
     }
 
     fn serialize_unit(self) -> Done {
-        self.sink.buf.extend_from_slice(b"null");
+        self.sink.buf.put(b"null");
         Ok(())
     }
 

@@ -47,18 +47,35 @@ pub fn is_reserved(event_type: &str) -> bool {
 /// `[a-z0-9_]+(\.[a-z0-9_]+)+`, at most [`MAX_LEN`] bytes.
 #[must_use]
 pub fn is_well_formed(event_type: &str) -> bool {
-    let mut dots = 0;
-    let mut previous = b'.';
+    let (mut any, mut twice, mut previous) = (0, 0, DOT);
     for byte in event_type.bytes() {
-        match byte {
-            b'a'..=b'z' | b'0'..=b'9' | b'_' => {}
-            b'.' if previous != b'.' => dots += 1,
-            _ => return false,
-        }
-        previous = byte;
+        let class = CLASS[usize::from(byte)];
+        any |= class;
+        twice |= class & previous;
+        previous = class;
     }
-    dots > 0 && previous != b'.' && event_type.len() <= MAX_LEN
+    any == DOT | WORD && twice & DOT == 0 && previous == WORD && event_type.len() <= MAX_LEN
 }
+
+/// A letter, a digit or `_`.
+const WORD: u8 = 1;
+const DOT: u8 = 2;
+/// What no type contains.
+const OTHER: u8 = 4;
+
+static CLASS: [u8; 256] = {
+    let mut table = [OTHER; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        match byte as u8 {
+            b'a'..=b'z' | b'0'..=b'9' | b'_' => table[byte] = WORD,
+            b'.' => table[byte] = DOT,
+            _ => {}
+        }
+        byte += 1;
+    }
+    table
+};
 
 /// The type itself if it is well formed; otherwise one that resembles it and is: an event whose
 /// author got its type wrong is still recorded.

@@ -58,7 +58,7 @@ impl Sink<'_> {
                 Ok(())
             }
             Some(b't' | b'f' | b'n') => {
-                self.buf.extend_from_slice(cursor.value()?.as_bytes());
+                self.buf.put(cursor.value()?.as_bytes());
                 Ok(())
             }
             _ => {

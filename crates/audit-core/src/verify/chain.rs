@@ -101,7 +101,7 @@ impl Chain {
 
     /// Takes note of a line that is not an entry.
     pub(super) fn unreadable(&mut self, finding: Finding) {
-        let finding = finding.in_file(self.segment.as_str());
+        let finding = self.in_segment(finding);
         self.findings.push(finding);
         self.unreadable += 1;
     }
@@ -121,6 +121,16 @@ impl Chain {
                 self.deleted.insert(segment.filename);
             }
         }
+    }
+
+    /// A finding in the segment that is being read.
+    pub(super) fn in_segment(&self, finding: Finding) -> Finding {
+        finding.in_file(self.segment.as_str())
+    }
+
+    /// The segment that is being read.
+    pub(super) fn segment(&self) -> &str {
+        &self.segment
     }
 
     /// Adds a finding.

@@ -17,6 +17,11 @@ pub(super) enum Kind {
     Run(Run),
     /// A line that is not an entry; the finding lacks its file.
     Unreadable(Finding),
+    /// The last line of the newest segment, which nobody writes any more, has no end; the finding
+    /// lacks its file.
+    Torn(Finding),
+    /// Complete, from whoever reads.
+    Reported(Finding),
     /// `tree.hashes` has another hash than the entries; the finding is complete.
     TreeMismatch(Finding),
 }
@@ -25,6 +30,8 @@ pub(super) enum Kind {
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) offset: u64,
+    /// Where its last line begins, and where that ends, LF included.
+    pub(super) last: (u64, u64),
     pub(super) seq: u64,
     pub(super) count: u64,
     pub(super) prev_hash: Hash,
@@ -38,7 +45,25 @@ pub(super) struct Run {
     pub(super) control: Option<(ControlKind, String)>,
 }
 
+/// How the last line of a segment comes to have no LF.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unended {
+    /// A writer is at it.
+    InFlight,
+    /// Nobody is writing the newest segment any more. What of it was never signed a crash may have
+    /// left behind.
+    Torn,
+    /// A segment that is followed by another, or has a digest, ends in LF.
+    Closed,
+}
+
 impl Item {
+    /// A finding about the segment, in its place among what a scan of it tells.
+    #[must_use]
+    pub const fn reported(finding: Finding) -> Item {
+        Item(Kind::Reported(finding))
+    }
+
     /// About how much memory it takes.
     #[must_use]
     pub fn weight(&self) -> usize {
@@ -46,7 +71,7 @@ impl Item {
             Kind::Run(run) => {
                 run.subtrees.len() * 40 + run.control.as_ref().map_or(0, |(_, d)| d.len())
             }
-            Kind::Unreadable(_) | Kind::TreeMismatch(_) => 512,
+            Kind::Unreadable(_) | Kind::Torn(_) | Kind::Reported(_) | Kind::TreeMismatch(_) => 512,
         };
         size_of::<Item>() + more
     }

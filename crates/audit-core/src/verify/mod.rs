@@ -16,8 +16,9 @@ mod seals;
 mod trail;
 mod tree;
 
+pub(crate) use control::KeyRotated;
 pub use finding::{Finding, FindingKind, Findings, Severity};
-pub use item::Item;
+pub use item::{Item, Unended};
 pub use keys::EpochKey;
 pub use scan::{Scanner, StoredHashes};
 pub use seals::{Bound, Read, Seal, Seals};

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::control::ControlKind;
 use super::finding::{Finding, FindingKind as Kind};
 use super::forest::Forest;
-use super::item::{self, Item, Run};
+use super::item::{self, Item, Run, Unended};
 use crate::chain::Hash;
 use crate::entry::{Entry, Parser, excerpt};
 use crate::tree::stored_hash_index;
@@ -24,6 +24,13 @@ pub trait StoredHashes {
 impl<S: StoredHashes> StoredHashes for Option<S> {
     fn stored(&mut self, index: u64) -> Option<Hash> {
         self.as_mut()?.stored(index)
+    }
+}
+
+/// Lent to one scan after the other.
+impl<S: StoredHashes + ?Sized> StoredHashes for &mut S {
+    fn stored(&mut self, index: u64) -> Option<Hash> {
+        (**self).stored(index)
     }
 }
 
@@ -97,6 +104,7 @@ impl<'a, S: StoredHashes> Scanner<'a, S> {
             self.flush(items);
             let run = Run {
                 offset,
+                last: (offset, offset),
                 seq,
                 count: 0,
                 prev_hash: entry.prev_hash(),
@@ -117,6 +125,7 @@ impl<'a, S: StoredHashes> Scanner<'a, S> {
         self.link = Some((seq.saturating_add(1), stated));
         if let Some(open) = &mut self.open {
             open.run.count += 1;
+            open.run.last = (offset, offset + line.len() as u64 + 1);
             (open.run.stated, open.run.computed) = (stated, computed);
             let (stored, has_mismatch) = (&mut self.stored, &mut self.has_mismatch);
             open.forest.append(0, computed, |level, n, hash| {
@@ -140,20 +149,28 @@ impl<'a, S: StoredHashes> Scanner<'a, S> {
         self.unreadable(finding.evidence("a line no longer than an entry can be", found), items);
     }
 
-    /// Takes note of a last line without its LF: of an open trail it is being written, of another
-    /// it was torn or cut.
+    /// Takes note of a last line without its LF.
     pub fn partial_line(
         &mut self,
         offset: u64,
         len: u64,
         head: &[u8],
-        in_flight: bool,
+        how: Unended,
         items: &mut Vec<Item>,
     ) {
-        let kind = if in_flight { Kind::InFlight } else { Kind::MalformedEntry };
+        let kind = match how {
+            Unended::InFlight => Kind::InFlight,
+            Unended::Torn | Unended::Closed => Kind::MalformedEntry,
+        };
         let found = format!("{len} bytes without it: {}", excerpt(head));
         let finding = Finding::new(kind).at(offset).evidence("a line that ends in LF", found);
-        self.unreadable(finding, items);
+        match how {
+            Unended::InFlight | Unended::Closed => self.unreadable(finding, items),
+            Unended::Torn => {
+                self.flush(items);
+                items.push(Item(item::Kind::Torn(finding)));
+            }
+        }
     }
 
     /// Ends the run that is open. A segment must not end without it.

@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::finding::{Finding, FindingKind as Kind};
 use super::keys::EpochKey;
+use super::trail::Verified;
 use crate::chain::Hash;
 use crate::checkpoint::{CheckpointError, SignedCheckpoint};
-use crate::note::VerifierKey;
+use crate::note::{VerifierKey, VerifyError};
 
 /// A file that should hold a signed checkpoint, as it was read.
 pub type Read = Result<SignedCheckpoint, CheckpointError>;
@@ -58,6 +59,8 @@ pub(super) struct At {
     /// None if entries are missing before.
     pub(super) root: Option<Hash>,
     pub(super) key: Option<EpochKey>,
+    /// What a later verification needs to go on from here.
+    pub(super) verified: Option<Verified>,
 }
 
 /// What the entries turned out to be.
@@ -70,6 +73,11 @@ pub(super) struct Facts<'a> {
     pub(super) last_key: Option<&'a EpochKey>,
     /// Retention deleted the front, and with it the way from the first key to those in force.
     pub(super) pruned: bool,
+    /// Of a smaller tree nothing is known: retention deleted its entries, or an earlier verification
+    /// had them.
+    pub(super) begin: u64,
+    /// The size that an earlier verification ended at.
+    pub(super) resumed: Option<u64>,
 }
 
 /// What the seals are worth.
@@ -132,6 +140,15 @@ impl Judged {
         };
         self.any_signature = true;
         let size = signed.unverified().size;
+        if let Some(verified) = facts.resumed.filter(|verified| size < *verified)
+            && file == "checkpoint"
+        {
+            let expected = format!("{verified} entries or more, as signed when they were verified");
+            self.find(Kind::Rollback, file, &expected, &size);
+        }
+        if size < facts.begin {
+            return None;
+        }
         let missing = size > facts.end;
         if missing {
             let expected = format!("{size} entries, as signed");
@@ -148,6 +165,12 @@ impl Judged {
         };
         let checkpoint = match signed.verify(&key.key) {
             Ok(checkpoint) => checkpoint,
+            // The way from the pinned key to the one in force may be among what was deleted.
+            Err(CheckpointError::Verify(VerifyError::NoKnownKey { .. }))
+                if facts.pruned && key.epoch.is_none() =>
+            {
+                return None;
+            }
             Err(error) => {
                 let epoch = key.epoch.map_or(String::new(), |epoch| format!(" of epoch {epoch}"));
                 let expected =
@@ -191,7 +214,6 @@ impl Judged {
     }
 
     fn cosignatures(&mut self, witnesses: &[VerifierKey], signed: &SignedCheckpoint, size: u64) {
-        use crate::note::VerifyError;
         if witnesses.is_empty() {
             return;
         }

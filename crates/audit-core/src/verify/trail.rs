@@ -27,10 +27,10 @@ pub enum FirstKey {
     SelfAsserted(Option<String>),
 }
 
-/// Where an earlier verification ended, and everything was in order.
+/// Up to where everything is in order, as signed: where a later verification can go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
-    /// The end of the chain.
+    /// The chain up to there: what is signed, and no entry more.
     pub head: Head,
     /// `seq` of the first entry.
     pub first_seq: Option<u64>,
@@ -38,6 +38,10 @@ pub struct Verified {
     pub subtrees: Vec<Hash>,
     /// The key in force.
     pub key: EpochKey,
+    /// The segment that the last entry is in.
+    pub segment: String,
+    /// Where that entry begins in it, and where it ends, LF included.
+    pub last: (u64, u64),
 }
 
 /// Verifies a trail.
@@ -51,6 +55,10 @@ pub struct TrailVerifier {
     keys: KeyWalk,
     pinned: bool,
     has_mismatch: bool,
+    /// The size that an earlier verification ended at.
+    resumed: Option<u64>,
+    /// The newest segment ends in the middle of a line.
+    torn: Option<Finding>,
 }
 
 /// What [`TrailVerifier::finish`] gives.
@@ -99,9 +107,11 @@ impl TrailVerifier {
             keys: KeyWalk::from(key.map(|key| EpochKey { epoch: Some(0), key })),
             pinned,
             has_mismatch: false,
+            resumed: None,
+            torn: None,
         };
         let key = verifier.keys.current().cloned();
-        verifier.at.insert(0, At { root: Some(empty_root()), key });
+        verifier.at.insert(0, At { root: Some(empty_root()), key, verified: None });
         verifier
     }
 
@@ -116,12 +126,17 @@ impl TrailVerifier {
         Some(TrailVerifier {
             seals,
             watched,
-            at: BTreeMap::from([(size, At { root, key: key.clone() })]),
+            at: BTreeMap::from([(
+                size,
+                At { root, key: key.clone(), verified: Some(from.clone()) },
+            )]),
             chain: Chain::resumed(from.head, from.first_seq),
             tree,
             keys: KeyWalk::from(key),
             pinned,
             has_mismatch: false,
+            resumed: Some(size),
+            torn: None,
         })
     }
 
@@ -141,6 +156,8 @@ impl TrailVerifier {
         match item.0 {
             ItemKind::Run(run) => self.run(&run, stored),
             ItemKind::Unreadable(finding) => self.chain.unreadable(finding),
+            ItemKind::Torn(finding) => self.torn = Some(self.chain.in_segment(finding)),
+            ItemKind::Reported(finding) => self.chain.report(finding),
             ItemKind::TreeMismatch(finding) => self.mismatch(finding),
         }
     }
@@ -181,10 +198,38 @@ impl TrailVerifier {
         if self.watched.contains(&size) {
             let root = head.filter(|(at, _)| *at == size).map(|(_, root)| root);
             let key = self.keys.current().cloned();
+            let verified = root.and_then(|_| self.verified(run));
             let at = self.at.entry(size).or_default();
             if at.root.is_none() {
-                *at = At { root, key };
+                *at = At { root, key, verified };
             }
+        }
+    }
+
+    /// Where a later verification can go on after the last entry of a run.
+    fn verified(&self, run: &Run) -> Option<Verified> {
+        if self.keys.is_rotating() {
+            return None;
+        }
+        Some(Verified {
+            head: self.chain.head(),
+            first_seq: self.chain.first_seq(),
+            subtrees: self.tree.subtrees()?,
+            key: self.keys.current().cloned()?,
+            segment: self.chain.segment().to_owned(),
+            last: run.last,
+        })
+    }
+
+    /// What a crash leaves of a line that was never signed takes nothing from what was. Of what was
+    /// signed nothing may be missing.
+    fn judge_torn(&mut self, sealed: bool) {
+        if let Some(mut finding) = self.torn.take() {
+            if sealed {
+                finding.kind = Kind::InFlight;
+                finding.severity = Kind::InFlight.severity();
+            }
+            self.chain.report(finding);
         }
     }
 
@@ -236,11 +281,14 @@ impl TrailVerifier {
             entries,
             last_key,
             pruned: self.chain.is_pruned(),
+            begin: self.resumed.or(self.chain.first_seq()).unwrap_or(0),
+            resumed: self.resumed,
         };
         let judged = self.seals.judge(&facts);
         for finding in judged.findings {
             self.chain.report(finding);
         }
+        self.judge_torn(judged.seal.is_some());
         let unsigned_tail = judged.seal.as_ref().map(|seal| head.next_seq - seal.size);
         if let Some(tail @ 1..) = unsigned_tail {
             let found = match self.keys.is_rotating() {
@@ -259,16 +307,8 @@ impl TrailVerifier {
             let expected = "a reference checkpoint or a cosignature";
             self.report(Finding::new(Kind::FreshnessUnknown).evidence(expected, "neither"));
         }
-        let verified = (!self.chain.findings().violated())
-            .then(|| self.keys.current().cloned().zip(self.tree.subtrees()))
-            .flatten()
-            .filter(|_| !self.keys.is_rotating())
-            .map(|(key, subtrees)| Verified {
-                head,
-                first_seq: self.chain.first_seq(),
-                subtrees,
-                key,
-            });
+        let verified = judged.seal.as_ref().filter(|_| !self.chain.findings().violated());
+        let verified = verified.and_then(|seal| self.at.remove(&seal.size)?.verified);
         let (first_seq, last_seq) = (self.chain.first_seq(), self.chain.last_seq());
         let first_key = self.keys.first().cloned();
         let (findings, deleted) = self.chain.into_findings();

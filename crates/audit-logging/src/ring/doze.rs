@@ -78,8 +78,11 @@ impl Doze {
         park(Some(span));
     }
 
-    /// Wakes the consumer from whatever sleep it is in.
+    /// Wakes the consumer from whatever sleep it is in, or is about to begin if what it is shaken for
+    /// was not there at its last look.
     pub(crate) fn shake(&self) {
+        // Between what was brought and the look at the sleeper, who may only be about to give its name.
+        fence(Ordering::SeqCst);
         self.wake_at.store(AWAKE, Ordering::Relaxed);
         if let Some(sleeper) = self.sleeper.get() {
             sleeper.unpark();

@@ -24,6 +24,11 @@
 //! Behind it the cells of 64 bytes. A *position* counts cells since the ring was made and never
 //! starts anew; the cell of a position is its remainder by the number of cells.
 
+#[cfg(target_endian = "big")]
+compile_error!(
+    "the emit ring stores native words and reads little-endian ones: not for big-endian machines"
+);
+
 /// Bytes of a word.
 pub(super) const WORD: usize = 8;
 /// Words of a cell: one cache line.

@@ -63,7 +63,7 @@ impl Mapping {
             .map(|start| Mapping { start, words, file, mark })
             .ok_or_else(|| io::Error::other("the ring was mapped at address zero"))?;
         // SAFETY: the range is exactly the mapping just made. A child that does not inherit it
-        // cannot reach it either: `ForkMark` is looked at before every use of the ring.
+        // cannot reach it either: `words` gives it nothing.
         unsafe { madvise(start, bytes, Advice::LinuxDontFork) }?;
         // SAFETY: the range is exactly the mapping just made; populating changes no content. Kernels
         // before 5.14 do not know it: then the first touch of each page costs a few microseconds,
@@ -75,9 +75,16 @@ impl Mapping {
         Ok(mapping)
     }
 
-    /// The mapping as words.
+    /// The mapping as words; none in a forked child, which has no such mapping.
+    #[inline]
     pub(super) fn words(&self) -> &[AtomicU64] {
-        // SAFETY: `start` is page-aligned, hence aligned for words; the mapping has `words` words
+        if self.mark.is_child() {
+            return &[];
+        }
+        // SAFETY: this is the process that made the mapping (checked above; a slice that was taken
+        // before a fork stays behind in the stack of the thread that forked, which holds none while it
+        // runs code that could fork: the ring calls nothing between taking and dropping one).
+        // `start` is page-aligned, hence aligned for words; the mapping has `words` words
         // and lives as long as `self`, to which the slice is bound. Any bit pattern is a valid
         // AtomicU64. The memory changes under us (other threads, and whoever else may map the
         // file), which atomics allow: there is no `&mut` and no non-atomic access to it anywhere.

@@ -38,7 +38,7 @@ impl RingMemory {
         RingMemory { kind: Arc::new(Kind::Mapped(mapping)) }
     }
 
-    /// The bytes as they stand: what a killed process would leave behind.
+    /// The bytes as they stand: what a killed process would leave behind. None in a forked child.
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
         self.words().iter().flat_map(|word| word.load(Ordering::Acquire).to_le_bytes()).collect()

@@ -9,6 +9,7 @@
 //! or the ring is full and the caller wants to wait.
 
 mod cells;
+mod consume;
 mod doze;
 mod layout;
 pub(crate) mod mapping;
@@ -18,56 +19,25 @@ mod sync;
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicUsize, compiler_fence};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use self::cells::Cells;
+use rustix::thread::{MembarrierCommand, membarrier};
+
+use self::cells::{Cells, Reservation};
 use self::doze::Doze;
 use self::layout::{CELL_WORDS, WORD};
 use self::sync::{AtomicU64, Ordering, fence};
 
 pub(crate) use self::cells::{Look, Position, Refusal};
+pub(crate) use self::consume::WaitFor;
 pub(crate) use self::layout::{ENDING, Identity, MIN_CELLS, NotARing};
 pub use self::memory::RingMemory;
 pub(crate) use self::memory::{Damage, words_for};
 
 /// Bytes of a cell.
 const CELL_BYTES: usize = CELL_WORDS * WORD;
-/// No event is shorter: id, time, service, type and result alone take three cells.
-const FEWEST_CELLS: u64 = 3;
-/// Looks at a record that is reserved and not committed before the thread gives its core away: its
-/// producer is in the middle of a copy, on another core.
-const SPINS: u32 = 200;
-/// Times the core is given away then: its producer may need it.
-const YIELDS: u32 = 50;
-/// How long the thread sleeps then.
-const SHORT_SLEEP: Duration = Duration::from_micros(50);
-/// How often, before the producer is given up: half a minute in which this process ran. The longest
-/// stall of a thread that was merely pre-empted is some tens of milliseconds.
-const SHORT_SLEEPS: u32 = 300_000;
-
-/// What the writer is asked for besides writing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Wake {
-    /// Everything up to here must be synced, whatever the flush mode.
-    pub(crate) flush_to: Position,
-    /// Nothing more will come.
-    pub(crate) closed: bool,
-}
-
-/// What the writer waits for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct WaitFor {
-    /// Everything up to here was read.
-    pub(crate) read: Position,
-    /// Everything up to here is durable.
-    pub(crate) durable: Position,
-    /// How many more records are worth being woken for, if they are not urgent.
-    pub(crate) records: u64,
-    pub(crate) timeout: Option<Duration>,
-}
-
 /// How a ring is used.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Options {
@@ -97,6 +67,8 @@ pub(crate) struct Ring {
     flush_to: AtomicU64,
     urgent_to: AtomicU64,
     kicked: AtomicBool,
+    /// The writer is gone without having read everything: see [`Ring::abandon`].
+    abandoned: AtomicBool,
     /// Producers in [`Ring::push`] that wait for room.
     waiting: AtomicUsize,
     room: Mutex<()>,
@@ -128,6 +100,7 @@ impl Ring {
             flush_to: AtomicU64::new(0),
             urgent_to: AtomicU64::new(0),
             kicked: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
             room: Mutex::new(()),
             room_freed: Condvar::new(),
@@ -153,7 +126,25 @@ impl Ring {
             }
             reserved => reserved?,
         };
+        self.commit(room, critical, time, body, body_crc)
+    }
+
+    /// The second half of [`Ring::push`]: nothing in it can fail before the record is whole.
+    #[inline]
+    fn commit(
+        &self,
+        room: Reservation,
+        critical: bool,
+        time: u64,
+        body: &[u8],
+        body_crc: u32,
+    ) -> Result<Position, Refusal> {
         self.cells.fill(room, critical, time, body, body_crc);
+        // The processor may do both the other way round; `abandon` has it done in this order.
+        compiler_fence(std::sync::atomic::Ordering::SeqCst);
+        if self.abandoned.load(std::sync::atomic::Ordering::Relaxed) {
+            return Err(Refusal::Closed);
+        }
         if critical && self.options.critical_is_urgent {
             self.urgent_to.fetch_max(room.end, Ordering::AcqRel);
             self.doze.call();
@@ -169,7 +160,7 @@ impl Ring {
         len: usize,
         limit: u64,
         patience: Duration,
-    ) -> Result<cells::Reservation, Refusal> {
+    ) -> Result<Reservation, Refusal> {
         let end = Instant::now().checked_add(patience);
         self.waiting.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
         // Said before the last look at the room, as the writer frees it before it looks here.
@@ -242,6 +233,21 @@ impl Ring {
         drop(guard);
     }
 
+    /// Writer only, when it gives up and somebody else will read what it did not: a producer that is
+    /// in the middle of a copy now, and commits when that other has read already, is told that nothing
+    /// took its record. (One that was just in time is told so too, and is in the trail after all.)
+    ///
+    /// The barrier in every thread of the process pairs with the two plain accesses in
+    /// [`Ring::push`]: either the producer sees that the ring is abandoned, or its record is seen by
+    /// whoever reads the ring after this returns. So the price is paid here and not by each record.
+    pub(crate) fn abandon(&self) {
+        self.close();
+        self.abandoned.store(true, std::sync::atomic::Ordering::SeqCst);
+        if let Err(error) = membarrier(MembarrierCommand::Global) {
+            tracing::warn!(%error, "a record that is being copied now may be lost with an Ok");
+        }
+    }
+
     /// Runs `note` unless the ring is closed; what it notes is noted before any later
     /// [`Ring::close`], so whoever closes and then looks finds it.
     pub(crate) fn while_open<T>(&self, note: impl FnOnce() -> T) -> Option<T> {
@@ -252,82 +258,6 @@ impl Ring {
     /// True after [`Ring::close`].
     pub(crate) fn is_closed(&self) -> bool {
         self.cells.is_closed()
-    }
-
-    /// Writer only. Sleeps until there are records worth it, one that is urgent, a request beyond
-    /// what is durable, a kick, the end, or the time is over.
-    pub(crate) fn wait(&self, what: WaitFor) -> Wake {
-        let deadline = what.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        // Half full is reason enough, however few records that are.
-        let pressed = self.cells.head() + self.routine_capacity / 2;
-        let worth = what.read + 1 + (what.records.saturating_sub(1)).saturating_mul(FEWEST_CELLS);
-        let wake_at = worth.min(pressed.max(what.read + 1));
-        let is_ready = || {
-            self.cells.tail() >= wake_at
-                || self.urgent_to.load(Ordering::Acquire) > what.read
-                || self.flush_to.load(Ordering::Acquire) > what.durable
-                || self.kicked.load(Ordering::Acquire)
-                || (self.is_waited_for() && self.cells.tail() > self.cells.head())
-                || self.cells.is_closed()
-        };
-        loop {
-            let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
-            if is_ready() || left.is_some_and(|left| left.is_zero()) {
-                self.kicked.store(false, Ordering::Release);
-                return Wake {
-                    flush_to: self.flush_to.load(Ordering::Acquire),
-                    closed: self.cells.is_closed(),
-                };
-            }
-            self.doze.sleep(wake_at, left, is_ready);
-        }
-    }
-
-    /// Writer only. Sleeps for `span`, or shorter when the ring is closed meanwhile; records do not
-    /// end it.
-    pub(crate) fn pause(&self, span: Duration) {
-        let was_closed = self.is_closed();
-        let end = Instant::now() + span;
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() || (!was_closed && self.is_closed()) {
-                return;
-            }
-            self.doze.nap(left);
-        }
-    }
-
-    /// Writer only. What stands at `position`, which is before the tail.
-    pub(crate) fn read(&self, position: Position, body: &mut Vec<u8>) -> Look {
-        self.cells.read(position, body)
-    }
-
-    /// Writer only. As [`Ring::read`], waiting for a producer that is in the middle of a copy.
-    /// `Uncommitted` when it has been for so long that it must have died there.
-    pub(crate) fn read_patiently(&self, position: Position, body: &mut Vec<u8>) -> Look {
-        for attempt in 0..SPINS + YIELDS + SHORT_SLEEPS {
-            match self.cells.read(position, body) {
-                Look::Uncommitted if attempt < SPINS => std::hint::spin_loop(),
-                Look::Uncommitted if attempt < SPINS + YIELDS => std::thread::yield_now(),
-                // Counted in sleeps, not by the clock: a process that was stopped did not wait.
-                Look::Uncommitted => self.doze.nap(SHORT_SLEEP),
-                decided => return decided,
-            }
-        }
-        Look::Uncommitted
-    }
-
-    /// Writer only. Everything up to `position` is durable in the trail, whose next entry is
-    /// `next_seq`: its room is free again.
-    pub(crate) fn release(&self, position: Position, next_seq: u64) {
-        self.cells.release(position, next_seq);
-        // Freed before the look, as those who wait say so before their last look at the room.
-        fence(Ordering::SeqCst);
-        if self.is_waited_for() {
-            let guard = lock(&self.room);
-            self.room_freed.notify_all();
-            drop(guard);
-        }
     }
 
     /// What a stranger did to the ring's file.

@@ -94,6 +94,35 @@ fn closing_refuses_new_records_and_hands_over_the_old() {
 }
 
 #[test]
+fn a_producer_that_commits_after_the_writer_gave_up_is_not_told_that_its_record_was_taken() {
+    let (ring, memory) = small();
+    let body = b"in the middle";
+    let room = ring.cells.reserve(body.len(), ring.capacity).unwrap();
+    ring.abandon();
+    // Whoever reads the ring now finds a hole.
+    let dead = salvage::salvage(&memory.snapshot()).unwrap();
+    assert_eq!((dead.records.len(), dead.hole_cells), (0, 1));
+    let told = ring.commit(room, false, 0, body, crc32c::crc32c(body));
+    assert_eq!(told, Err(Refusal::Closed));
+}
+
+#[test]
+fn what_hurries_the_writer_is_told() {
+    let (ring, _) = ring_with(1 << 19, 0);
+    assert!(!ring.is_hurried(0, 0));
+    let end = ring.push(false, 0, b"routine", NOW).unwrap();
+    assert!(!ring.is_hurried(0, 0));
+    ring.request_flush(end);
+    assert!(ring.is_hurried(0, 0) && !ring.is_hurried(0, end));
+    let body = vec![1; 60_000];
+    while ring.push(false, 0, &body, NOW).is_ok() {}
+    assert!(ring.is_hurried(end, end), "a full ring");
+    let (ring, _) = small();
+    ring.close();
+    assert!(ring.is_hurried(0, 0), "the end");
+}
+
+#[test]
 fn a_waiting_producer_gets_the_room_that_is_released_or_is_refused_at_the_end() {
     for patience in [Duration::from_secs(60), Duration::MAX] {
         let (ring, _) = small();

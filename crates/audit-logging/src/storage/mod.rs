@@ -161,6 +161,10 @@ pub trait SegmentFile: Send {
     /// The operating system's; nothing was taken.
     fn append(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
+    /// Lets the disk begin with what was appended, while the caller prepares more. A hint: nothing is
+    /// durable by it, and what goes wrong is for [`SegmentFile::sync`] to say.
+    fn begin_sync(&mut self) {}
+
     /// Makes everything appended durable (`fdatasync`).
     ///
     /// # Errors

@@ -17,6 +17,9 @@ use crate::trail::id_of;
 /// Planned bytes after which a batch is written although more was accepted: waiters of its first
 /// entries should not wait for all of a full ring.
 const BATCH_BYTES: usize = 4 << 20;
+/// Planned bytes after which they are written, and the disk begins with them, while the rest of a
+/// large batch is planned: hashing and the disk's work then take the longer of the two, not the sum.
+const WRITE_BYTES: usize = 256 << 10;
 
 impl Writer {
     /// Plans and writes what was accepted: everything up to the first record that its producer is
@@ -59,6 +62,10 @@ impl Writer {
             self.unsynced.critical |= record.critical;
             self.unsynced.times.push(record.time);
             self.shared.meters.accepted(body, record.critical);
+            if self.unsynced.lines.len() - self.unsynced.written >= WRITE_BYTES {
+                self.write_out()?;
+                self.active.file.begin_sync();
+            }
             if self.unsynced.lines.len() >= BATCH_BYTES && !closing {
                 return Ok(());
             }

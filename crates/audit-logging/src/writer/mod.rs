@@ -41,6 +41,9 @@ const LOOK_SPINS: u32 = 100;
 const FIRST_LOOKS: u32 = 32;
 /// Looks without a new record after which those that came are written.
 const MORE_LOOKS: u32 = 8;
+/// Looks after which everything waits long enough, whatever still comes: a producer that does not wait
+/// brings something new for ever.
+const ALL_LOOKS: u32 = 64;
 
 /// Everything written since the last sync: kept so that it can be written again elsewhere.
 #[derive(Default)]
@@ -233,7 +236,8 @@ impl Writer {
 
     /// Stays awake for those whom the last sync woke: they come in with their next events within
     /// some microseconds, one after the other, and then share a sync instead of waiting for this
-    /// thread to be woken and for two syncs. Ends when a look brings nothing new: not a timer.
+    /// thread to be woken and for two syncs. Ends when a look brings nothing new: not a timer. Ends at
+    /// once when something hurries, and in any case after some hundred microseconds.
     fn linger(&mut self) {
         let woken = std::mem::take(&mut self.woken);
         if woken == 0 {
@@ -243,7 +247,12 @@ impl Writer {
         let more = if woken == 1 { 0 } else { MORE_LOOKS };
         let mut seen = self.position;
         let mut idle = 0;
-        while idle < if seen == self.position { FIRST_LOOKS } else { more } {
+        for _ in 0..ALL_LOOKS {
+            let patience = if seen == self.position { FIRST_LOOKS } else { more };
+            let durable = self.shared.progress.durable();
+            if idle >= patience || self.shared.ring.is_hurried(self.position, durable) {
+                break;
+            }
             // Not a yield: that would give the core away for a whole time slice on a busy machine.
             (0..LOOK_SPINS).for_each(|_| std::hint::spin_loop());
             let tail = self.shared.ring.tail();

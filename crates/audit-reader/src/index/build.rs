@@ -114,7 +114,7 @@ impl Job<'_> {
         };
         let (why, offset) = match made {
             Err((why, offset)) => (why, Some(offset)),
-            Ok((_, digest)) if digest != Some(stated.0) => ("it differs from its .sha256", None),
+            Ok((_, digest)) if digest != stated => ("it differs from its .sha256", None),
             Ok(_) if !self.is_still(stamp) => ("it changed while it was read", None),
             Ok((written, _)) => {
                 let binding = Binding {
@@ -147,43 +147,24 @@ impl Job<'_> {
         file: Arc<dyn LogFile>,
         table: &mut File,
         (stated, bytes): (Hash, u64),
-    ) -> Result<Result<(Written, Option<[u8; 32]>), Damage>, IndexError> {
+    ) -> Result<Result<(Written, Hash), Damage>, IndexError> {
         let mut to = io::BufWriter::with_capacity(1 << 20, table);
-        let mut lines = LineReader::new(file, 0, true);
         let written = TableWriter::new(
             &mut to,
             self.segment,
             (&stated.to_string(), bytes),
             self.group_rows,
         )
-        .and_then(|writer| self.lines(&mut lines, writer));
+        .and_then(|writer| lines_into(writer, file));
         match written {
-            Ok(written) => {
+            Ok(made) => {
                 to.flush().map_err(self.unwritable())?;
-                Ok(Ok((written, lines.finish().1)))
+                Ok(Ok(made))
             }
             Err(NoTable::Damaged(why, offset)) => Ok(Err((why, offset))),
             Err(NoTable::Unreadable(error)) => Err(self.unreadable()(error)),
             Err(NoTable::Unwritable(error)) => Err(self.unwritable()(error)),
         }
-    }
-
-    /// Puts all lines of a segment into a table.
-    fn lines(
-        &self,
-        lines: &mut LineReader,
-        mut writer: TableWriter<impl Write + Send>,
-    ) -> Result<Written, NoTable> {
-        let mut parser = Parser::default();
-        while let Some(span) = lines.advance().map_err(NoTable::Unreadable)? {
-            let line = lines.line(span);
-            if line.kind != LineKind::Complete {
-                let why = "a line has no end, or is longer than any entry";
-                return Err(NoTable::Damaged(why, line.offset));
-            }
-            writer.line(&mut parser, line.bytes, line.offset)?;
-        }
-        writer.finish()
     }
 
     fn unreadable(&self) -> impl FnOnce(io::Error) -> IndexError + use<> {
@@ -195,6 +176,26 @@ impl Job<'_> {
         let path = self.trail.join(INDEX).join(table_file(self.segment));
         move |error| IndexError::io(&path)(error)
     }
+}
+
+/// Puts all lines of a segment into a table; gives the SHA-256 of them, too.
+fn lines_into(
+    mut writer: TableWriter<impl Write + Send>,
+    file: Arc<dyn LogFile>,
+) -> Result<(Written, Hash), NoTable> {
+    let (mut lines, mut parser, mut sum) =
+        (LineReader::new(file, 0), Parser::default(), Sha256::new());
+    while let Some(span) = lines.advance().map_err(NoTable::Unreadable)? {
+        let line = lines.line(span);
+        if line.kind != LineKind::Complete {
+            let why = "a line has no end, or is longer than any entry";
+            return Err(NoTable::Damaged(why, line.offset));
+        }
+        sum.update(line.bytes);
+        sum.update(b"\n");
+        writer.line(&mut parser, line.bytes, line.offset)?;
+    }
+    Ok((writer.finish()?, Hash(sum.finalize().into())))
 }
 
 /// The SHA-256 of a file.

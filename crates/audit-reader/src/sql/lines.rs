@@ -80,7 +80,7 @@ impl Batches {
                 self.ended = true;
                 return Ok(None);
             };
-            let lines = LineReader::new(segment.file, 0, false);
+            let lines = LineReader::new(segment.file, 0);
             self.reading = Some((lines, Parser::default(), TableBuilder::new()));
         }
         let Some((lines, parser, rows)) = &mut self.reading else { return Ok(None) };

@@ -5,18 +5,22 @@ use audit_core::entry::Entry;
 use audit_core::segment::SegmentName;
 use uuid::Uuid;
 
-use crate::SegmentEnd;
-
 /// What was read of one segment.
 #[derive(Debug)]
 pub(super) struct SegmentFacts {
     pub(super) name: SegmentName,
-    pub(super) entries: u64,
-    pub(super) first: Option<FirstEntry>,
-    pub(super) last: Option<(Uuid, Hash)>,
+    pub(super) entries: Entries,
     pub(super) bytes: u64,
     pub(super) sha256: Option<Hash>,
-    /// Entry 0, if it is in this segment.
+}
+
+/// What was read of some lines.
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    pub(super) count: u64,
+    pub(super) first: Option<FirstEntry>,
+    pub(super) last: Option<(Uuid, Hash)>,
+    /// Entry 0, if it is among them.
     pub(super) zero: Option<EntryZero>,
 }
 
@@ -37,36 +41,38 @@ pub(super) struct EntryZero {
 }
 
 impl SegmentFacts {
-    pub(super) const fn new(name: SegmentName) -> SegmentFacts {
-        SegmentFacts {
-            name,
-            entries: 0,
-            first: None,
-            last: None,
-            bytes: 0,
-            sha256: None,
-            zero: None,
+    pub(super) fn new(name: SegmentName) -> SegmentFacts {
+        SegmentFacts { name, entries: Entries::default(), bytes: 0, sha256: None }
+    }
+}
+
+impl Entries {
+    pub(super) fn add(&mut self, entry: &Entry<'_>) {
+        self.count += 1;
+        self.last = Some((entry.audit_id(), entry.hash()));
+        if self.first.is_none() {
+            self.first = Some(FirstEntry {
+                seq: entry.seq(),
+                audit_id: entry.audit_id(),
+                prev_hash: entry.prev_hash(),
+            });
+        }
+        if entry.seq() == 0 && self.zero.is_none() {
+            self.zero = Some(EntryZero::read(entry));
         }
     }
 
-    pub(super) fn add(&mut self, entry: &Entry<'_>) {
-        self.entries += 1;
-        self.last = Some((entry.audit_id(), entry.hash()));
-        self.first.get_or_insert_with(|| FirstEntry {
-            seq: entry.seq(),
-            audit_id: entry.audit_id(),
-            prev_hash: entry.prev_hash(),
-        });
-    }
-
-    pub(super) fn end(&mut self, end: &SegmentEnd) {
-        self.bytes = end.bytes;
-        self.sha256 = end.sha256.map(Hash);
+    /// Adds those that come after.
+    pub(super) fn append(&mut self, later: Entries) {
+        self.count += later.count;
+        self.first = self.first.take().or(later.first);
+        self.last = later.last.or(self.last);
+        self.zero = self.zero.take().or(later.zero);
     }
 }
 
 impl EntryZero {
-    pub(super) fn read(entry: &Entry<'_>) -> EntryZero {
+    fn read(entry: &Entry<'_>) -> EntryZero {
         EntryZero {
             event_type: entry.event_type().to_owned(),
             service_id: entry.service_id().decode().into_owned(),

@@ -15,8 +15,11 @@ pub struct VerifyOptions<'a> {
     pub references: Vec<(String, SignedCheckpoint)>,
     /// Keys of cosigners whose word on time counts.
     pub witnesses: Vec<VerifierKey>,
-    /// How many segments are read side by side; 0 and 1 read one after the other.
+    /// How many threads check, pieces of one segment too; 0 and 1 check one after the other.
     pub jobs: usize,
+    /// How much of a segment is read and handed to a thread at a time; what is found does not depend
+    /// on it.
+    pub block: Option<usize>,
     /// Told now and then how far it is.
     pub progress: Option<&'a mut dyn FnMut(Progress)>,
 }
@@ -47,10 +50,17 @@ impl<'a> VerifyOptions<'a> {
         self
     }
 
-    /// Reads this many segments side by side.
+    /// Checks with this many threads.
     #[must_use]
     pub const fn with_jobs(mut self, jobs: usize) -> VerifyOptions<'a> {
         self.jobs = jobs;
+        self
+    }
+
+    /// Reads so many bytes of a segment at a time.
+    #[must_use]
+    pub const fn with_block(mut self, bytes: usize) -> VerifyOptions<'a> {
+        self.block = Some(bytes);
         self
     }
 

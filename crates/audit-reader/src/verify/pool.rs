@@ -1,25 +1,32 @@
-//! Segments, several at a time.
+//! Segments checked by several threads: pieces of one segment side by side, and several segments.
 //!
-//! What must stay true here: what the scans tell is taken in the order of the segments, whichever
-//! scan is faster. A scan that is ahead waits: memory does not grow with the number or the size of
-//! segments.
+//! What must stay true here: what the checks tell is taken in the order of the trail, whichever is
+//! faster. Memory does not grow with the number or the size of segments: whoever is ahead and has much
+//! to say waits for its turn. What is found does not depend on how a trail is cut into pieces.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use audit_core::segment::SegmentName;
+use audit_core::verify::Unended;
 
-use super::segment::{Message, Told, scan_segment};
+use super::chunk::{Chunk, ChunkReader, End};
+use super::lane::Lane;
+use super::segment::{Message, SegmentScan};
 use crate::stored::StoredFile;
-use crate::{ReadError, Source};
+use crate::{Line, LineKind, ReadError, Source};
 
-/// Messages of one segment that may wait.
+/// Messages of one segment that may wait to be taken.
 const WAITING: usize = 8;
+/// So many threads share a segment: reading and the digest, about a third of the work, cannot be
+/// divided.
+const SHARING: usize = 3;
 
-type Sent<'a> = Result<Message<'a>, ReadError>;
+pub(super) type Sent = Result<Message, ReadError>;
 
-/// What a scan needs to know.
+/// What the checks need to know.
 pub(super) struct Job<'a> {
     pub(super) source: &'a Source,
     pub(super) segments: &'a [SegmentName],
@@ -28,83 +35,190 @@ pub(super) struct Job<'a> {
     pub(super) digested: &'a BTreeSet<SegmentName>,
     pub(super) watched: &'a BTreeSet<u64>,
     pub(super) stored: Option<&'a StoredFile>,
+    pub(super) block: usize,
 }
 
-impl<'a> Job<'a> {
-    /// Scans all segments and hands on what is told of them, in order.
+impl Job<'_> {
+    /// Checks all segments and hands on what is told of them, in order.
     pub(super) fn run(
         &self,
         jobs: usize,
-        take: &mut dyn FnMut(SegmentName, Message<'a>),
+        take: &mut dyn FnMut(SegmentName, Message),
     ) -> Result<(), ReadError> {
-        let jobs = jobs.min(self.segments.len());
         if jobs < 2 {
-            for &name in self.segments {
-                self.scan(name, &mut |message| {
-                    take(name, message);
-                    Told::Taken
-                })?;
-            }
-            return Ok(());
+            return self.one_by_one(take);
         }
-        let (announce, announced) = sync_channel::<(SegmentName, Receiver<Sent<'a>>)>(jobs);
+        let lanes = jobs.div_ceil(SHARING).min(self.segments.len()).max(1);
+        let (announce, announced) = sync_channel::<(SegmentName, Receiver<Sent>)>(lanes);
         let next = Mutex::new((self.segments.iter(), announce));
+        let lanes: Vec<_> = (0..lanes).map(|_| Lane::default()).collect();
         std::thread::scope(|scope| {
-            for _ in 0..jobs {
-                scope.spawn(|| while self.work(&next) {});
+            for number in 0..jobs {
+                let (lane, next) = (&lanes[number % lanes.len()], &next);
+                scope.spawn(move || self.work(lane, next));
             }
             let outcome =
                 announced.iter().take(self.segments.len()).try_for_each(|(name, told)| {
                     told.iter().try_for_each(|told| told.map(|message| take(name, message)))
                 });
-            // After an error nobody listens, and the scans stop.
+            // After an error nobody listens, and the checks stop.
             drop(announced);
             outcome
         })
     }
 
-    /// Takes the next segment and scans it; gives whether there was one.
-    fn work(&self, next: &Mutex<Next<'a>>) -> bool {
-        let (tell, told) = sync_channel(WAITING);
-        let name = {
-            // Announced under the lock: segments are listened to in their order.
-            let mut next = next.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(&name) = next.0.next() else { return false };
-            if next.1.send((name, told)).is_err() {
-                return false;
+    fn one_by_one(&self, take: &mut dyn FnMut(SegmentName, Message)) -> Result<(), ReadError> {
+        let (mut buffer, mut stored) = (Vec::new(), self.stored.map(StoredFile::again));
+        for &name in self.segments {
+            let Some(mut reading) = self.begin(name)? else { continue };
+            let mut ended = false;
+            while !ended {
+                let chunk = reading.next(&mut buffer)?;
+                ended = matches!(chunk, Chunk::End(_));
+                let tell = &mut |message| {
+                    take(name, message);
+                    true
+                };
+                if let Some(message) = self.check(chunk, &buffer, &mut stored, tell) {
+                    take(name, message);
+                }
             }
-            name
-        };
-        if let Err(error) = self.scan(name, &mut |message| send(&tell, message)) {
-            // If nobody listens, another error came first.
-            return tell.send(Err(error)).is_ok();
         }
-        true
+        Ok(())
     }
 
-    fn scan(
+    /// What one thread does: reads the next piece of its lane's segment, checks it, hands it on.
+    fn work(&self, lane: &Lane, next: &Mutex<Next<'_>>) {
+        let (mut buffer, mut stored) = (Vec::new(), self.stored.map(StoredFile::again));
+        while let Some(piece) = self.next_piece(lane, next, &mut buffer) {
+            let Piece { ticket, tell, chunk } = piece;
+            let told = chunk.map(|chunk| {
+                let full = &mut |message| lane.interject(ticket, &tell, message);
+                self.check(chunk, &buffer, &mut stored, full)
+            });
+            let goes_on = match told {
+                Ok(Some(message)) => lane.deliver(ticket, tell, Ok(message)),
+                Ok(None) => false,
+                Err(error) => lane.deliver(ticket, tell, Err(error)),
+            };
+            if !goes_on {
+                return;
+            }
+        }
+    }
+
+    /// The next piece of the lane; `None` when there is no more for it to do.
+    fn next_piece(
         &self,
-        name: SegmentName,
-        tell: &mut dyn FnMut(Message<'a>) -> Told<'a>,
-    ) -> Result<(), ReadError> {
+        lane: &Lane,
+        next: &Mutex<Next<'_>>,
+        buffer: &mut Vec<u8>,
+    ) -> Option<Piece> {
+        let mut at = lock(&lane.at);
+        while at.reading.is_none() && !at.done {
+            let (tell, told) = sync_channel(WAITING);
+            // Announced under the lock: segments are listened to in their order.
+            let name = {
+                let mut next = lock(next);
+                next.0.next().copied().filter(|name| next.1.send((*name, told)).is_ok())
+            };
+            let Some(name) = name else {
+                at.done = true;
+                break;
+            };
+            match self.begin(name) {
+                Ok(reading) => at.reading = reading.map(|reading| (reading, tell)),
+                Err(error) => {
+                    at.done = true;
+                    // If nobody listens, another error came first.
+                    drop(tell.send(Err(error)));
+                }
+            }
+        }
+        let (reading, tell) = at.reading.as_mut()?;
+        let (chunk, tell) = (reading.next(buffer), tell.clone());
+        at.done |= chunk.is_err();
+        if matches!(chunk, Ok(Chunk::End(_)) | Err(_)) {
+            at.reading = None;
+        }
+        let ticket = at.ticket;
+        at.ticket += 1;
+        Some(Piece { ticket, tell, chunk })
+    }
+
+    fn begin(&self, name: SegmentName) -> Result<Option<Reading>, ReadError> {
+        let Some(segment) = self.source.open_segment(name)? else { return Ok(None) };
         let digested = self.digested.contains(&name);
-        let stored = self.stored.map(StoredFile::again);
-        let kind = (digested, self.open == Some(name));
-        scan_segment(self.source, name, kind, self.watched, stored, tell)
+        // An archived one never grows.
+        let open = self.open == Some(name) && !segment.archived;
+        let (file_name, file) = (segment.file_name(), segment.file);
+        let chunks = ChunkReader::new(file, digested, self.block);
+        Ok(Some(Reading { place: self.source.place_of(&file_name), chunks, open }))
+    }
+
+    /// Checks a piece. `tell` takes what cannot wait; `None` if it wants no more.
+    fn check(
+        &self,
+        chunk: Chunk,
+        lines: &[u8],
+        stored: &mut Option<StoredFile>,
+        tell: &mut dyn FnMut(Message) -> bool,
+    ) -> Option<Message> {
+        let mut scan = SegmentScan::new(self.watched, stored);
+        match chunk {
+            Chunk::Lines { offset } => scan.lines(offset, lines, tell).then(|| scan.finish()),
+            Chunk::Oversized { offset, len, head } => {
+                scan.line(
+                    &Line { kind: LineKind::Oversized, offset, len, bytes: &head },
+                    Unended::Closed,
+                );
+                Some(scan.finish())
+            }
+            Chunk::End(mut end) => {
+                if let (Some(torn), None) = (end.torn.take(), &end.damage) {
+                    let (kind, offset) = (LineKind::Partial, end.whole);
+                    let len = torn.len() as u64;
+                    scan.line(&Line { kind, offset, len, bytes: &torn }, Unended::Closed);
+                }
+                let mut message = scan.finish();
+                message.end = Some(end);
+                Some(message)
+            }
+        }
     }
 }
 
-/// Hands a message on. Only one that is full, or the last, is worth waiting for: a scan that is ahead
-/// of its turn by gigabytes of honest entries has next to nothing to say.
-fn send<'a>(to: &SyncSender<Sent<'a>>, message: Message<'a>) -> Told<'a> {
-    if message.is_full() || message.end.is_some() || message.open.is_some() {
-        return if to.send(Ok(message)).is_ok() { Told::Taken } else { Told::Stop };
-    }
-    match to.try_send(Ok(message)) {
-        Err(TrySendError::Full(Ok(message))) => Told::Later(Box::new(message)),
-        Ok(()) | Err(TrySendError::Full(Err(_))) => Told::Taken,
-        Err(TrySendError::Disconnected(_)) => Told::Stop,
+/// A segment that is being read.
+pub(super) struct Reading {
+    place: PathBuf,
+    chunks: ChunkReader,
+    /// It may be growing: it ends, for now, where its whole lines end.
+    open: bool,
+}
+
+impl Reading {
+    fn next(&mut self, buffer: &mut Vec<u8>) -> Result<Chunk, ReadError> {
+        let chunk = self.chunks.next(buffer).map_err(ReadError::io(&self.place))?;
+        let ends_at = match &chunk {
+            Chunk::Oversized { offset, .. } => *offset,
+            Chunk::End(end) => end.whole,
+            Chunk::Lines { .. } => return Ok(chunk),
+        };
+        Ok(if self.open { Chunk::End(End::unfinished(ends_at)) } else { chunk })
     }
 }
 
-type Next<'a> = (std::slice::Iter<'a, SegmentName>, SyncSender<(SegmentName, Receiver<Sent<'a>>)>);
+/// One piece, and where what is found in it goes.
+struct Piece {
+    /// Its number in its lane.
+    ticket: u64,
+    tell: SyncSender<Sent>,
+    chunk: Result<Chunk, ReadError>,
+}
+
+type Next<'a> = (std::slice::Iter<'a, SegmentName>, SyncSender<(SegmentName, Receiver<Sent>)>);
+
+/// A thread that panicked left nothing half done that matters: its panic ends the verification.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

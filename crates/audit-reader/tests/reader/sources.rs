@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::common::{Trail, key};
 use audit_core::note::Signer;
 use audit_reader::{
-    MemorySource, Order, Query, QueryOptions, ReadError, Report, Source, Step, TrailReader,
-    Verdict, VerifyOptions, find_by_seq, prove, tail, verify,
+    FindingKind, MemorySource, Order, Query, QueryOptions, ReadError, Report, Source, Step,
+    TrailReader, Verdict, VerifyOptions, find_by_seq, prove, tail, verify,
 };
 
 const SEGMENTS: [&str; 3] = ["2026-11-23.audit", "2026-11-23-1.audit", "2026-11-24.audit"];
@@ -37,6 +37,16 @@ fn verified(source: &Source) -> Report {
     let two = verify(source, options().with_jobs(2)).unwrap();
     assert_eq!(one.findings.kept(), two.findings.kept());
     one
+}
+
+/// What `auditlog verify` would say of a directory.
+fn of_dir(trail: &Trail) -> Report {
+    verified(&Source::open(trail.path()).unwrap())
+}
+
+fn violations(report: &Report) -> Vec<FindingKind> {
+    let kinds = report.findings.counts().keys().copied();
+    kinds.filter(|kind| *kind < FindingKind::UnsignedTail).collect()
 }
 
 /// Compresses a segment as FORMAT section 5 says.
@@ -190,4 +200,43 @@ fn an_archive_file_that_is_none_is_refused_with_a_reason() {
     }
     let nowhere = Source::open(&place.path().join("nowhere"));
     assert!(matches!(nowhere, Err(ReadError::Io { .. })), "{nowhere:?}");
+}
+
+#[test]
+fn damage_to_an_archived_segment_is_a_finding() {
+    let trail = three();
+    let packed = archive(&trail, SEGMENTS[1]);
+    let whole = fs::read(&packed).unwrap();
+    let step = (whole.len() / 60).max(1);
+    for at in (0..whole.len()).step_by(step) {
+        let mut broken = whole.clone();
+        broken[at] ^= 0x10;
+        fs::write(&packed, &broken).unwrap();
+        // A few bits of a frame's header do not matter to what is in it.
+        let unpacked = zstd::decode_all(&*broken).ok();
+        let same = unpacked.is_some() && unpacked == zstd::decode_all(&*whole).ok();
+        assert_eq!(of_dir(&trail).verdict == Verdict::Violated, !same, "byte {at}");
+    }
+    for cut in [0, 1, 20, whole.len() / 2, whole.len() - 1] {
+        fs::write(&packed, &whole[..cut]).unwrap();
+        let found = violations(&of_dir(&trail));
+        assert!(found.contains(&FindingKind::SegmentChanged), "cut at {cut}: {found:?}");
+    }
+    let mut longer = whole.clone();
+    longer.extend(b"and more");
+    fs::write(&packed, longer).unwrap();
+    assert_eq!(violations(&of_dir(&trail)), [FindingKind::SegmentChanged]);
+    // Compressed anew with other entries: what an archiver with bad intentions would do.
+    let bytes = zstd::decode_all(&*whole).unwrap();
+    let text = String::from_utf8(bytes).unwrap().replacen(r#""n":150"#, r#""n":151"#, 1);
+    fs::write(&packed, zstd::encode_all(text.as_bytes(), 3).unwrap()).unwrap();
+    let found = violations(&of_dir(&trail));
+    assert_eq!(found[..2], [FindingKind::HashMismatch, FindingKind::SegmentChanged]);
+    // One that is meant to exhaust memory asks for a window of 128 MiB.
+    let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
+    encoder.window_log(27).unwrap();
+    encoder.include_contentsize(false).unwrap();
+    std::io::copy(&mut &*zstd::decode_all(&*whole).unwrap(), &mut encoder).unwrap();
+    fs::write(&packed, encoder.finish().unwrap()).unwrap();
+    assert!(violations(&of_dir(&trail)).contains(&FindingKind::SegmentChanged));
 }

@@ -191,13 +191,26 @@ fn trail_json_must_say_what_entry_0_says() {
 }
 
 #[test]
-fn a_partial_last_line_is_in_flight_only_while_the_lock_is_held() {
+fn a_partial_last_line_takes_nothing_from_what_was_signed() {
     let mut trail = three();
     let line = trail.lines(1);
+    let signed = fs::read(trail.file(TEN)).unwrap();
+    // Nobody is writing: a killed process leaves this, and the next opening takes it away.
     trail.append(TEN, &line[..40]);
-    assert_eq!(kinds(&trail), [MalformedEntry]);
+    assert_eq!(kinds(&trail), [InFlight]);
+    assert_eq!(verify(&trail).verdict, Verdict::Proven);
+    // But nothing that was signed may be torn, and nothing at all where nothing is signed.
+    for cut in [1, 2, 60] {
+        fs::write(trail.file(TEN), &signed[..signed.len() - cut]).unwrap();
+        assert_eq!(kinds(&trail), [TreeMismatch, Truncated, MalformedEntry], "cut by {cut}");
+    }
+    let checkpoint = fs::read(trail.file("checkpoint")).unwrap();
+    fs::remove_file(trail.file("checkpoint")).unwrap();
+    fs::write(trail.file(TEN), [&signed, &line[..40]].concat()).unwrap();
+    assert_eq!(kinds(&trail), [CheckpointMissing, MalformedEntry]);
+    fs::write(trail.file("checkpoint"), checkpoint).unwrap();
+
     let lock = fs::File::create(trail.file("lock")).unwrap();
-    assert_eq!(kinds(&trail), [MalformedEntry]);
     flock(&lock, FlockOperation::LockExclusive).unwrap();
     assert_eq!(kinds(&trail), [InFlight]);
     assert_eq!(verify(&trail).verdict, Verdict::Proven);

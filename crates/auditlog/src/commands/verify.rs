@@ -1,7 +1,7 @@
 //! `auditlog verify`: FORMAT section 10, for people and for machines.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use audit_reader::{Freshness, KeyTrust, Report, Severity, Source, Verdict, VerifyOptions, verify};
 
@@ -20,6 +20,16 @@ use crate::render;
 pub(crate) struct Args {
     /// The trail
     dir: PathBuf,
+    #[command(flatten)]
+    trust: Trust,
+    /// Segments read side by side [default: one for each core]
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+}
+
+/// What the verification is held against.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Trust {
     /// The first public key of the trail, as a C2SP vkey: what `init` printed
     #[arg(long, value_name = "VKEY")]
     key: Option<String>,
@@ -29,33 +39,40 @@ pub(crate) struct Args {
     /// A witness whose cosignature says how fresh the trail is; may be given several times
     #[arg(long, value_name = "VKEY")]
     witness: Vec<String>,
-    /// Segments read side by side [default: one for each core]
-    #[arg(long, value_name = "N")]
-    jobs: Option<usize>,
 }
 
-pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
-    let mut options = VerifyOptions::default().with_jobs(super::jobs(args.jobs));
-    if let Some(key) = &args.key {
+/// Verifies a trail, with a progress bar where there is reason to.
+pub(crate) fn verified(dir: &Path, trust: &Trust, jobs: Option<usize>) -> Result<Report, CliError> {
+    let mut options = VerifyOptions::default().with_jobs(super::jobs(jobs));
+    if let Some(key) = &trust.key {
         options = options.with_key(super::key("--key", key)?);
     }
-    for file in &args.checkpoint {
+    for file in &trust.checkpoint {
         let name = file.display().to_string();
         options = options.with_reference(name, super::checkpoint(file)?);
     }
-    for key in &args.witness {
+    for key in &trust.witness {
         options = options.with_witness(super::key("--witness", key)?);
     }
     let bar = Bar::new("verifying");
     let mut tell = |progress| bar.show(progress);
-    let report = verify(Source::open(&args.dir)?, options.with_progress(&mut tell));
+    let report = verify(Source::open(dir)?, options.with_progress(&mut tell));
     bar.clear();
-    let report = report?;
-    let exit = match report.verdict {
+    Ok(report?)
+}
+
+/// The exit code of a verdict.
+pub(crate) const fn exit(verdict: Verdict) -> Exit {
+    match verdict {
         Verdict::Proven => Exit::Done,
         Verdict::Violated => Exit::Violated,
         Verdict::Unproven => Exit::Unproven,
-    };
+    }
+}
+
+pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
+    let report = verified(&args.dir, &args.trust, args.jobs)?;
+    let exit = exit(report.verdict);
     let printed = if out.json { json(&report, out) } else { human(&report, out) };
     match printed {
         // Whoever asks for the exit code only need not read the rest.

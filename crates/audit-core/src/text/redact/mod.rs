@@ -17,9 +17,6 @@ use crate::text::class::{ANCHORS, DIGIT};
 
 /// What a member named like the start of a token keeps of its value.
 pub(crate) const TOKEN_PREFIX: usize = 8;
-/// No secret of a known shape is shorter than this.
-const SHORTEST: usize = 13;
-
 /// What the name of a member says about its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NameRule {
@@ -59,6 +56,15 @@ impl Default for Redaction {
 }
 
 impl Redaction {
+    /// No secret of a known shape is shorter than this.
+    pub(crate) const SHORTEST: usize = 13;
+
+    /// False if a rule of the user's own must see every string.
+    #[inline]
+    pub(crate) fn is_built_in(&self) -> bool {
+        self.own.is_empty()
+    }
+
     pub(crate) fn configure(&mut self, config: &RedactionConfig) {
         self.on = 0;
         if config.enabled {
@@ -98,14 +104,14 @@ impl Redaction {
     /// False if [`Redaction::redact`] would certainly find nothing.
     #[inline]
     pub(crate) fn may_find(&self, text: &str, class: u8) -> bool {
-        (text.len() >= SHORTEST && anchors_in(text, class) != 0) || !self.own.is_empty()
+        (text.len() >= Redaction::SHORTEST && anchors_in(text, class) != 0) || !self.own.is_empty()
     }
 
     /// Writes `text` without its secrets to `out`; false, with `out` empty, if there are none.
     pub(crate) fn redact(&self, text: &str, class: u8, out: &mut String) -> bool {
         let mut found = false;
         let anchors = anchors_in(text, class);
-        if text.len() >= SHORTEST && anchors != 0 && self.on != 0 {
+        if text.len() >= Redaction::SHORTEST && anchors != 0 && self.on != 0 {
             let mut kept = 0;
             shape::find_all(text.as_bytes(), anchors, |rule, range| {
                 if self.has(rule) {
@@ -133,7 +139,7 @@ impl Redaction {
     /// What stands for a JSON number that is a card number.
     #[inline]
     pub(crate) fn number_mark(&self, digits: &str) -> Option<&'static str> {
-        let card = digits.len() >= SHORTEST
+        let card = digits.len() >= Redaction::SHORTEST
             && self.has(Rule::PaymentCard)
             && card::is_card_number(digits.strip_suffix(".0").unwrap_or(digits).as_bytes());
         card.then(|| Rule::PaymentCard.mark())
