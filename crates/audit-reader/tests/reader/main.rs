@@ -7,6 +7,8 @@
 
 mod common;
 mod export;
+#[cfg(feature = "index")]
+mod index;
 mod listing;
 mod proof;
 mod query;

@@ -110,10 +110,10 @@ fn says(value: &Value, text: &str) -> bool {
     }
 }
 
-type Condition = Box<dyn Fn(&Value) -> bool>;
+pub(crate) type Condition = Box<dyn Fn(&Value) -> bool>;
 
 /// A condition of a kind for the query, and for the oracle.
-fn condition(kind: usize, query: Query, random: &mut Random) -> (Query, Condition) {
+pub(crate) fn condition(kind: usize, query: Query, random: &mut Random) -> (Query, Condition) {
     let text = *random.one_of(&TEXTS);
     let is = move |path: &'static str| -> Condition {
         Box::new(move |entry| entry.pointer(path).is_some_and(|value| value == text))

@@ -9,6 +9,8 @@ mod consistency;
 mod emit;
 mod export;
 mod hold;
+#[cfg(feature = "index")]
+mod index;
 mod init;
 mod keys;
 mod prove;
@@ -72,6 +74,8 @@ enum Command {
     Retention(retention::Args),
     Hold(hold::Args),
     Query(Box<query::Args>),
+    #[cfg(feature = "index")]
+    Index(index::Args),
     Export(export::Args),
     Reconcile(reconcile::Args),
     Report(Box<report::Args>),
@@ -120,6 +124,8 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Retention(args) => retention::run(&args, &mut out),
         Command::Hold(args) => hold::run(&args, &mut out),
         Command::Query(args) => query::run(&args, &mut out),
+        #[cfg(feature = "index")]
+        Command::Index(args) => index::run(&args, &mut out),
         Command::Export(args) => export::run(&args, &mut out),
         Command::Reconcile(args) => reconcile::run(&args, &mut out),
         Command::Report(args) => report::run(&args, &mut out),
