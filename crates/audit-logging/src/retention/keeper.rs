@@ -136,11 +136,6 @@ impl Keeper {
     }
 
     fn work(&self, mailbox: bool) {
-        // Compressing is never worth a moment of the service's own work. Linux: of this thread only.
-        #[cfg(target_os = "linux")]
-        if let Err(error) = rustix::process::nice(19) {
-            tracing::warn!(%error, "the keeper's thread runs at the service's priority");
-        }
         let mailbox = mailbox.then(|| Mailbox::new(&*self.storage));
         let interval = Duration::from_secs(u64::from(self.config.retention_interval_hours) * 3_600);
         let mut due = self.clock.monotonic().saturating_add(SETTLE.min(interval));
@@ -160,9 +155,7 @@ impl Keeper {
     }
 
     fn apply_as_scheduled(&self, mailbox: Option<&Mailbox<'_>>) {
-        // A hold must not wait until years of segments are compressed.
-        let mut between = |_, _| mailbox.into_iter().for_each(|box_| box_.serve(self, Busy::Yes));
-        match self.apply(self.rules(), &mut between) {
+        match self.apply_aside(mailbox) {
             Ok(report) => {
                 for problem in report.problems {
                     tracing::warn!(problem, "retention could not be applied to all of the trail");
@@ -171,6 +164,34 @@ impl Keeper {
             Err(RetentionError::Closing) => {}
             Err(error) => tracing::warn!(%error, "retention could not be applied"),
         }
+    }
+
+    /// Applies retention by the configuration's rules, on a thread of the lowest priority: compressing is
+    /// never worth a moment of the service's own work. Not on the keeper's own thread, which could not
+    /// raise its priority again, and whose end closing waits for.
+    pub(super) fn apply_aside(
+        &self,
+        mailbox: Option<&Mailbox<'_>>,
+    ) -> Result<RetentionReport, RetentionError> {
+        let work = || {
+            #[cfg(target_os = "linux")]
+            if let Err(error) = rustix::process::nice(19) {
+                tracing::warn!(%error, "segments are compressed at the service's priority");
+            }
+            // A hold must not wait until years of segments are compressed.
+            let mut between =
+                |_, _| mailbox.into_iter().for_each(|requests| requests.serve(self, Busy::Yes));
+            self.apply(self.rules(), &mut between)
+        };
+        let failed = RetentionError::io("compress", "the trail");
+        std::thread::scope(|scope| {
+            let worker = std::thread::Builder::new().name("audit-archiver".to_owned());
+            match worker.spawn_scoped(scope, work).map(std::thread::ScopedJoinHandle::join) {
+                Ok(Ok(applied)) => applied,
+                Ok(Err(_)) => Err(failed(std::io::Error::other("a panic (a bug: report it)"))),
+                Err(error) => Err(failed(error)),
+            }
+        })
     }
 
     /// Nothing else is done until the guard goes.
