@@ -15,8 +15,9 @@ use audit_core::text::redact::RedactionRule;
 
 use crate::clock::{Clock, SystemClock, rfc3339};
 use crate::config::{AuditConfig, AuditMode};
-use crate::error::{Fault, OpenError};
+use crate::error::OpenError;
 use crate::logger::{AuditLogger, Open};
+use crate::retention::{Keeper, KeeperParts, write_settings};
 use crate::seal::{self, ResumeError, Sealer};
 use crate::shared::Shared;
 use crate::storage::{DirStorage, Storage, TrailLock};
@@ -194,6 +195,16 @@ impl Builder {
             clock: Arc::clone(&self.clock),
             config: Arc::clone(&self.config),
         };
+        let keeper = Arc::new(Keeper::new(KeeperParts {
+            shared: Arc::clone(&shared),
+            sealer: Arc::clone(&sealer),
+            storage: Arc::clone(&parts.storage),
+            clock: Arc::clone(&self.clock),
+            config: Arc::clone(&self.config),
+            policy: Arc::clone(&policy),
+            initial_key: info.initial_key.clone(),
+            last_control: trail.last_control,
+        }));
         let writer = Writer::start(parts, trail)?;
         if let Some((dir, lock)) = &place.owned {
             // The trail is open and says so durably: from now on this is the last writer's boot.
@@ -204,17 +215,24 @@ impl Builder {
         // lost the old one.
         salvage.finish()?;
         let sealing = sealer.start().map_err(OpenError::Thread)?;
+        let keeping = keeper.start(place.owned.is_some()).map_err(OpenError::Thread)?;
+        if let Some((dir, _)) = &place.owned {
+            write_settings(dir, &self.config);
+        }
         let lock = place.owned.map(|(_, lock)| lock);
         let ending = Arc::clone(&shared);
-        let closing = Arc::clone(&sealer);
+        let closing = (Arc::clone(&sealer), Arc::clone(&keeper));
         let thread = std::thread::Builder::new()
             .name("audit-writer".to_owned())
             .spawn(move || {
                 writer.run();
-                closing.stop();
-                if sealing.join().is_err() {
-                    let error = std::io::Error::other("the sealer panicked (a bug: report it)");
-                    ending.progress.fail_seal(Fault::new("seal", "checkpoint", &error));
+                let (sealer, keeper) = closing;
+                sealer.stop();
+                // A panic of the sealer was told to those who wait when it happened.
+                drop(sealing.join());
+                keeper.stop();
+                if keeping.join().is_err() {
+                    tracing::error!("the keeper panicked (a bug: report it)");
                 }
                 drop(ring_file);
                 // The lock goes before those who wait for the end are told, so that they may open
@@ -229,6 +247,7 @@ impl Builder {
             config: self.config,
             policy,
             sealer,
+            keeper,
             origin: info.origin,
             initial_key: info.initial_key,
             _writer: thread,
@@ -254,6 +273,7 @@ impl Builder {
             .map_err(refuse)?;
         let read = seal::ReadTrail {
             hashes: &|seq, each| trail::read_hashes(storage, seq, each),
+            front: &|| trail::read_front(storage),
             key_at: &|size| {
                 // A new key is in force after the entry that seals the epoch before it.
                 let history = trail::read_rotation(storage)?.history;

@@ -25,6 +25,7 @@ use crate::ledger::{DropCause, UNREADABLE};
 use crate::metrics::RefusalCause;
 use crate::progress::Goal;
 use crate::receipt::Receipt;
+use crate::retention::Keeper;
 use crate::ring::{Position, Refusal};
 use crate::seal::Sealer;
 use crate::shared::{Shared, SpaceLevel};
@@ -50,6 +51,7 @@ pub(crate) struct Open {
     pub(crate) config: Arc<AuditConfig>,
     pub(crate) policy: Arc<EncodePolicy>,
     pub(crate) sealer: Arc<Sealer>,
+    pub(crate) keeper: Arc<Keeper>,
     pub(crate) origin: String,
     pub(crate) initial_key: String,
     /// Kept so that the thread is this handle's, never joined: its end is told by `progress`.
@@ -120,9 +122,12 @@ impl AuditLogger {
     /// As [`AuditLogger::flush`], and resolves when a checkpoint over it is published.
     ///
     /// # Errors
-    /// As [`AuditLogger::flush`], and [`WaitError::NotSealed`].
+    /// As [`AuditLogger::flush`], and [`WaitError::NotSealed`] when this attempt failed: the events are
+    /// durable, and the logger goes on trying by itself, once in each seal interval.
     pub fn seal(&self) -> Wait {
-        Wait::new(self.open.as_deref(), Goal::Sealed)
+        let progress = self.open.as_ref().map(|open| &open.shared.progress);
+        let failed = progress.map_or(0, crate::progress::Progress::failed_seal_attempts);
+        Wait::new(self.open.as_deref(), |position| Goal::SealedNow(position, failed))
     }
 
     /// As [`AuditLogger::seal`], blocking the thread.
@@ -131,6 +136,14 @@ impl AuditLogger {
     /// As [`AuditLogger::seal`].
     pub fn seal_blocking(&self) -> Result<(), WaitError> {
         self.seal().block(None)
+    }
+
+    /// As [`AuditLogger::seal_blocking`], at most for `limit`.
+    ///
+    /// # Errors
+    /// As [`AuditLogger::seal`], and [`WaitError::TimedOut`].
+    pub fn seal_timeout(&self, limit: Duration) -> Result<(), WaitError> {
+        self.seal().block(Some(limit))
     }
 
     /// Refuses new events, makes everything accepted durable, writes `audit.closed` and releases
@@ -163,6 +176,11 @@ impl AuditLogger {
     #[must_use]
     pub fn witness_handle(&self) -> Option<WitnessHandle> {
         self.open.as_ref().map(|open| WitnessHandle::new(Arc::clone(&open.shared)))
+    }
+
+    /// Who sees to retention; `None` when auditing is disabled.
+    pub(crate) fn keeper(&self) -> Option<&Keeper> {
+        self.open.as_ref().map(|open| &*open.keeper)
     }
 
     /// What outlives the handles, without keeping the trail open.
@@ -337,7 +355,7 @@ impl Wait {
         let goal = goal(open.shared.ring.tail());
         match goal {
             Goal::Durable(position) => open.shared.ring.request_flush(position),
-            Goal::Sealed(position) => {
+            Goal::Sealed(position) | Goal::SealedNow(position, _) => {
                 open.shared.ring.request_flush(position);
                 open.shared.seal_to.fetch_max(position, std::sync::atomic::Ordering::AcqRel);
                 open.sealer.hurry();

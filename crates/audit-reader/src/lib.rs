@@ -27,6 +27,7 @@ mod prove;
 mod query;
 mod reconcile;
 pub mod report;
+mod rotations;
 mod scan;
 mod source;
 mod stored;
@@ -52,5 +53,6 @@ pub use source::{
 pub use tail::{follow, tail};
 pub use trail::{SegmentEnd, Step, TrailReader};
 pub use verify::{
-    Freshness, KeyTrust, Progress, Report, Verdict, VerifyOptions, verify, verify_dir,
+    Freshness, KeyTrust, Progress, Report, StateError, Verdict, VerifiedState, VerifyOptions,
+    verify, verify_dir,
 };

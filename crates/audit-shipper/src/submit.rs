@@ -6,13 +6,13 @@
 
 use audit_core::checkpoint::{Checkpoint, SignedCheckpoint};
 use audit_core::note::{NoteSignature, VerifierKey};
-use audit_core::proof::TlogProof;
+use audit_core::proof::{RotationProof, TlogProof};
 use audit_reader::DirSource;
 use serde::Serialize;
 
 use crate::client::{Answer, Client, Failure};
 use crate::policy::Witness;
-use crate::rotation::{RotationProof, rotations};
+use crate::rotation::rotations;
 use crate::tree::{TrailTree, TreeReadError};
 
 /// How often a witness may answer 409 with another size.

@@ -18,18 +18,20 @@ pub struct Retention {
     pub oldest: Option<String>,
     /// Segments that are there.
     pub segments: u64,
-    /// Their bytes.
+    /// Their bytes, those of archived ones before they were compressed.
     pub bytes: u64,
 }
 
 impl Retention {
     pub(super) fn of(source: &Source) -> Result<Retention, ReadError> {
         let (first_seq, time) = oldest(source)?.unzip();
-        Ok(Retention {
-            first_seq,
-            oldest: time,
-            segments: source.segments()?.len() as u64,
-            bytes: source.total_bytes()?,
-        })
+        let names = source.segments()?;
+        let mut bytes = 0;
+        for name in &names {
+            // One that retention removed since the listing takes no room.
+            let segment = source.open_segment(*name)?;
+            bytes += segment.map_or(Ok(0), |segment| segment.size(source))?;
+        }
+        Ok(Retention { first_seq, oldest: time, segments: names.len() as u64, bytes })
     }
 }
