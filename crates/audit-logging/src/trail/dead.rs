@@ -24,7 +24,7 @@ use crate::config::MAX_QUEUE_BYTES;
 use crate::error::OpenError;
 use crate::ring::salvage::{Dead, salvage};
 use crate::ring::{CELL_BYTES, ENDING};
-use crate::storage::{QUARANTINE, Storage};
+use crate::storage::{INSECURE, QUARANTINE, Storage};
 
 /// Longer files are no rings.
 const MAX_RING_FILE: u64 = (MAX_QUEUE_BYTES as u64) * 2 + (1 << 20);
@@ -53,7 +53,7 @@ impl Rings {
         head: Head,
         same_boot: bool,
     ) -> Result<Salvage, OpenError> {
-        let mut found = Salvage::default();
+        let mut found = Salvage { problems: self.closed.clone(), ..Salvage::default() };
         let mut dead = Vec::new();
         for place in self.places() {
             for name in &place.rings_of(trail, ENDING)? {
@@ -90,7 +90,13 @@ impl Rings {
             .storage
             .read(name)
             .and_then(|file| file.take(MAX_RING_FILE + 1).read_to_end(&mut bytes));
-        read.map_err(|error| io_error(&path, "read", error))?;
+        match read {
+            Err(error) if error.kind() == INSECURE => {
+                found.set_aside(place, name, &error);
+                return Ok(None);
+            }
+            read => read.map_err(|error| io_error(&path, "read", error))?,
+        };
         found.done.push((Arc::clone(&place.storage), name.to_owned()));
         let (problem, rest) = match salvage(&bytes) {
             Ok(dead) if dead.identity.trail_id != trail.as_u128() => {
@@ -128,6 +134,16 @@ impl Rings {
 }
 
 impl Salvage {
+    /// What stands under a ring's name is no file of ours: no reason to record nothing.
+    fn set_aside(&mut self, place: &Place, name: &str, error: &io::Error) {
+        let whereto = match place.storage.set_ring_aside(name) {
+            Ok(()) => "it is in the quarantine beside it".to_owned(),
+            Err(error) => format!("it could not be moved ({error})"),
+        };
+        tracing::error!(ring = name, %error, whereto, "what has a ring's name is no ring");
+        self.problems.push(format!("{name}: {error}; {whereto}"));
+    }
+
     /// What a ring that can be read shows to be wrong, with itself or with the trail.
     fn judge(&mut self, name: &str, ring: &Dead, head: Head, same_boot: bool) {
         let mut say = |problem: String| {

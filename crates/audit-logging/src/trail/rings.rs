@@ -20,7 +20,7 @@ use crate::config::AuditConfig;
 use crate::error::OpenError;
 use crate::ring::{ENDING, Identity, Options, Ring};
 use crate::shared::Shared;
-use crate::storage::{DirStorage, Storage};
+use crate::storage::{DirStorage, INSECURE, Storage};
 
 /// Directories that are gone and are still looked for. More are not of use to anybody.
 const MAX_GONE: usize = 8;
@@ -35,6 +35,8 @@ pub(crate) struct Rings {
     elsewhere: Vec<Place>,
     /// Named, and not there: it may be back at the next opening.
     gone: Vec<PathBuf>,
+    /// Named, not configured any more, and not to be trusted or not to be opened, and why.
+    pub(super) closed: Vec<String>,
     signpost: Signpost,
 }
 
@@ -140,6 +142,7 @@ impl Rings {
         };
         let mut elsewhere: Vec<Place> = Vec::new();
         let mut gone = Vec::new();
+        let mut closed = Vec::new();
         if home.path != own.path {
             elsewhere.push(own.clone());
         }
@@ -157,11 +160,15 @@ impl Rings {
                     tracing::warn!(dir = %dir_name, "a directory that rings were in is gone");
                     gone.push(dir.clone());
                 }
-                Err(error) => return Err(error),
+                // Nobody asked for it in the configuration: no reason to record nothing.
+                Err(error) => {
+                    tracing::error!(%error, "a directory that rings were in cannot be used");
+                    closed.push(format!("{error}; rings there were left as they are"));
+                }
             }
         }
         gone.drain(..gone.len().saturating_sub(MAX_GONE));
-        Ok(Rings { home, own, elsewhere, gone, signpost })
+        Ok(Rings { home, own, elsewhere, gone, closed, signpost })
     }
 
     /// Refuses a trail whose ring is used: this directory is a copy of one that is being written, or
@@ -170,7 +177,11 @@ impl Rings {
         for place in self.places() {
             for name in place.rings_of(trail, ENDING)? {
                 let path = place.path.join(&name);
-                let is_used = place.storage.is_ring_used(&name);
+                let is_used = match place.storage.is_ring_used(&name) {
+                    // What is no file of ours has no lock of ours; it is set aside later.
+                    Err(error) if error.kind() == INSECURE => Ok(false),
+                    looked => looked,
+                };
                 if is_used.map_err(|error| io_error(&path, "look at the lock of", error))? {
                     let holder = "it uses this emit ring; is this a copy of its trail, or was its \
                                   lock file deleted?";
