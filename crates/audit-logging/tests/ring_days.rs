@@ -12,10 +12,10 @@ use std::path::Path;
 use std::process::Command;
 
 use audit_logging::{AuditConfig, AuditLogger, OpenError, WaitError};
-use audit_testkit::TestEvent;
-use audit_testkit::read::labels;
+use audit_testkit::read::{labels, of_type};
+use audit_testkit::{CountingStorage, TestEvent};
 use common::rings::{kill, killed, live, read, recovered, reopen, rings};
-use common::{PATIENCE, config, durable, lazy};
+use common::{PATIENCE, config, durable, lazy, open_over, storage};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 #[test]
@@ -224,4 +224,43 @@ fn what_has_a_rings_name_and_is_none_is_set_aside() {
         assert!(place.symlink_metadata().is_err());
         trail.join(format!("quarantine/{name}.{n}")).symlink_metadata().unwrap();
     }
+}
+
+#[test]
+fn refusals_that_a_killed_process_could_not_report_are_told_by_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = CountingStorage::over(storage(dir.path()));
+    let small = AuditConfig { queue_bytes: 1 << 20, ..config(dir.path()) };
+    let logger = open_over(small, disk.clone());
+    let reported = |dir: &Path| -> u64 {
+        let lines = read(dir);
+        let reports = of_type(&lines, "audit.events_dropped");
+        reports.iter().map(|line| line.details["count"].as_u64().unwrap()).sum()
+    };
+    // One that is reported, durably: not told again.
+    assert!(logger.emit(TestEvent::routine("bad").typed("audit.mine")).is_err());
+    while reported(dir.path()) == 0 {
+        std::thread::yield_now();
+    }
+    durable(&logger, "synced");
+    disk.hold_syncs();
+    let mut refused = [0; 2];
+    for n in 0..3_000 {
+        let critical = n % 3 == 0;
+        let event = if critical { TestEvent::critical("x") } else { TestEvent::routine("x") };
+        if logger.emit(event.padded(900)).is_err() {
+            refused[usize::from(critical)] += 1;
+        }
+    }
+    assert!(refused.iter().all(|count| *count > 100), "{refused:?}");
+    let copy = kill(dir.path());
+    let lines = reopen(copy.path());
+    let told = recovered(&lines)[0];
+    assert_eq!([&told["refused_routine"], &told["refused_critical"]], refused, "{told}");
+    assert_eq!(reported(copy.path()), 1);
+    // A writer that lives reports them itself, once.
+    disk.release_syncs();
+    logger.shutdown_timeout(PATIENCE).unwrap();
+    assert_eq!(reported(dir.path()), 1 + refused.iter().sum::<u64>());
+    assert!(recovered(&reopen(dir.path())).is_empty());
 }

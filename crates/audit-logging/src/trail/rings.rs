@@ -18,6 +18,7 @@ use super::this_boot;
 use crate::clock::nanos;
 use crate::config::AuditConfig;
 use crate::error::OpenError;
+use crate::ring::salvage::Dead;
 use crate::ring::{ENDING, Identity, Options, Ring};
 use crate::shared::Shared;
 use crate::storage::{DirStorage, INSECURE, Storage};
@@ -38,6 +39,8 @@ pub(crate) struct Rings {
     /// Named, not configured any more, and not to be trusted or not to be opened, and why.
     pub(super) closed: Vec<String>,
     signpost: Signpost,
+    /// This boot, if the storage is this machine's: a ring of it is as its process left it.
+    boot: Option<u128>,
 }
 
 #[derive(Clone)]
@@ -130,6 +133,7 @@ impl Rings {
         storage: &Arc<dyn Storage>,
         path: &Path,
         config: &AuditConfig,
+        is_machines: bool,
     ) -> Result<Rings, OpenError> {
         let own = Place { storage: Arc::clone(storage), path: path.to_owned() };
         let signpost = Signpost::read(&**storage, path)?;
@@ -167,8 +171,9 @@ impl Rings {
                 }
             }
         }
+        let boot = is_machines.then(this_boot);
         gone.drain(..gone.len().saturating_sub(MAX_GONE));
-        Ok(Rings { home, own, elsewhere, gone, closed, signpost })
+        Ok(Rings { home, own, elsewhere, gone, closed, signpost, boot })
     }
 
     /// Refuses a trail whose ring is used: this directory is a copy of one that is being written, or
@@ -190,6 +195,11 @@ impl Rings {
             }
         }
         Ok(())
+    }
+
+    /// True for a ring that no power failure has been over: all in it is as its process left it.
+    pub(super) fn is_of_this_boot(&self, ring: &Dead) -> bool {
+        self.boot == Some(ring.identity.boot_id)
     }
 
     /// Every directory that a ring may lie in.
