@@ -69,6 +69,21 @@ fn a_directory_that_was_gone_for_a_while_is_still_looked_into() {
 }
 
 #[test]
+fn a_relative_directory_is_found_from_elsewhere() {
+    let dir = tempfile::tempdir().unwrap();
+    // From where the test runs up to the root, and down again.
+    let here = std::env::current_dir().unwrap();
+    let up = here.components().skip(1).map(|_| "..").collect::<std::path::PathBuf>();
+    let rings_in = dir.path().join("rings");
+    let relative = up.join(rings_in.strip_prefix("/").unwrap());
+    killed(dir.path(), Some(&relative), &["one"]);
+    let named = std::fs::read_to_string(dir.path().join("trail/ring.dir")).unwrap();
+    assert!(Path::new(named.trim_end()).is_absolute(), "{named}");
+    assert_eq!(labels(&reopen(dir.path())), ["written", "one"]);
+    assert!(rings(&rings_in).is_empty());
+}
+
+#[test]
 fn the_trails_own_directory_may_be_named_for_the_ring() {
     let dir = tempfile::tempdir().unwrap();
     let trail = dir.path().join("trail");
