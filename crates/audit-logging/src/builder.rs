@@ -17,6 +17,7 @@ use crate::clock::{Clock, SystemClock, rfc3339};
 use crate::config::{AuditConfig, AuditMode};
 use crate::error::OpenError;
 use crate::logger::{AuditLogger, Open};
+use crate::retention::{Keeper, KeeperParts, write_settings};
 use crate::running::{self, Ending};
 use crate::seal::{self, ResumeError, Sealer};
 use crate::shared::Shared;
@@ -199,6 +200,16 @@ impl Builder {
             clock: Arc::clone(&self.clock),
             config: Arc::clone(&self.config),
         };
+        let keeper = Arc::new(Keeper::new(KeeperParts {
+            shared: Arc::clone(&shared),
+            sealer: Arc::clone(&sealer),
+            storage: Arc::clone(&parts.storage),
+            clock: Arc::clone(&self.clock),
+            config: Arc::clone(&self.config),
+            policy: Arc::clone(&policy),
+            initial_key: info.initial_key.clone(),
+            last_control: trail.last_control,
+        }));
         let writer = Writer::start(parts, trail)?;
         ring_file.to_be_named();
         if let Some((dir, lock)) = &place.owned {
@@ -210,8 +221,12 @@ impl Builder {
         // lost the old one.
         salvage.finish()?;
         rings.forget_old()?;
+        if let Some((dir, _)) = &place.owned {
+            write_settings(dir, &self.config);
+        }
         let ending = Ending {
             sealer: Arc::clone(&sealer),
+            keeper: Arc::clone(&keeper),
             ring_file,
             lock: place.owned.map(|(_, lock)| lock),
             shared: Arc::clone(&shared),
@@ -223,6 +238,7 @@ impl Builder {
             config: self.config,
             policy,
             sealer,
+            keeper,
             origin: info.origin,
             initial_key: info.initial_key,
             _writer: thread,
@@ -248,6 +264,7 @@ impl Builder {
             .map_err(refuse)?;
         let read = seal::ReadTrail {
             hashes: &|seq, each| trail::read_hashes(storage, seq, each),
+            front: &|| trail::read_front(storage),
             key_at: &|size| {
                 // A new key is in force after the entry that seals the epoch before it.
                 let history = trail::read_rotation(storage)?.history;

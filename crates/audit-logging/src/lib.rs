@@ -26,6 +26,7 @@ mod logger;
 mod metrics;
 mod progress;
 mod receipt;
+pub mod retention;
 mod ring;
 mod running;
 mod seal;

@@ -25,6 +25,7 @@ use crate::ledger::{DropCause, UNREADABLE};
 use crate::metrics::RefusalCause;
 use crate::progress::Goal;
 use crate::receipt::Receipt;
+use crate::retention::Keeper;
 use crate::ring::{Position, Refusal};
 use crate::seal::Sealer;
 use crate::shared::{Shared, SpaceLevel};
@@ -50,6 +51,7 @@ pub(crate) struct Open {
     pub(crate) config: Arc<AuditConfig>,
     pub(crate) policy: Arc<EncodePolicy>,
     pub(crate) sealer: Arc<Sealer>,
+    pub(crate) keeper: Arc<Keeper>,
     pub(crate) origin: String,
     pub(crate) initial_key: String,
     /// Kept so that the thread is this handle's, never joined: its end is told by `progress`.
@@ -174,6 +176,11 @@ impl AuditLogger {
     #[must_use]
     pub fn witness_handle(&self) -> Option<WitnessHandle> {
         self.open.as_ref().map(|open| WitnessHandle::new(Arc::clone(&open.shared)))
+    }
+
+    /// Who sees to retention; `None` when auditing is disabled.
+    pub(crate) fn keeper(&self) -> Option<&Keeper> {
+        self.open.as_ref().map(|open| &*open.keeper)
     }
 
     /// What outlives the handles, without keeping the trail open.

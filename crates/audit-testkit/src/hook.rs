@@ -19,6 +19,7 @@ pub enum Op {
     Replace,
     SetReadOnly,
     RemoveTemporary,
+    Remove,
     Destroy,
     ReadAt,
     WriteAgain,
@@ -126,6 +127,10 @@ impl<H: Hook> Storage for HookStorage<H> {
 
     fn remove_temporary(&self, name: &str) -> io::Result<()> {
         run(&*self.hook, Op::RemoveTemporary, name, || self.inner.remove_temporary(name))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        run(&*self.hook, Op::Remove, name, || self.inner.remove(name))
     }
 
     fn destroy(&self, name: &str) -> io::Result<()> {

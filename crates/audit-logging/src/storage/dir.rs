@@ -22,6 +22,9 @@ use super::{
 };
 use crate::error::OpenError;
 
+/// Bytes of a new file that may wait for a sync.
+const SYNC_EVERY: usize = 1 << 20;
+
 /// A trail's directory on a local file system.
 #[derive(Debug, Clone)]
 pub struct DirStorage {
@@ -167,10 +170,20 @@ fn fill(dir: &OwnedFd, name: &str, content: &mut dyn Read) -> io::Result<()> {
     let mut file = std::fs::File::from(open_checked(dir, name, flags)?);
     // Keys pass through here: no copy of them is left in a buffer.
     let mut buffer = Zeroizing::new([0; 8 << 10]);
+    let mut unsynced = 0;
     loop {
         match content.read(&mut *buffer) {
             Ok(0) => return file.sync_all(),
-            Ok(taken) => file.write_all(&buffer[..taken])?,
+            Ok(taken) => {
+                file.write_all(&buffer[..taken])?;
+                unsynced += taken;
+                // A large file goes to the disk as it comes: all of it at once would be in the way of
+                // the writer's own syncs.
+                if unsynced >= SYNC_EVERY {
+                    file.sync_data()?;
+                    unsynced = 0;
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
@@ -249,6 +262,14 @@ impl Storage for DirStorage {
         debug_assert!(name.ends_with(TEMPORARY));
         let (dir, name) = locate(&self.dir, name, false)?;
         remove(&dir, name)
+    }
+
+    /// `unlinkat`, `fsync` of the directory.
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let (dir, name) = locate(&self.dir, name, false)?;
+        remove(&dir, name)?;
+        fsync(&*dir)?;
+        Ok(())
     }
 
     /// `openat`, `pwrite`, `fsync`, `unlinkat`, `fsync` of the directory.

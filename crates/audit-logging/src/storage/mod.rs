@@ -100,6 +100,13 @@ pub trait Storage: Send + Sync + 'static {
     /// The operating system's; a file that is not there is no error.
     fn remove_temporary(&self, name: &str) -> io::Result<()>;
 
+    /// Removes a file, durably: a segment that was compressed, or whose time is over, and what
+    /// belongs to it.
+    ///
+    /// # Errors
+    /// The operating system's; a file that is not there is no error.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
     /// Overwrites a file with zeros, durably, and removes it, durably: for keys that must not
     /// come back. On flash and on file systems that copy on write the old blocks may outlive this.
     ///

@@ -4,6 +4,7 @@
 //! opening once; bytes are moved aside, never deleted; nothing is taken from derived files that the
 //! segments could contradict.
 
+mod content;
 mod create;
 mod dead;
 mod entries;
@@ -26,14 +27,15 @@ use crate::ring::Refusals;
 use crate::seal::Rotation;
 use crate::storage::SegmentFile;
 
+pub(crate) use content::{is_archived, read_content, segments_in, unpack};
 pub(crate) use dead::id_of;
-pub(crate) use entries::{read_hashes, read_rotation};
+pub(crate) use entries::{read_front, read_hashes, read_rotation};
 pub(crate) use finish::{finish_segment, set_tail_aside, write_manifest};
 use host::this_boot;
 pub(crate) use host::{boot_id, boot_of, lock_text, ring_of};
 pub(crate) use open::{OpenContext, io_error, key_error, open, peek, refuse_foreign};
 pub(crate) use rings::{RingFile, Rings};
-pub(crate) use segment::SegmentState;
+pub(crate) use segment::{SegmentState, checksum_name};
 
 /// A segment being written.
 pub(crate) struct Active {

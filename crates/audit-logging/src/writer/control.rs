@@ -72,8 +72,9 @@ impl Writer {
     /// The entry a writer ends with.
     pub(super) fn write_closing(&mut self) -> Result<(), Fault> {
         let synced = self.shared.recorded.load(std::sync::atomic::Ordering::Relaxed);
+        let control = self.shared.control.load(std::sync::atomic::Ordering::Relaxed);
         self.append_control(&ControlEvent::Closed {
-            entries: synced + self.unsynced.events,
+            entries: (synced + self.unsynced.events).saturating_sub(control),
             drops: self.shared.ledger.total(),
         })
     }

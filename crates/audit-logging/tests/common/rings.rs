@@ -8,7 +8,7 @@ use audit_logging::{AuditConfig, AuditLogger};
 use audit_testkit::TestEvent;
 use audit_testkit::read::Line;
 
-use super::{PATIENCE, config, lazy, with_mode};
+use super::{PATIENCE, config, copy_all, lazy, with_mode};
 
 const DIR: &str = "LIFE_DIR";
 const RING_DIR: &str = "LIFE_RING_DIR";
@@ -19,20 +19,6 @@ pub fn kill(dir: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     copy_all(&dir.join("trail"), &copy.path().join("trail"));
     copy
-}
-
-fn copy_all(from: &Path, to: &Path) {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().mode(0o700).create(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_all(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 pub fn rings(dir: &Path) -> Vec<PathBuf> {

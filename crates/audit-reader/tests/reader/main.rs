@@ -12,6 +12,8 @@ mod proof;
 mod query;
 mod query_pages;
 mod reconcile;
+mod resume;
+mod sizes;
 mod sources;
 mod vectors;
 mod verify;

@@ -13,7 +13,9 @@ mod keys;
 mod proofs;
 mod query;
 mod report;
+mod retention;
 mod script;
+mod siem;
 mod writing;
 
 use std::path::{Path, PathBuf};
