@@ -74,6 +74,9 @@ pub enum ControlEvent<'a> {
         checkpoint_missing: bool,
         /// Events that the previous writer had accepted and not written: the entries that follow.
         entries_salvaged: u64,
+        /// Events, routine and critical ones, that the previous writer refused and that no
+        /// `audit.events_dropped` is known to tell of.
+        refused: [u64; 2],
         /// Bytes in emit rings that were reserved and hold no event: of threads that were killed inside
         /// `emit`, or of events that somebody erased.
         ring_unfinished_bytes: u64,
@@ -183,6 +186,7 @@ impl Event for ControlEvent<'_> {
                 damaged_at,
                 checkpoint_missing,
                 entries_salvaged,
+                refused: [routine, critical],
                 ring_unfinished_bytes,
                 ring_problem,
             } => {
@@ -196,6 +200,12 @@ impl Event for ControlEvent<'_> {
                     d.field("checkpoint_missing", &true);
                 }
                 d.field("entries_salvaged", entries_salvaged);
+                for (name, count) in [("refused_routine", routine), ("refused_critical", critical)]
+                {
+                    if *count > 0 {
+                        d.field(name, count);
+                    }
+                }
                 if *ring_unfinished_bytes > 0 {
                     d.field("ring_unfinished_bytes", ring_unfinished_bytes);
                 }

@@ -160,7 +160,8 @@ impl Builder {
             signed: seal::signed_size(&*place.storage),
             signer: self.signer.as_deref(),
         };
-        let mut rings = Rings::locate(&place.storage, &place.path, &self.config)?;
+        let mut rings =
+            Rings::locate(&place.storage, &place.path, &self.config, place.owned.is_some())?;
         if let Some(info) = trail::peek(&*place.storage, &place.path)? {
             rings.refuse_used(info.trail_id)?;
         }

@@ -303,7 +303,12 @@ impl Open {
     fn count_refusal(&self, event_type: &str, critical: bool, cause: DropCause) -> bool {
         let now = self.clock.now();
         let Shared { ring, ledger, meters, .. } = &*self.shared;
-        match ring.while_open(|| ledger.record(event_type, cause, now)) {
+        let note = || {
+            // First: what is told is taken off again, and must be there by then.
+            ring.note_refused([u64::from(!critical), u64::from(critical)]);
+            ledger.record(event_type, critical, cause, now)
+        };
+        match ring.while_open(note) {
             Some(true) => ring.kick(),
             Some(false) => {}
             None => return false,

@@ -1,5 +1,5 @@
-//! The bad days of a ring: openings that fail, directories that move, files that were changed, and
-//! strangers. What was accepted comes into the trail, or the trail says why not.
+//! The bad days of a ring: openings that fail, directories that move or are not to be trusted, two who
+//! want one. What was accepted comes into the trail, or the trail says why not.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -12,10 +12,10 @@ use std::path::Path;
 use std::process::Command;
 
 use audit_logging::{AuditConfig, AuditLogger, OpenError, WaitError};
-use audit_testkit::TestEvent;
 use audit_testkit::read::{labels, of_type};
-use common::rings::{kill, killed, live, only_ring, read, recovered, reopen, rings};
-use common::{PATIENCE, config, durable, lazy, with_mode};
+use audit_testkit::{CountingStorage, TestEvent};
+use common::rings::{kill, killed, live, read, recovered, reopen, rings};
+use common::{PATIENCE, config, durable, lazy, open_over, storage};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 #[test]
@@ -69,6 +69,21 @@ fn a_directory_that_was_gone_for_a_while_is_still_looked_into() {
 }
 
 #[test]
+fn a_relative_directory_is_found_from_elsewhere() {
+    let dir = tempfile::tempdir().unwrap();
+    // From where the test runs up to the root, and down again.
+    let here = std::env::current_dir().unwrap();
+    let up = here.components().skip(1).map(|_| "..").collect::<std::path::PathBuf>();
+    let rings_in = dir.path().join("rings");
+    let relative = up.join(rings_in.strip_prefix("/").unwrap());
+    killed(dir.path(), Some(&relative), &["one"]);
+    let named = std::fs::read_to_string(dir.path().join("trail/ring.dir")).unwrap();
+    assert!(Path::new(named.trim_end()).is_absolute(), "{named}");
+    assert_eq!(labels(&reopen(dir.path())), ["written", "one"]);
+    assert!(rings(&rings_in).is_empty());
+}
+
+#[test]
 fn the_trails_own_directory_may_be_named_for_the_ring() {
     let dir = tempfile::tempdir().unwrap();
     let trail = dir.path().join("trail");
@@ -77,101 +92,6 @@ fn the_trails_own_directory_may_be_named_for_the_ring() {
     AuditLogger::new(again).unwrap().shutdown_timeout(PATIENCE).unwrap();
     assert_eq!(labels(&read(dir.path())), ["written", "one"]);
     assert!(!trail.join("ring.dir").exists());
-}
-
-/// Changes the bytes of the only ring in `dir`.
-fn change_ring(dir: &Path, change: impl FnOnce(&mut Vec<u8>)) {
-    let ring = only_ring(dir);
-    let mut bytes = std::fs::read(&ring).unwrap();
-    change(&mut bytes);
-    std::fs::write(ring, bytes).unwrap();
-}
-
-fn find(bytes: &[u8], text: &str) -> usize {
-    bytes.windows(text.len()).rposition(|window| window == text.as_bytes()).unwrap()
-}
-
-#[test]
-fn events_that_were_overwritten_in_the_ring_are_counted_in_the_trail() {
-    let dir = tempfile::tempdir().unwrap();
-    killed(dir.path(), None, &["kept", "victim"]);
-    change_ring(dir.path(), |ring| {
-        let at = find(ring, "victim");
-        ring[at] ^= 1;
-    });
-    let lines = reopen(dir.path());
-    assert_eq!(labels(&lines), ["written", "kept"]);
-    let told = recovered(&lines)[0];
-    let problem = told["ring_problem"].as_str().unwrap();
-    assert!(problem.contains("overwritten, and are lost: 1"), "{told}");
-}
-
-#[test]
-fn events_that_were_erased_from_the_ring_leave_their_room() {
-    let dir = tempfile::tempdir().unwrap();
-    killed(dir.path(), None, &["kept", "victim"]);
-    change_ring(dir.path(), |ring| {
-        // As if nothing had ever been stored behind the first event, the header left as it is. A
-        // body begins with its id, behind three words.
-        let from = find(ring, "\"audit_id\":\"") - 24;
-        ring[from..].fill(0);
-    });
-    let lines = reopen(dir.path());
-    assert_eq!(labels(&lines), ["written", "kept"]);
-    let told = recovered(&lines)[0];
-    assert!(told["ring_unfinished_bytes"].as_u64().unwrap() >= 192, "{told}");
-    assert!(told.get("ring_problem").is_none(), "{told}");
-}
-
-#[test]
-fn a_header_that_was_changed_hides_nothing_and_is_named() {
-    // The head far away; the head and its `seq`; the tail back at the start.
-    let far = (1u64 << 40).to_le_bytes();
-    let cases: [&[(usize, [u8; 8])]; 3] =
-        [&[(512, far)], &[(512, far), (520, far)], &[(256, [0; 8])]];
-    for case in cases {
-        let dir = tempfile::tempdir().unwrap();
-        let logger = AuditLogger::new(config(dir.path())).unwrap();
-        durable(&logger, "before");
-        logger.shutdown_timeout(PATIENCE).unwrap();
-        killed(dir.path(), None, &["one", "two"]);
-        change_ring(dir.path(), |ring| {
-            for (at, value) in case {
-                ring[*at..][..8].copy_from_slice(value);
-            }
-        });
-        let lines = reopen(dir.path());
-        assert_eq!(labels(&lines), ["before", "written", "one", "two"]);
-        let told = recovered(&lines)[0];
-        let problem = told["ring_problem"].as_str().unwrap();
-        assert!(problem.contains("head and tail were changed"), "{told}");
-    }
-}
-
-#[test]
-fn a_trail_that_was_cut_to_before_what_the_ring_knows_is_named() {
-    let dir = tempfile::tempdir().unwrap();
-    let logger = AuditLogger::new(with_mode(dir.path(), lazy())).unwrap();
-    drop(logger.emit(TestEvent::routine("durable")).unwrap());
-    logger.flush_blocking().unwrap();
-    drop(logger.emit(TestEvent::routine("in the ring")).unwrap());
-    let copy = kill(dir.path());
-    // Nothing that was signed shows it.
-    for derived in ["checkpoint", "tree.hashes"] {
-        match std::fs::remove_file(copy.path().join("trail").join(derived)) {
-            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound),
-            Ok(()) => {}
-        }
-    }
-    let segment = common::segment_files(copy.path()).pop().unwrap();
-    let text = std::fs::read_to_string(&segment).unwrap();
-    let cut: Vec<_> = text.lines().take_while(|line| !line.contains("\"durable\"")).collect();
-    std::fs::write(&segment, cut.join("\n") + "\n").unwrap();
-    let lines = reopen(copy.path());
-    assert_eq!(labels(&lines), ["in the ring"]);
-    let told = recovered(&lines)[0];
-    let problem = told["ring_problem"].as_str().unwrap();
-    assert!(problem.contains("the trail was cut: it had 3 entries, and has 2"), "{told}");
 }
 
 #[test]
@@ -267,63 +187,95 @@ fn an_opening_that_gets_no_thread_accuses_nobody_of_taking_its_ring() {
 }
 
 #[test]
-fn a_ring_that_is_moved_or_replaced_while_it_is_used_is_noticed() {
-    type Take = fn(&Path, &Path);
-    let ways: [Take; 3] = [
-        |ring, away| std::fs::rename(ring, away).unwrap(),
-        |ring, away| {
-            std::fs::hard_link(ring, away).unwrap();
-            std::fs::remove_file(ring).unwrap();
-        },
-        |ring, away| {
-            std::fs::copy(ring, away).unwrap();
-            std::fs::rename(away, ring).unwrap();
-        },
-    ];
-    for take in ways {
-        let dir = tempfile::tempdir().unwrap();
-        let logger = AuditLogger::new(config(dir.path())).unwrap();
-        take(&only_ring(dir.path()), &dir.path().join("away"));
-        durable(&logger, "one");
-        durable(&logger, "two");
-        logger.shutdown_timeout(PATIENCE).unwrap();
-        let lines = read(dir.path());
-        let told: Vec<_> = of_type(&lines, "audit.storage_failed");
-        assert_eq!(told.len(), 1);
-        assert!(told[0].raw.contains("emit ring was deleted, moved or replaced"), "{told:?}");
-    }
-}
-
-/// Makes one record of a ring's bytes say something else, with a checksum that fits.
-fn forge(ring: &mut [u8], from: &str, to: &str) {
-    let at = find(ring, from);
-    ring[at..at + to.len()].copy_from_slice(to.as_bytes());
-    let body = ring[..at].windows(12).rposition(|w| w == b"\"audit_id\":\"").unwrap();
-    let word = |at: usize| u64::from_le_bytes(ring[at..][..8].try_into().unwrap());
-    let (commit, seal, salt) = (body - 24, word(body - 16), word(32));
-    let mut sum = crc32c::crc32c(&ring[body..][..(seal & 0xff_ffff) as usize]);
-    sum = crc32c::crc32c_append(sum, &(word(commit) ^ salt).to_le_bytes());
-    sum = crc32c::crc32c_append(sum, &word(body - 8).to_le_bytes());
-    sum = crc32c::crc32c_append(sum, &(seal as u32).to_le_bytes());
-    ring[body - 12..body - 8].copy_from_slice(&sum.to_le_bytes());
+fn an_old_directory_that_others_may_write_to_is_named_and_not_looked_into() {
+    let (dir, tmp) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let old = tmp.path().join("old");
+    killed(dir.path(), Some(&old), &["one"]);
+    std::fs::set_permissions(&old, PermissionsExt::from_mode(0o777)).unwrap();
+    let lines = reopen(dir.path());
+    assert_eq!(labels(&lines), ["written"]);
+    let problem = recovered(&lines)[0]["ring_problem"].as_str().unwrap();
+    assert!(problem.contains("old: writable for group or others"), "{problem}");
+    assert!(problem.contains("left as they are"), "{problem}");
+    // Said once. What is in the ring comes in when somebody has looked at it and moves it.
+    assert_eq!(recovered(&reopen(dir.path())).len(), 1);
+    let ring = rings(&old).pop().unwrap();
+    std::fs::rename(&ring, dir.path().join("trail").join(ring.file_name().unwrap())).unwrap();
+    assert_eq!(labels(&reopen(dir.path())), ["written", "one"]);
+    // Where it is configured, nothing is recorded.
+    let error = AuditLogger::new(with_rings_in(dir.path(), &old)).err().unwrap();
+    assert!(matches!(error, OpenError::Insecure { .. }), "{error:?}");
 }
 
 #[test]
-fn records_that_are_no_events_do_not_keep_the_others_out() {
-    // A member that is none, and an entry that only the writer makes.
-    for (from, to) in [("\"result\":", "\"resul7\":"), ("data.read", "audit.hel")] {
-        let dir = tempfile::tempdir().unwrap();
-        killed(dir.path(), None, &["one", "two"]);
-        change_ring(dir.path(), |ring| forge(ring, from, to));
-        let ring = only_ring(dir.path());
-        let left = std::fs::read(&ring).unwrap();
+fn what_has_a_rings_name_and_is_none_is_set_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let trail = dir.path().join("trail");
+    AuditLogger::new(config(dir.path())).unwrap().shutdown_timeout(PATIENCE).unwrap();
+    let text = std::fs::read(trail.join("trail.json")).unwrap();
+    let info: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    let name = format!("{}-{:032x}.ring", info["trail_id"].as_str().unwrap(), 7);
+    let place = trail.join(&name);
+    type Make = fn(&Path);
+    let kinds: [(&str, Make); 4] = [
+        ("symlink", |path| std::os::unix::fs::symlink("/etc/passwd", path).unwrap()),
+        ("not a plain file", |path| {
+            std::fs::create_dir(path).unwrap();
+            std::fs::write(path.join("something"), "").unwrap();
+        }),
+        ("socket", |path| drop(std::os::unix::net::UnixListener::bind(path).unwrap())),
+        ("writable for group or others", |path| {
+            std::fs::write(path, "").unwrap();
+            std::fs::set_permissions(path, PermissionsExt::from_mode(0o666)).unwrap();
+        }),
+    ];
+    for (n, (what, make)) in kinds.into_iter().enumerate() {
+        make(&place);
         let lines = reopen(dir.path());
-        assert_eq!(labels(&lines), ["written", "one"]);
-        let told = recovered(&lines)[0];
-        let problem = told["ring_problem"].as_str().unwrap();
-        assert!(problem.contains("records that are no events: 1"), "{told}");
-        assert_eq!(told["entries_salvaged"], 1, "{told}");
-        let kept = dir.path().join("trail/quarantine").join(ring.file_name().unwrap());
-        assert_eq!(std::fs::read(kept).unwrap(), left);
+        let told = recovered(&lines);
+        assert_eq!(told.len(), n + 1);
+        let problem = told[n]["ring_problem"].as_str().unwrap();
+        assert!(problem.contains(what) && problem.contains("quarantine"), "{problem}");
+        assert!(place.symlink_metadata().is_err());
+        trail.join(format!("quarantine/{name}.{n}")).symlink_metadata().unwrap();
     }
+}
+
+#[test]
+fn refusals_that_a_killed_process_could_not_report_are_told_by_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = CountingStorage::over(storage(dir.path()));
+    let small = AuditConfig { queue_bytes: 1 << 20, ..config(dir.path()) };
+    let logger = open_over(small, disk.clone());
+    let reported = |dir: &Path| -> u64 {
+        let lines = read(dir);
+        let reports = of_type(&lines, "audit.events_dropped");
+        reports.iter().map(|line| line.details["count"].as_u64().unwrap()).sum()
+    };
+    // One that is reported, durably: not told again.
+    assert!(logger.emit(TestEvent::routine("bad").typed("audit.mine")).is_err());
+    while reported(dir.path()) == 0 {
+        std::thread::yield_now();
+    }
+    durable(&logger, "synced");
+    disk.hold_syncs();
+    let mut refused = [0; 2];
+    for n in 0..3_000 {
+        let critical = n % 3 == 0;
+        let event = if critical { TestEvent::critical("x") } else { TestEvent::routine("x") };
+        if logger.emit(event.padded(900)).is_err() {
+            refused[usize::from(critical)] += 1;
+        }
+    }
+    assert!(refused.iter().all(|count| *count > 100), "{refused:?}");
+    let copy = kill(dir.path());
+    let lines = reopen(copy.path());
+    let told = recovered(&lines)[0];
+    assert_eq!([&told["refused_routine"], &told["refused_critical"]], refused, "{told}");
+    assert_eq!(reported(copy.path()), 1);
+    // A writer that lives reports them itself, once.
+    disk.release_syncs();
+    logger.shutdown_timeout(PATIENCE).unwrap();
+    assert_eq!(reported(dir.path()), 1 + refused.iter().sum::<u64>());
+    assert!(recovered(&reopen(dir.path())).is_empty());
 }

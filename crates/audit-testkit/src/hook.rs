@@ -154,6 +154,10 @@ impl<H: Hook> Storage for HookStorage<H> {
         self.inner.is_ring_used(name)
     }
 
+    fn set_ring_aside(&self, name: &str) -> io::Result<()> {
+        self.inner.set_ring_aside(name)
+    }
+
     fn remove_ring(&self, name: &str) -> io::Result<()> {
         self.inner.remove_ring(name)
     }

@@ -30,7 +30,7 @@ use self::doze::Doze;
 use self::layout::{CELL_WORDS, WORD};
 use self::sync::{AtomicU64, Ordering, fence};
 
-pub(crate) use self::cells::{Look, Position, Refusal};
+pub(crate) use self::cells::{Look, Position, Refusal, Refusals};
 pub(crate) use self::consume::WaitFor;
 pub(crate) use self::layout::{ENDING, Identity, MIN_CELLS, NotARing};
 pub use self::memory::RingMemory;
@@ -263,6 +263,16 @@ impl Ring {
     /// What a stranger did to the ring's file.
     pub(crate) fn damage(&self) -> std::io::Result<Option<Damage>> {
         self.cells.memory().damage()
+    }
+
+    /// Notes, for the next process, events that were refused and that the trail does not tell of yet.
+    pub(crate) fn note_refused(&self, counts: Refusals) {
+        self.cells.refused(counts);
+    }
+
+    /// Writer only. The trail tells of these refusals now, durably.
+    pub(crate) fn refusals_told(&self, counts: Refusals) {
+        self.cells.told(counts);
     }
 
     /// The writer has left: the next one may take what is in the ring's file.

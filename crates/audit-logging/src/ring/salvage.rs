@@ -11,9 +11,10 @@
 //! what was durable, so records are taken from the head on without an upper end, and the caller
 //! compares them with the trail.
 
+use super::cells::Refusals;
 use super::layout::{
     CELL_WORDS, CLOSED, CONSTANT_WORDS, Constants, FRAME_WORDS, HEAD, HEAD_SEQ, HEADER_WORDS,
-    Identity, MAX_BODY, NotARing, TAIL, WORD, cells_for, open_seal_word, seal_word,
+    Identity, MAX_BODY, NotARing, REFUSED, TAIL, WORD, cells_for, open_seal_word, seal_word,
 };
 
 /// How often all bytes of the file may be summed up. Once is enough for a ring that was written
@@ -52,6 +53,8 @@ pub(crate) struct Dead {
     pub(crate) hole_cells: u64,
     /// Head and tail cannot have stood beside each other: neither is believed.
     pub(crate) bad_header: bool,
+    /// Events that were refused and that the trail may not tell of.
+    pub(crate) refused: Refusals,
     /// There are records behind the tail. After a power failure the tail may be old.
     pub(crate) beyond_tail: bool,
 }
@@ -83,6 +86,7 @@ pub(crate) fn salvage(bytes: &[u8]) -> Result<Dead, NotARing> {
         overwritten,
         hole_cells: (tail - head).saturating_sub(full),
         bad_header,
+        refused: [word(REFUSED), word(REFUSED + 1)],
         beyond_tail: !bad_header && records.last().is_some_and(|last| last.end() > tail),
         records,
     })

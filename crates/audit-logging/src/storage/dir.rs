@@ -10,14 +10,16 @@ use std::sync::Arc;
 
 use rustix::fs::{
     AtFlags, Dir, FileType, Mode, OFlags, fchmod, fstatvfs, fsync, mkdirat, open, openat, renameat,
-    unlinkat,
+    statat, unlinkat,
 };
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use super::file::DirSegment;
 use super::lock::{LockError, TrailLock};
-use super::{KEYS, RingMemory, SegmentFile, Space, Storage, TEMPORARY, ring_file, secure};
+use super::{
+    KEYS, QUARANTINE, RingMemory, SegmentFile, Space, Storage, TEMPORARY, ring_file, secure,
+};
 use crate::error::OpenError;
 
 /// Bytes of a new file that may wait for a sync.
@@ -317,6 +319,21 @@ impl Storage for DirStorage {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// `mkdirat`, `fsync`, `newfstatat`, `renameat`.
+    fn set_ring_aside(&self, name: &str) -> io::Result<()> {
+        for n in 0_u32.. {
+            let aside = format!("{QUARANTINE}/{name}.{n}");
+            let (quarantine, aside) = locate(&self.dir, &aside, true)?;
+            match statat(&*quarantine, aside, AtFlags::SYMLINK_NOFOLLOW) {
+                Err(Errno::NOENT) => return Ok(renameat(&*self.dir, name, &*quarantine, aside)?),
+                // From the time before: evidence too.
+                Ok(_) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
     }
 
     /// `unlinkat`.

@@ -150,6 +150,16 @@ pub trait Storage: Send + Sync + 'static {
         Ok(false)
     }
 
+    /// Moves what stands under a ring's name and is no file of ours, a symlink for one, into the
+    /// quarantine of the directory it stands in, without opening it.
+    ///
+    /// # Errors
+    /// The operating system's; it stays where it is.
+    fn set_ring_aside(&self, name: &str) -> io::Result<()> {
+        let _ = name;
+        Ok(())
+    }
+
     /// Removes a ring that holds nothing any more. Not durable: one that comes back is compared
     /// with the trail and removed again.
     ///

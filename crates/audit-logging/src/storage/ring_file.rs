@@ -33,6 +33,12 @@ const UNSUITABLE: &[(u64, &str)] = &[
     (0x7461_636f, "OCFS2"),
     (0x0bd0_0bd0, "Lustre"),
     (0x786f_4256, "VirtualBox shared folder"),
+    (0xbacb_acbc, "VMware shared folder"),
+    (0x7c7c_6673, "Parallels shared folder"),
+    (0x2003_0528, "OrangeFS"),
+    (0x1983_0326, "BeeGFS"),
+    (0x4750_4653, "GPFS"),
+    (0xaad7_aaea, "PanFS"),
 ];
 
 /// True while the writer whose ring this is lives. A shared lock, so that two who ask do not take
@@ -86,6 +92,7 @@ mod tests {
     fn network_file_systems_are_refused_and_local_ones_are_not() {
         assert_eq!(unsuitable(0x6969), Some("NFS"));
         assert_eq!(unsuitable(u64::from(0xff53_4d42_u32 as i32 as u32)), Some("CIFS"));
+        assert_eq!(unsuitable(0x4750_4653), Some("GPFS"));
         for local in [0xef53, 0x5846_5342, 0x0102_1994, 0x9123_683e, 0x2fc1_2fc1, 0x794c_7630] {
             assert_eq!(unsuitable(local), None, "ext4, XFS, tmpfs, Btrfs, ZFS, overlayfs");
         }

@@ -19,12 +19,12 @@ use uuid::Uuid;
 use super::entries::read_ids;
 use super::open::io_error;
 use super::rings::{Place, Rings};
-use super::{Recovered, Trail, this_boot};
+use super::{Recovered, Trail};
 use crate::config::MAX_QUEUE_BYTES;
 use crate::error::OpenError;
 use crate::ring::salvage::{Dead, salvage};
-use crate::ring::{CELL_BYTES, ENDING};
-use crate::storage::{QUARANTINE, Storage};
+use crate::ring::{CELL_BYTES, ENDING, Refusals};
+use crate::storage::{INSECURE, QUARANTINE, Storage};
 
 /// Longer files are no rings.
 const MAX_RING_FILE: u64 = (MAX_QUEUE_BYTES as u64) * 2 + (1 << 20);
@@ -43,6 +43,8 @@ pub(crate) struct Salvage {
     problems: Vec<String>,
     /// Bytes that were reserved and hold no event.
     unfinished_bytes: u64,
+    /// Events that were refused and may not have been told of.
+    refused: Refusals,
 }
 
 impl Rings {
@@ -53,12 +55,14 @@ impl Rings {
         head: Head,
         same_boot: bool,
     ) -> Result<Salvage, OpenError> {
-        let mut found = Salvage::default();
+        let mut found = Salvage { problems: self.closed.clone(), ..Salvage::default() };
         let mut dead = Vec::new();
         for place in self.places() {
             for name in &place.rings_of(trail, ENDING)? {
                 let ring = self.open_dead(place, name, trail, same_boot, &mut found)?;
-                dead.extend(ring.inspect(|ring| found.judge(name, ring, head, same_boot)));
+                dead.extend(ring.inspect(|ring| {
+                    found.judge(name, ring, head, self.is_of_this_boot(ring));
+                }));
             }
             for name in &place.rings_of(trail, UNFINISHED)? {
                 // One that is used is just being made, for a copy of this trail.
@@ -90,7 +94,13 @@ impl Rings {
             .storage
             .read(name)
             .and_then(|file| file.take(MAX_RING_FILE + 1).read_to_end(&mut bytes));
-        read.map_err(|error| io_error(&path, "read", error))?;
+        match read {
+            Err(error) if error.kind() == INSECURE => {
+                found.set_aside(place, name, &error);
+                return Ok(None);
+            }
+            read => read.map_err(|error| io_error(&path, "read", error))?,
+        };
         found.done.push((Arc::clone(&place.storage), name.to_owned()));
         let (problem, rest) = match salvage(&bytes) {
             Ok(dead) if dead.identity.trail_id != trail.as_u128() => {
@@ -128,8 +138,18 @@ impl Rings {
 }
 
 impl Salvage {
+    /// What stands under a ring's name is no file of ours: no reason to record nothing.
+    fn set_aside(&mut self, place: &Place, name: &str, error: &io::Error) {
+        let whereto = match place.storage.set_ring_aside(name) {
+            Ok(()) => "it is in the quarantine beside it".to_owned(),
+            Err(error) => format!("it could not be moved ({error})"),
+        };
+        tracing::error!(ring = name, %error, whereto, "what has a ring's name is no ring");
+        self.problems.push(format!("{name}: {error}; {whereto}"));
+    }
+
     /// What a ring that can be read shows to be wrong, with itself or with the trail.
-    fn judge(&mut self, name: &str, ring: &Dead, head: Head, same_boot: bool) {
+    fn judge(&mut self, name: &str, ring: &Dead, head: Head, is_of_this_boot: bool) {
         let mut say = |problem: String| {
             tracing::error!(ring = name, %problem, "a ring of a dead writer is not as it was left");
             self.problems.push(format!("{name}: {problem}"));
@@ -140,7 +160,7 @@ impl Salvage {
             say(format!("the trail was cut: it had {was} entries, and has {is}"));
         }
         // A power failure leaves any mixture of old and new pages.
-        if !same_boot || ring.identity.boot_id != this_boot() {
+        if !is_of_this_boot {
             return;
         }
         if ring.bad_header || ring.beyond_tail {
@@ -153,6 +173,9 @@ impl Salvage {
             ));
         }
         self.unfinished_bytes += ring.hole_cells * CELL_BYTES as u64;
+        for (sum, count) in self.refused.iter_mut().zip(ring.refused) {
+            *sum = sum.saturating_add(count);
+        }
     }
 
     /// Adds what was found to what recovery did to the segments. `last` is the id of the last
@@ -172,11 +195,13 @@ impl Salvage {
             tracing::error!(ring = last, "the ring of a killed writer is gone");
             self.problems.push(format!("{last}: missing, and what was in it"));
         }
-        if self.bodies.is_empty() && self.problems.is_empty() && self.unfinished_bytes == 0 {
+        let is_clean = self.problems.is_empty() && self.unfinished_bytes == 0;
+        if self.bodies.is_empty() && is_clean && self.refused == [0; 2] {
             return;
         }
         let recovered =
             trail.recovered.get_or_insert_with(|| Recovered { same_boot, ..Recovered::default() });
+        recovered.refused = self.refused;
         recovered.ring_unfinished_bytes = self.unfinished_bytes;
         recovered.ring_problem = (!self.problems.is_empty()).then(|| self.problems.join("; "));
     }

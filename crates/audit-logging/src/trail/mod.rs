@@ -23,6 +23,7 @@ use audit_core::meta::{ManifestFile, TrailInfo};
 use audit_core::segment::SegmentName;
 use jiff::Timestamp;
 
+use crate::ring::Refusals;
 use crate::seal::Rotation;
 use crate::storage::SegmentFile;
 
@@ -52,6 +53,9 @@ pub(crate) struct Recovered {
     pub(crate) same_boot: bool,
     pub(crate) damaged_at: Option<String>,
     pub(crate) checkpoint_missing: bool,
+    /// Events, routine and critical ones, that were refused by a killed writer and may not have been
+    /// told of.
+    pub(crate) refused: Refusals,
     /// Bytes in rings that were reserved and hold no event.
     pub(crate) ring_unfinished_bytes: u64,
     /// Rings that are gone, could not be read or were changed, and how.

@@ -18,9 +18,10 @@ use super::this_boot;
 use crate::clock::nanos;
 use crate::config::AuditConfig;
 use crate::error::OpenError;
+use crate::ring::salvage::Dead;
 use crate::ring::{ENDING, Identity, Options, Ring};
 use crate::shared::Shared;
-use crate::storage::{DirStorage, Storage};
+use crate::storage::{DirStorage, INSECURE, Storage};
 
 /// Directories that are gone and are still looked for. More are not of use to anybody.
 const MAX_GONE: usize = 8;
@@ -35,7 +36,11 @@ pub(crate) struct Rings {
     elsewhere: Vec<Place>,
     /// Named, and not there: it may be back at the next opening.
     gone: Vec<PathBuf>,
+    /// Named, not configured any more, and not to be trusted or not to be opened, and why.
+    pub(super) closed: Vec<String>,
     signpost: Signpost,
+    /// This boot, if the storage is this machine's: a ring of it is as its process left it.
+    boot: Option<u128>,
 }
 
 #[derive(Clone)]
@@ -128,6 +133,7 @@ impl Rings {
         storage: &Arc<dyn Storage>,
         path: &Path,
         config: &AuditConfig,
+        is_machines: bool,
     ) -> Result<Rings, OpenError> {
         let own = Place { storage: Arc::clone(storage), path: path.to_owned() };
         let signpost = Signpost::read(&**storage, path)?;
@@ -140,6 +146,7 @@ impl Rings {
         };
         let mut elsewhere: Vec<Place> = Vec::new();
         let mut gone = Vec::new();
+        let mut closed = Vec::new();
         if home.path != own.path {
             elsewhere.push(own.clone());
         }
@@ -157,11 +164,16 @@ impl Rings {
                     tracing::warn!(dir = %dir_name, "a directory that rings were in is gone");
                     gone.push(dir.clone());
                 }
-                Err(error) => return Err(error),
+                // Nobody asked for it in the configuration: no reason to record nothing.
+                Err(error) => {
+                    tracing::error!(%error, "a directory that rings were in cannot be used");
+                    closed.push(format!("{error}; rings there were left as they are"));
+                }
             }
         }
+        let boot = is_machines.then(this_boot);
         gone.drain(..gone.len().saturating_sub(MAX_GONE));
-        Ok(Rings { home, own, elsewhere, gone, signpost })
+        Ok(Rings { home, own, elsewhere, gone, closed, signpost, boot })
     }
 
     /// Refuses a trail whose ring is used: this directory is a copy of one that is being written, or
@@ -170,7 +182,11 @@ impl Rings {
         for place in self.places() {
             for name in place.rings_of(trail, ENDING)? {
                 let path = place.path.join(&name);
-                let is_used = place.storage.is_ring_used(&name);
+                let is_used = match place.storage.is_ring_used(&name) {
+                    // What is no file of ours has no lock of ours; it is set aside later.
+                    Err(error) if error.kind() == INSECURE => Ok(false),
+                    looked => looked,
+                };
                 if is_used.map_err(|error| io_error(&path, "look at the lock of", error))? {
                     let holder = "it uses this emit ring; is this a copy of its trail, or was its \
                                   lock file deleted?";
@@ -179,6 +195,11 @@ impl Rings {
             }
         }
         Ok(())
+    }
+
+    /// True for a ring that no power failure has been over: all in it is as its process left it.
+    pub(super) fn is_of_this_boot(&self, ring: &Dead) -> bool {
+        self.boot == Some(ring.identity.boot_id)
     }
 
     /// Every directory that a ring may lie in.

@@ -44,6 +44,7 @@ impl Writer {
                 damaged_at: recovered.damaged_at.as_deref(),
                 checkpoint_missing: recovered.checkpoint_missing,
                 entries_salvaged: salvaged.len() as u64,
+                refused: recovered.refused,
                 ring_unfinished_bytes: recovered.ring_unfinished_bytes,
                 ring_problem: recovered.ring_problem.as_deref(),
             })?;
@@ -93,7 +94,10 @@ impl Writer {
             dropped: &dropped.rows,
             first: &rfc3339(dropped.first),
             last: &rfc3339(dropped.last),
-        })
+        })?;
+        self.unsynced.refusals[0] += dropped.count - dropped.critical;
+        self.unsynced.refusals[1] += dropped.critical;
+        Ok(())
     }
 
     pub(super) fn heartbeat(&self) -> Option<Duration> {

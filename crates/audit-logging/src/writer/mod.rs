@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use crate::clock::Clock;
 use crate::config::{AuditConfig, FailurePolicy};
 use crate::error::Fault;
-use crate::ring::{Damage, Position, WaitFor};
+use crate::ring::{Damage, Position, Refusals, WaitFor};
 use crate::seal::Sealer;
 use crate::shared::{Shared, SpaceLevel};
 use crate::storage::Storage;
@@ -60,6 +60,8 @@ struct Unsynced {
     events: u64,
     entries: u64,
     critical: bool,
+    /// Refusals that they tell of.
+    refusals: Refusals,
     /// Monotonic time of the first of them.
     since: Option<Duration>,
 }
