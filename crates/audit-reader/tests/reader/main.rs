@@ -15,5 +15,7 @@ mod query;
 mod query_pages;
 mod reconcile;
 mod sources;
+#[cfg(feature = "sql")]
+mod sql;
 mod vectors;
 mod verify;

@@ -18,6 +18,7 @@ mod report;
 mod schema;
 mod serve_tiles;
 mod show;
+mod sql;
 mod tail;
 mod verify;
 mod witness;
@@ -64,6 +65,7 @@ enum Command {
     Consistency(consistency::Args),
     Tail(tail::Args),
     Show(show::Args),
+    Sql(sql::Args),
     Keys(keys::Args),
     Query(Box<query::Args>),
     #[cfg(feature = "index")]
@@ -111,6 +113,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Check(args) => check::run(&args, &mut out),
         Command::Consistency(args) => consistency::run(&args, &mut out),
         Command::Tail(args) => tail::run(&args, &mut out),
+        Command::Sql(args) => sql::run(&args, &mut out),
         Command::Show(args) => show::run(&args, &mut out),
         Command::Keys(args) => keys::run(&args, &mut out),
         Command::Query(args) => query::run(&args, &mut out),

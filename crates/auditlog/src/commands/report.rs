@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use audit_reader::report::{self, Integrity, Kind, Options, Report, Request};
-use audit_reader::{Edge, Source, Verdict};
+use audit_reader::{Edge, Verdict};
 use clap::ValueEnum;
 
 use super::Exit;
