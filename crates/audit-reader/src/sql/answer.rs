@@ -40,6 +40,12 @@ impl<'a> Rows<'a> {
         self.len() == 0
     }
 
+    /// The names of the columns.
+    #[must_use]
+    pub fn columns(&self) -> Vec<String> {
+        names(self.batch.schema_ref())
+    }
+
     /// What a cell says; NULL says nothing. `column` counts from 0.
     #[must_use]
     pub fn text(&self, row: usize, column: usize) -> String {

@@ -17,5 +17,7 @@ mod reconcile;
 mod resume;
 mod sizes;
 mod sources;
+#[cfg(feature = "sql")]
+mod sql;
 mod vectors;
 mod verify;

@@ -21,6 +21,7 @@ mod retention;
 mod schema;
 mod serve_tiles;
 mod show;
+mod sql;
 mod tail;
 mod verify;
 mod witness;
@@ -70,6 +71,7 @@ enum Command {
     Consistency(consistency::Args),
     Tail(tail::Args),
     Show(show::Args),
+    Sql(sql::Args),
     Keys(keys::Args),
     Retention(retention::Args),
     Hold(hold::Args),
@@ -119,6 +121,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Check(args) => check::run(&args, &mut out),
         Command::Consistency(args) => consistency::run(&args, &mut out),
         Command::Tail(args) => tail::run(&args, &mut out),
+        Command::Sql(args) => sql::run(&args, &mut out),
         Command::Show(args) => show::run(&args, &mut out),
         Command::Keys(args) => keys::run(&args, &mut out),
         Command::Retention(args) => retention::run(&args, &mut out),
