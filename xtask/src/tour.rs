@@ -14,8 +14,8 @@ use crate::metadata;
 const PAGE: &str = "docs/tour.md";
 const BEGIN: &str = "```console";
 const END: &str = "```";
-/// The big trail of the page, and the one that is big enough for a check.
-const MILLION: (&str, &str) = ("1000000", "20000");
+/// The size of the big trail on the page, and the one that is enough for a check.
+const MILLION: (&str, &str) = ("30000", "20000");
 
 /// Runs the commands, and rewrites the page.
 pub(crate) fn write(root: &Path) -> Result<(), String> {
