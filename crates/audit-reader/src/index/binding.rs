@@ -161,9 +161,8 @@ impl Binding {
     /// The table, opened.
     pub(super) fn table(&self, trail: &Path, segment: SegmentName) -> io::Result<CheckedFile> {
         let file = File::open(trail.join(INDEX).join(table_file(segment)))?;
-        let sums = self.sums().filter(|sums| {
-            file.metadata().is_ok_and(|meta| meta.len() == sums.bytes)
-        });
+        let sums =
+            self.sums().filter(|sums| file.metadata().is_ok_and(|meta| meta.len() == sums.bytes));
         let sums = sums.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
         Ok(CheckedFile::new(file, sums))
     }

@@ -30,12 +30,22 @@ pub(super) enum Outcome {
     /// Retention took it away.
     Gone,
     /// Its index is right.
-    Kept { table_bytes: u64 },
+    Kept {
+        table_bytes: u64,
+    },
     /// Its index is right, and was told so of a file that had been touched.
-    Refreshed { table_bytes: u64 },
-    Built { entries: u64, table_bytes: u64 },
+    Refreshed {
+        table_bytes: u64,
+    },
+    Built {
+        entries: u64,
+        table_bytes: u64,
+    },
     /// It gets no index: it is damaged.
-    Refused { why: &'static str, offset: Option<u64> },
+    Refused {
+        why: &'static str,
+        offset: Option<u64>,
+    },
 }
 
 /// A segment to be indexed.
@@ -149,13 +159,9 @@ impl Job<'_> {
         (stated, bytes): (Hash, u64),
     ) -> Result<Result<(Written, Hash), Damage>, IndexError> {
         let mut to = io::BufWriter::with_capacity(1 << 20, table);
-        let written = TableWriter::new(
-            &mut to,
-            self.segment,
-            (&stated.to_string(), bytes),
-            self.group_rows,
-        )
-        .and_then(|writer| lines_into(writer, file));
+        let written =
+            TableWriter::new(&mut to, self.segment, (&stated.to_string(), bytes), self.group_rows)
+                .and_then(|writer| lines_into(writer, file));
         match written {
             Ok(made) => {
                 to.flush().map_err(self.unwritable())?;

@@ -49,7 +49,11 @@ impl Table {
 
     /// How many rows each group has.
     pub(super) fn groups(&self) -> impl Iterator<Item = Option<u64>> {
-        self.metadata.metadata().row_groups().iter().map(|group| u64::try_from(group.num_rows()).ok())
+        self.metadata
+            .metadata()
+            .row_groups()
+            .iter()
+            .map(|group| u64::try_from(group.num_rows()).ok())
     }
 
     /// Whether no row of a group can match, by its filters.
@@ -58,7 +62,8 @@ impl Table {
             let Some(wanted) = test.exact().filter(|_| BLOOM.contains(column)) else { continue };
             let columns = self.metadata.metadata().row_groups().get(group);
             let column = columns.and_then(|group| group.columns().get(column.place()));
-            let column = column.ok_or_else(|| ParquetError::General("no such column".to_owned()))?;
+            let column =
+                column.ok_or_else(|| ParquetError::General("no such column".to_owned()))?;
             if let Some(filter) = Sbbf::read_from_column_chunk(column, &self.file)?
                 && !wanted.iter().any(|text| filter.check(*text))
             {
@@ -115,7 +120,8 @@ impl Conditions {
             }
         }
         if let Some(critical) = self.critical {
-            let values = column(batch, Column::Critical)?.as_boolean_opt().ok_or_else(wrong_type)?;
+            let values =
+                column(batch, Column::Critical)?.as_boolean_opt().ok_or_else(wrong_type)?;
             for (matches, value) in matching.iter_mut().zip(values.iter()) {
                 *matches &= value == Some(critical);
             }

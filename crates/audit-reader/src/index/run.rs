@@ -142,20 +142,26 @@ pub fn index(
         let job = Job { source, trail, store: &store, segment, rebuild, thorough, group_rows };
         Ok((at, job.run()))
     };
-    ordered(segments.len(), options.jobs, || (), work, |(at, outcome)| {
-        made.segment_bytes += lens[at];
-        match outcome {
-            Ok(outcome) => made.add(segments[at].to_string(), outcome),
-            Err(error) => {
-                failed = Some(error);
-                return ControlFlow::Break(());
+    ordered(
+        segments.len(),
+        options.jobs,
+        || (),
+        work,
+        |(at, outcome)| {
+            made.segment_bytes += lens[at];
+            match outcome {
+                Ok(outcome) => made.add(segments[at].to_string(), outcome),
+                Err(error) => {
+                    failed = Some(error);
+                    return ControlFlow::Break(());
+                }
             }
-        }
-        if let Some(tell) = &mut options.progress {
-            tell(Progress { bytes: made.segment_bytes, lines: made.entries, total_bytes });
-        }
-        ControlFlow::Continue(())
-    })?;
+            if let Some(tell) = &mut options.progress {
+                tell(Progress { bytes: made.segment_bytes, lines: made.entries, total_bytes });
+            }
+            ControlFlow::Continue(())
+        },
+    )?;
     made.seconds = began.elapsed().as_secs_f64();
     failed.map_or(Ok(made), Err)
 }

@@ -53,7 +53,12 @@ impl Store {
     }
 
     /// Gives a table its name, and binds it.
-    pub(super) fn publish(&self, table: &File, segment: SegmentName, binding: &Binding) -> Result<(), IndexError> {
+    pub(super) fn publish(
+        &self,
+        table: &File,
+        segment: SegmentName,
+        binding: &Binding,
+    ) -> Result<(), IndexError> {
         let name = table_file(segment);
         let put = || -> io::Result<()> {
             table.sync_all()?;

@@ -18,7 +18,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPrope
 use parquet::schema::types::ColumnPath;
 
 use super::binding::{FORMAT, Group};
-use super::checked::{Sums, SummingWriter};
+use super::checked::{SummingWriter, Sums};
 use crate::table::{BLOOM, Column, TableBuilder, UNIQUE, schema};
 
 /// Rows of a group: enough for dictionaries to pay, few enough to be passed over one by one.
@@ -92,9 +92,8 @@ impl<W: Write + Send> TableWriter<W> {
         ];
         let said = said.map(|(key, value)| KeyValue::new(key.to_owned(), value)).to_vec();
         let properties = properties(group_rows).set_key_value_metadata(Some(said)).build();
-        let options = ArrowWriterOptions::new()
-            .with_properties(properties)
-            .with_skip_arrow_metadata(true);
+        let options =
+            ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
         let to = SummingWriter::new(to);
         Ok(TableWriter {
             parquet: ArrowWriter::try_new_with_options(to, schema(), options)?,
@@ -113,7 +112,8 @@ impl<W: Write + Send> TableWriter<W> {
         line: &[u8],
         offset: u64,
     ) -> Result<(), NoTable> {
-        let entry = parser.parse(line).map_err(|_| NoTable::Damaged("a line is no entry", offset))?;
+        let entry =
+            parser.parse(line).map_err(|_| NoTable::Damaged("a line is no entry", offset))?;
         self.entry(&entry, offset)
     }
 

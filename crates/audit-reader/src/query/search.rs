@@ -10,8 +10,8 @@ use audit_core::entry::Parser;
 use memchr::memchr_iter;
 
 use super::filter::Filter;
-use super::prefilter::Prefilter;
 use super::narrow::{Advice, Lookup};
+use super::prefilter::Prefilter;
 use super::run::{Hit, Render, Searched};
 use super::{Cursor, Order, Query};
 use crate::scan::{Ending, Piece, Plan, Reader};

@@ -77,8 +77,8 @@ impl ParquetFileReaderFactory for Tables {
         _: &ExecutionPlanMetricsSet,
     ) -> EngineResult<Box<dyn AsyncFileReader + Send>> {
         let table = file.extension::<Table>().cloned();
-        let table = table
-            .ok_or_else(|| DataFusionError::Internal("a file that is no table".to_owned()))?;
+        let table =
+            table.ok_or_else(|| DataFusionError::Internal("a file that is no table".to_owned()))?;
         Ok(Box::new(TableReader { table, damaged: self.damaged.clone() }))
     }
 }

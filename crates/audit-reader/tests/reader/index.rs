@@ -110,7 +110,8 @@ fn what_is_damaged_is_passed_over_and_made_again() {
         for name in name {
             let path = file(&trail, &name);
             let whole = fs::read(&path).unwrap();
-            let mut broken = vec![vec![], whole[..whole.len() / 2].to_vec(), vec![b'x'; whole.len()]];
+            let mut broken =
+                vec![vec![], whole[..whole.len() / 2].to_vec(), vec![b'x'; whole.len()]];
             for _ in 0..40 {
                 let mut bytes = whole.clone();
                 bytes[random.below(whole.len())] ^= 1 << random.below(8);
@@ -185,7 +186,8 @@ fn a_touched_file_is_hashed_again_before_its_index_is_believed() {
 fn a_damaged_segment_gets_no_index_and_is_read() {
     let trail = rare();
     let path = trail.file(SEGMENTS[1]);
-    let lines: Vec<String> = fs::read_to_string(&path).unwrap().lines().map(str::to_owned).collect();
+    let lines: Vec<String> =
+        fs::read_to_string(&path).unwrap().lines().map(str::to_owned).collect();
     let gap = [&lines[..4], &lines[5..]].concat().join("\n") + "\n";
     let torn = lines.join("\n");
     let garbled = lines.join("\n").replacen("data.read", "data read", 1) + "\n";
