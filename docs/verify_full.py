@@ -3,8 +3,9 @@
 
 An independent implementation of docs/format.md, section 10: entries, chain, tree, checkpoints, key
 rotations, reference checkpoints and the files beside the segments. Needs the package `cryptography`; keeps
-the tree in memory. Prints one JSON object with `verdict` and `findings`. Exit code 0 proven, 1 violated, 3 unproven."""
-import argparse, base64, hashlib, json, pathlib, re, sys
+the tree in memory. Archived segments (.zst) need the package `zstandard` or the program `zstd`. Prints one JSON object
+with `verdict` and `findings`. Exit code 0 proven, 1 violated, 2 could not look, 3 unproven."""
+import argparse, base64, hashlib, json, pathlib, re, subprocess, sys
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -119,9 +120,52 @@ def read_note(path):
     except (ValueError, AttributeError):
         return None
 
-def order(path):
-    date, n = re.fullmatch(r"(\d{4}-\d\d-\d\d)(?:-(\d+))?\.audit", path.name).groups()
+SEGMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:-([1-9]\d*))?\.audit")
+
+def order(name):
+    date, n = SEGMENT.fullmatch(name).groups()
     return date, int(n or 0)
+
+def read_segment(path):
+    """The bytes of a segment, archived or not; None if its archive does not unpack."""
+    if path.exists():
+        return path.read_bytes()
+    packed = path.with_name(path.name + ".zst")
+    try:
+        import zstandard
+        return zstandard.ZstdDecompressor().stream_reader(packed.open("rb"), read_across_frames=True).read()
+    except ImportError:
+        done = subprocess.run(["zstd", "-dcq", str(packed)], stdout=subprocess.PIPE)
+        return done.stdout if done.returncode == 0 else None
+    except zstandard.ZstdError:
+        return None
+
+def stored_index(level, n):                 # as golang.org/x/mod/sumdb/tlog.StoredHashIndex
+    for _ in range(level):
+        n = 2 * n + 1
+    index = level
+    while n:
+        index, n = index + n, n >> 1
+    return index
+
+def front_subtrees(stored, size):
+    """The perfect subtrees of the first `size` leaves, from tree.hashes: the signed root proves them."""
+    subtrees, begin = [], 0
+    for level in reversed(range(size.bit_length())):
+        if size >> level & 1:
+            at = 32 * stored_index(level, begin >> level)
+            subtrees.append(stored[at:at + 32])
+            begin += 1 << level
+    return subtrees if all(len(hash) == 32 for hash in subtrees) else None
+
+def first_key(args, info, find):
+    if args.key:
+        return Key(args.key)
+    try:
+        return Key(info["initial_key"])
+    except (KeyError, ValueError, AttributeError, TypeError):
+        find("trail_mismatch", "trail.json: initial_key")
+        return None
 
 def main():
     args = argparse.ArgumentParser()
@@ -129,6 +173,9 @@ def main():
     args.add_argument("--key")
     args.add_argument("--checkpoint", type=pathlib.Path, action="append", default=[])
     args = args.parse_args()
+    names = {p.name.removesuffix(".zst") for p in args.dir.glob("*.audit*") if SEGMENT.fullmatch(p.name.removesuffix(".zst"))}
+    if not names and not (args.dir / "trail.json").exists():
+        raise OSError(f"{args.dir} is not an audit trail; give the directory that holds trail.json and the .audit files")
     found = []
     find = lambda kind, where="", **more: found.append({"kind": kind, "where": str(where), **more})
 
@@ -140,13 +187,18 @@ def main():
     except (OSError, ValueError):
         info = {}
         find("trail_mismatch", "trail.json")
-    key = Key(args.key or info.get("initial_key", ""))
+    stored = (args.dir / "tree.hashes").read_bytes() if (args.dir / "tree.hashes").exists() else b""
+    key = first_key(args, info, find)
     tree, roots, broken = Tree(), {0: sha(b"")}, False
     keys, epoch, pending, sealed_key = [(0, key)], 0, None, key      # (first size, key)
     seq, head, first, entries, deleted, facts = 0, "0" * 64, None, 0, {}, {}
-    unreadable = 0                          # lines since the last entry, each of which may have been one
-    for segment in sorted(args.dir.glob("*.audit"), key=order):
-        data = segment.read_bytes()
+    unreadable, torn_tail = 0, None         # lines since the last entry, each of which may have been one
+    for name in sorted(names, key=order):
+        segment = args.dir / name
+        data = read_segment(segment)
+        if data is None:
+            find("segment_changed", f"{name}.zst: does not unpack")
+            data = b""
         digest = segment.with_name(segment.name + ".sha256")
         facts[segment.name] = fact = {"sha256": hashlib.sha256(data).hexdigest(), "size_bytes": len(data), "event_count": 0}
         if digest.exists() and digest.read_text() != f"{fact['sha256']}  {segment.name}\n":
@@ -166,11 +218,16 @@ def main():
             fact["event_count"] += 1
             fact.setdefault("first_seq", entry["seq"])
             fact.setdefault("first_prev_hash", entry["prev_hash"])
-            fact["last_hash"] = entry["hash"]
+            fact.setdefault("first_audit_id", entry["audit_id"])
+            fact["last_hash"], fact["last_audit_id"] = entry["hash"], entry["audit_id"]
             if first is None:
                 first = entry
                 if entry["seq"] > 0:
-                    seq, head, broken = entry["seq"], entry["prev_hash"], True
+                    seq, head, epoch = entry["seq"], entry["prev_hash"], None
+                    subtrees = front_subtrees(stored, seq)
+                    broken = subtrees is None
+                    tree.size, tree.stack, tree.stored = seq, subtrees, []
+                    roots = {} if broken else {seq: tree.root()}
                     if not args.key:            # the way from the first key to this one is gone
                         key, keys = None, [(0, None)]
             if leaf.hex() != entry["hash"] or not line.endswith(b',"hash":"%s"}' % entry["hash"].encode()):
@@ -193,18 +250,21 @@ def main():
             kind, details = entry["event_type"], entry.get("details", {})
             if kind == "audit.epoch_sealed":
                 try:
-                    if key is None:
+                    note = Note(("\n".join(details["checkpoint"]) + "\n").encode())
+                    ok = pending["epoch"] == details["epoch"] + 1 and note.size == seq - 1
+                    new = Key(pending["new_key"])
+                    if first["seq"] > 0 and epoch is None and (key is None or not note.signed_by(key)):
+                        if ok and (key is None and not args.key or key and new.id == key.id):
+                            key, epoch = new, pending["epoch"]      # the first key that the trail names, or the given one
+                            keys.append((seq, key))
                         pending = None
                         continue
-                    note = Note(("\n".join(details["checkpoint"]) + "\n").encode())
-                    ok = (pending["epoch"] == epoch + 1 == details["epoch"] + 1 and note.size == seq - 1
-                          and note.signed_by(key) and (broken or roots[note.size] == note.root))
-                    new = Key(pending["new_key"])
-                    ok = ok and new.name == key.name
+                    ok = (ok and epoch in (None, details["epoch"]) and note.signed_by(key) and new.name == key.name
+                          and (broken or roots[note.size] == note.root))
                 except (TypeError, KeyError, ValueError, AttributeError):
                     ok = False
                 if ok:
-                    key, epoch = new, epoch + 1
+                    key, epoch = new, pending["epoch"]
                     keys.append((seq, key))
                 else:
                     find("key_rotation_invalid", where)
@@ -215,9 +275,15 @@ def main():
                 find(kind[6:], where)
             if kind == "audit.retention_applied":
                 deleted.update({s["filename"]: s["last_seq"] for s in details.get("segments", [])})
-        if torn:
-            find("malformed_entry", f"{segment.name}: its last line has no end")
+                front = details.get("front") or {}
+                if key is None and first["seq"] > 0 and front.get("seq") == first["seq"] and front.get("key"):
+                    key = Key(front["key"])
+                    keys.append((first["seq"], key))
+        if torn and (name != max(names, key=order) or digest.exists() or not segment.exists()):
+            find("malformed_entry", f"{name}: its last line has no end")
             broken, unreadable = True, unreadable + 1
+        elif torn:
+            torn_tail = f"{name}: its last line has no end"
     pruned = first is not None and first["seq"] - 1 in deleted.values()
     if first is not None and first["seq"] > 0 and not pruned:
         find("sequence_gap", "first entry")
@@ -233,7 +299,7 @@ def main():
         if note.size > seq:
             find("truncated", name)
         in_force = [key for since, key in keys if since <= note.size][-1]
-        if in_force is None and pruned:
+        if pruned and (in_force is None or epoch is None and not note.signed_by(in_force)):
             continue
         if in_force is None or not note.signed_by(in_force):
             find("signature_invalid", name)
@@ -243,6 +309,8 @@ def main():
             proven = True
             if seq > note.size:
                 find("unsigned_tail", count=seq - note.size)
+    if torn_tail:                           # a crash may leave it; nothing that was signed may be in it
+        find("in_flight" if proven else "malformed_entry", torn_tail)
     for path, note in references:
         if key and note.origin != key.name or note.size in roots and roots[note.size] != note.root:
             find("fork", path)
@@ -256,34 +324,54 @@ def main():
         find("self_asserted_key")
 
     # 6. The files beside the segments.
+    if info and (info.get("format"), info.get("hash")) != ("audit-trail/1", "sha256"):
+        find("trail_mismatch", "trail.json: format or hash")
     if first is not None and info and first["seq"] == 0:
         said = {"service_id": first["service_id"], **first.get("details", {})}
         if any(said.get(name) != info.get(name) for name in ("format", "trail_id", "origin", "initial_key", "service_id")):
             find("trail_mismatch", "trail.json")
-    stored = args.dir / "tree.hashes"
-    if stored.exists() and not broken:
-        data = stored.read_bytes()
-        whole, ours = data[:len(data) // 32 * 32], b"".join(tree.stored)
-        if not ours.startswith(whole):
+    signed = max((note.size for name, note in heads.items() if note and name == "checkpoint"), default=0)
+    if stored and not broken and first is not None:
+        begin = stored_index(0, first["seq"])
+        ours = b"".join(tree.stored)
+        theirs = stored[32 * begin:32 * stored_index(0, min(signed, seq))]
+        count = len(stored) // 32
+        if not ours.startswith(theirs[:len(theirs) // 32 * 32]) or signed > seq and count > stored_index(0, seq):
             find("tree_mismatch", "tree.hashes")
     manifest = args.dir / "manifest.json"
     if manifest.exists():
         try:
-            rows = {row["filename"]: row for row in json.loads(manifest.read_bytes())["files"]}
+            said = json.loads(manifest.read_bytes())
+            rows = {row["filename"]: row for row in said["files"]}
+            closed = {name for name, row in rows.items() if row["closed_at"]}
+            if any(not SEGMENT.fullmatch(name) for name in rows) or info and said["service_id"] != info.get("service_id"):
+                find("manifest_mismatch", "manifest.json")
         except (ValueError, KeyError, TypeError):
-            rows = {}
+            rows, closed = {}, set()
             find("manifest_mismatch", "manifest.json")
-        for name in {*rows, *(path.name[:-7] for path in args.dir.glob("*.audit.sha256"))} - set(facts) - set(deleted):
+        rows = {name: row for name, row in rows.items() if SEGMENT.fullmatch(name)}
+        sums = {path.name[:-7] for path in args.dir.glob("*.audit.sha256") if SEGMENT.fullmatch(path.name[:-7])}
+        for name in {*rows, *sums} - set(facts) - set(deleted):
             find("segment_missing", name)
+        for name in set(facts) - set(rows):     # a newer one than all that are listed was begun since
+            if any(order(name) < order(listed) for listed in rows):
+                find("manifest_mismatch", name)
         for name in set(rows) & set(facts):
             row, fact = rows[name], facts[name]
-            if row["closed_at"] and any(row.get(m) not in (None, fact.get(m)) for m in fact) or row["event_count"] > fact["event_count"]:
+            firsts = ("first_seq", "first_prev_hash", "first_audit_id")
+            more = row.get("event_count", 0) > fact["event_count"] or row.get("size_bytes", 0) > fact["size_bytes"] or row.get("sha256")
+            wrong = any(row.get(m) not in (None, fact.get(m)) for m in firsts if m in fact)
+            if any(row.get(m) != fact[m] for m in fact) if name in closed else more or wrong:
                 find("manifest_mismatch", name)
-    notices = NOTICES | {"unsigned_tail", "self_asserted_key", "freshness_unknown"}
+    notices = NOTICES | {"unsigned_tail", "self_asserted_key", "freshness_unknown", "in_flight"}
     violated = any(finding["kind"] not in notices for finding in found)
     verdict = "violated" if violated else "proven" if proven else "unproven"
     print(json.dumps({"verdict": verdict, "entries": entries, "findings": found}))
     return {"proven": 0, "violated": 1, "unproven": 3}[verdict]
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except (OSError, ValueError) as error:
+        print(f"verify_full.py: {error}", file=sys.stderr)
+        sys.exit(2)

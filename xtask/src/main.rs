@@ -27,16 +27,23 @@ Project chores. Usage: cargo xtask <command>
   compare [ARGS]   the bench against tracing-appender and SQLite: speed, and what a kill
                    loses; builds SQLite once; `compare --help` for its arguments
   crash --rounds N --seed S [--dir D] [--jobs J]
-                    processes killed at any moment, while opening, emitting, rotating,
-                    recovering and with a full ring; then looked for what they accepted
+                   processes killed at any moment, while opening, emitting, rotating,
+                   recovering and with a full ring; then looked for what they accepted
   power --rounds N --seed S [--only ext4|xfs]
-                    real power cuts in a loop device; needs root
-  sim ROUNDS SEED   random lives on the simulated disk, crashed at every step
+                   real power cuts in a loop device; needs root
+  sweep [--rounds N --seed S] [--only CALL]
+                   every storage call the writer makes x EIO, ENOSPC, EINTR once and for
+                   good, and a kill, under strace; N of them, or all
+  sim --rounds N --seed S [--jobs J]
+                   N crash images of random lives on the simulated disk, killed, cut
+                   off, and crashed again in recovery
   trail ENTRIES SEED DIR
-                    a month of a service's life, written into a new trail: what the figures
-                    of large trails are taken on
+                   a month of a service's life, written into a new trail: what the figures
+                   of large trails are taken on
   model             the ring under every schedule of small models (loom), and under many
                     random ones of a larger (shuttle)
+  tsan              the ring's tests under ThreadSanitizer; needs a nightly compiler with
+                    rust-src, and says so where there is none
   fuzz --rounds N --seed S [--target T]
                    the fuzz targets, N inputs each; with cargo-fuzz where it is installed,
                    else (or with --seeded) with the generator that the tests use
@@ -57,11 +64,12 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(&root),
         ["tidy", "--ratchet"] => tidy::lower_ratchet(&root),
         ["compare", args @ ..] => compare::run(&root, args),
-        ["crash", options @ ..] => campaign::battery(&root, "crash", options),
-        ["power", options @ ..] => campaign::battery(&root, "power", options),
-        ["sim", options @ ..] => campaign::example(&root, "sim", options),
+        [campaign @ ("crash" | "power" | "sim" | "sweep"), options @ ..] => {
+            campaign::battery(&root, campaign, options)
+        }
         ["trail", options @ ..] => campaign::example(&root, "trail", options),
         ["model"] => campaign::model(&root),
+        ["tsan"] => campaign::tsan(&root),
         ["fuzz", options @ ..] => campaign::fuzz(&root, options),
         ["tamper", options @ ..] => campaign::tamper(&root, options),
         ["tour"] => tour::write(&root),

@@ -59,5 +59,6 @@ pub use source::{
 pub use tail::{follow, tail};
 pub use trail::{SegmentEnd, Step, TrailReader};
 pub use verify::{
-    Freshness, KeyTrust, Progress, Report, Verdict, VerifyOptions, verify, verify_dir,
+    Freshness, KeyTrust, Progress, Report, StateError, Verdict, VerifiedState, VerifyOptions,
+    verify, verify_dir,
 };

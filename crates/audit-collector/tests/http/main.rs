@@ -7,6 +7,7 @@ mod oracle;
 mod protocol;
 mod quorum;
 mod rotation;
+mod source;
 mod witnessed;
 
 use std::path::Path;

@@ -73,7 +73,8 @@ impl Chain {
         let first = first_seq.map(|seq| First { seq, place: None });
         let (stated, last_seq) = (head.last_hash, head.next_seq.checked_sub(1));
         let link = Link { next_seq: head.next_seq, stated, computed: stated };
-        Chain { first, link, last_seq, entries: head.next_seq, ..Chain::default() }
+        let entries = head.next_seq.saturating_sub(first_seq.unwrap_or(0));
+        Chain { first, link, last_seq, entries, ..Chain::default() }
     }
 
     /// The runs that follow are of this segment.
@@ -106,21 +107,24 @@ impl Chain {
         self.unreadable += 1;
     }
 
-    /// Takes note of a control entry that gives a notice.
-    pub(super) fn notice(&mut self, kind: Kind, run: &Run, details: &str) {
+    /// Takes note of a control entry that gives a notice. Gives the key that it says was in force at the
+    /// first entry, if it says so.
+    pub(super) fn notice(&mut self, kind: Kind, run: &Run, details: &str) -> Option<String> {
         let mut finding = self.finding(kind, run.offset).of(run.seq);
         finding.found = Some(details.chars().take(MAX_QUOTE).collect());
         self.findings.push(finding);
         if kind != Kind::RetentionApplied || run.computed != run.stated {
-            return;
+            return None;
         }
         let first_seq = self.first.as_ref().map_or(0, |first| first.seq);
-        for segment in Retention::read(details).segments {
+        let Retention { segments, front } = Retention::read(details);
+        for segment in segments {
             self.front_deleted |= segment.last_seq.checked_add(1) == Some(first_seq);
             if self.deleted.len() < MAX_DELETED {
                 self.deleted.insert(segment.filename);
             }
         }
+        front.filter(|front| front.seq == first_seq && first_seq > 0)?.key
     }
 
     /// A finding in the segment that is being read.

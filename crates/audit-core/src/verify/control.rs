@@ -39,6 +39,19 @@ impl ControlKind {
 pub(super) struct Retention {
     /// Every segment that was deleted.
     pub(super) segments: Vec<DeletedSegment>,
+    /// Where the trail begins after that.
+    #[serde(default)]
+    pub(super) front: Option<Front>,
+}
+
+/// Where a trail begins whose front was deleted.
+#[derive(Deserialize)]
+pub(super) struct Front {
+    /// `seq` of the first entry.
+    pub(super) seq: u64,
+    /// The key in force there.
+    #[serde(default)]
+    pub(super) key: Option<String>,
 }
 
 /// One deleted segment.
@@ -54,7 +67,7 @@ impl Retention {
     /// Reads the `details` of an `audit.retention_applied` entry; what does not say which segments
     /// went excuses nothing.
     pub(super) fn read(details: &str) -> Retention {
-        serde_json::from_str(details).unwrap_or(Retention { segments: Vec::new() })
+        serde_json::from_str(details).unwrap_or(Retention { segments: Vec::new(), front: None })
     }
 }
 

@@ -41,8 +41,17 @@ pub(super) struct Run {
     pub(super) computed: Hash,
     /// The perfect subtrees of the leaves, by level.
     pub(super) subtrees: Vec<(u8, Hash)>,
-    /// The one entry is a control entry that matters, with its details.
-    pub(super) control: Option<(ControlKind, String)>,
+    /// The one entry is a control entry that matters.
+    pub(super) control: Option<Control>,
+}
+
+/// A control entry that matters.
+#[derive(Debug)]
+pub(super) struct Control {
+    pub(super) kind: ControlKind,
+    pub(super) details: String,
+    /// The whole line, of an entry that names a key.
+    pub(super) line: Vec<u8>,
 }
 
 /// How the last line of a segment comes to have no LF.
@@ -69,7 +78,8 @@ impl Item {
     pub fn weight(&self) -> usize {
         let more = match &self.0 {
             Kind::Run(run) => {
-                run.subtrees.len() * 40 + run.control.as_ref().map_or(0, |(_, d)| d.len())
+                let control = run.control.as_ref().map_or(0, |c| c.details.len() + c.line.len());
+                run.subtrees.len() * 40 + control
             }
             Kind::Unreadable(_) | Kind::Torn(_) | Kind::Reported(_) | Kind::TreeMismatch(_) => 512,
         };

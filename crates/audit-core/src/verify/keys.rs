@@ -5,9 +5,12 @@
 //! so whatever is signed by its key is not believed either.
 
 use super::control::{EpochSealed, KeyRotated};
+use super::item::Control;
 use crate::chain::Hash;
 use crate::checkpoint::{CheckpointError, SignedCheckpoint};
+use crate::entry::Entry;
 use crate::note::{SignatureType, VerifierKey, VerifyError};
+use crate::proof::TlogProof;
 
 /// A key and the epoch it is of, where that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +21,50 @@ pub struct EpochKey {
     pub key: VerifierKey,
 }
 
+/// How one key followed another: the entry that names it, and the old key's word that the entry is in
+/// the log. Whoever has the first key can check all that follow, without the trail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rotation {
+    /// The `audit.key_rotated` entry, without LF.
+    pub line: Vec<u8>,
+    /// The proof by the checkpoint that the old key signed last.
+    pub proof: TlogProof,
+}
+
+impl Rotation {
+    /// A rotation from elsewhere, not to be believed before [`Rotation::follow`].
+    #[must_use]
+    pub const fn new(line: Vec<u8>, proof: TlogProof) -> Rotation {
+        Rotation { line, proof }
+    }
+
+    /// The key that follows `old`; `Err` says why none does.
+    ///
+    /// # Errors
+    /// When the old key does not vouch for it.
+    pub fn follow(&self, old: &EpochKey) -> Result<EpochKey, String> {
+        let proven = self.proof.verify_entry(&self.line, &old.key).map_err(|e| e.to_string())?;
+        if self.proof.index.checked_add(1) != Some(proven.checkpoint.size) {
+            return Err("the old key signed more than the entry that names the new one".to_owned());
+        }
+        let entry = Entry::parse(&self.line).map_err(|error| error.to_string())?;
+        let said: Option<KeyRotated> = entry
+            .details()
+            .filter(|_| entry.event_type() == "audit.key_rotated")
+            .and_then(|details| serde_json::from_str(details).ok());
+        let said = said.ok_or("no audit.key_rotated entry")?;
+        if old.epoch.is_some_and(|epoch| epoch.checked_add(1) != Some(said.epoch)) {
+            return Err(format!("epoch {} does not follow", said.epoch));
+        }
+        let key = VerifierKey::parse(&said.new_key).map_err(|error| error.to_string())?;
+        if key.name() != old.key.name() || key.kind() != SignatureType::Ed25519 {
+            return Err("the new key is no Ed25519 key of this log".to_owned());
+        }
+        Ok(EpochKey { epoch: Some(said.epoch), key })
+    }
+}
+
 /// Walks the rotations.
 #[derive(Debug, Default)]
 pub(super) struct KeyWalk {
@@ -25,6 +72,10 @@ pub(super) struct KeyWalk {
     /// The first key, as given.
     first: Option<VerifierKey>,
     announced: Option<Announced>,
+    /// How the first key came to be the current one; `None` if a part of that cannot be told.
+    rotations: Option<Vec<Rotation>>,
+    /// The front is gone and nobody gave a key: the first that the trail names is taken.
+    adopts: bool,
 }
 
 /// The entry before was an `audit.key_rotated`.
@@ -33,8 +84,17 @@ struct Announced {
     seq: u64,
     epoch: u64,
     key: Result<VerifierKey, String>,
-    /// The root that the old key must vouch for, if nothing is missing before it.
-    root: Option<Hash>,
+    /// The tree that the old key must vouch for, if nothing is missing before it.
+    tree: Option<NamedIn>,
+    line: Vec<u8>,
+}
+
+/// The tree in which the last entry names a key.
+#[derive(Debug)]
+pub(super) struct NamedIn {
+    pub(super) root: Hash,
+    /// The perfect subtrees without that entry, from the left.
+    pub(super) before: Vec<Hash>,
 }
 
 /// What was expected of a rotation, and what was found.
@@ -43,13 +103,34 @@ pub(super) type Wrong = (String, String);
 impl KeyWalk {
     pub(super) fn from(key: Option<EpochKey>) -> KeyWalk {
         let first = key.as_ref().map(|key| key.key.clone());
-        KeyWalk { current: key, first, announced: None }
+        let rotations = Some(Vec::new());
+        KeyWalk { current: key, first, announced: None, rotations, adopts: false }
+    }
+
+    /// The walk from where an earlier verification ended.
+    pub(super) fn resumed(first: VerifierKey, key: EpochKey, rotations: Vec<Rotation>) -> KeyWalk {
+        let (first, rotations) = (Some(first), Some(rotations));
+        KeyWalk { current: Some(key), first, announced: None, rotations, adopts: false }
+    }
+
+    /// How the first key came to be the current one.
+    pub(super) const fn rotations(&self) -> Option<&Vec<Rotation>> {
+        self.rotations.as_ref()
+    }
+
+    /// Takes the first key that the trail names, if no other is to be had and nobody gave one.
+    pub(super) fn adopt(&mut self, key: EpochKey) {
+        if self.adopts && self.current.is_none() {
+            (self.first, self.rotations) = (Some(key.key.clone()), Some(Vec::new()));
+            self.current = Some(key);
+        }
     }
 
     /// The trail begins in the middle: the pinned key is that of an epoch unknown, and the one that
     /// the trail itself began with is of no use.
     pub(super) fn without_front(&mut self, pinned: bool) {
         self.current = self.current.take().filter(|_| pinned);
+        self.adopts = !pinned;
         if let Some(key) = &mut self.current {
             key.epoch = None;
         }
@@ -70,14 +151,14 @@ impl KeyWalk {
         self.announced.is_some()
     }
 
-    /// `audit.key_rotated` at `seq`; `root` is that of the tree with this entry.
+    /// `audit.key_rotated` at `seq`; `tree` is the one with this entry.
     pub(super) fn rotated(
         &mut self,
         seq: u64,
-        details: &str,
-        root: Option<Hash>,
+        control: &Control,
+        tree: Option<NamedIn>,
     ) -> Result<(), Wrong> {
-        let said: KeyRotated = serde_json::from_str(details)
+        let said: KeyRotated = serde_json::from_str(&control.details)
             .map_err(|error| ("details with epoch and new_key".to_owned(), error.to_string()))?;
         let key = VerifierKey::parse(&said.new_key);
         let key = key.map_err(|error| error.to_string()).and_then(|key| {
@@ -85,7 +166,8 @@ impl KeyWalk {
             let signs = key.kind() == SignatureType::Ed25519;
             if fits && signs { Ok(key) } else { Err(said.new_key.clone()) }
         });
-        self.announced = Some(Announced { seq, epoch: said.epoch, key, root });
+        let line = control.line.clone();
+        self.announced = Some(Announced { seq, epoch: said.epoch, key, tree, line });
         Ok(())
     }
 
@@ -97,7 +179,12 @@ impl KeyWalk {
             return wrong("audit.key_rotated right before it", "another entry".to_owned());
         };
         // Without a key nothing can be said, and nothing is proven.
-        let Some(old) = &self.current else { return Ok(()) };
+        let Some(old) = &self.current else {
+            if let Ok(key) = announced.key {
+                self.adopt(EpochKey { epoch: Some(announced.epoch), key });
+            }
+            return Ok(());
+        };
         let said: EpochSealed = match serde_json::from_str(details) {
             Ok(said) => said,
             Err(error) => return wrong("details with epoch and checkpoint", error.to_string()),
@@ -121,10 +208,12 @@ impl KeyWalk {
         };
         let checkpoint = match signed.verify(&old.key) {
             Ok(checkpoint) => checkpoint,
-            // Retention deleted the rotations before: the key given is not that of this epoch, and
-            // the way from it to the one in force is gone. Nothing is wrong, and nothing proven.
+            // Retention deleted rotations before this one, and the key given may be of a later epoch:
+            // it is in force from where the trail names it.
             Err(CheckpointError::Verify(VerifyError::NoKnownKey { .. })) if old.epoch.is_none() => {
-                self.current = None;
+                if new == old.key {
+                    self.current = Some(EpochKey { epoch: Some(announced.epoch), key: new });
+                }
                 return Ok(());
             }
             Err(error) => {
@@ -134,10 +223,20 @@ impl KeyWalk {
         if checkpoint.size != seq {
             return wrong(&format!("a checkpoint of size {seq}"), checkpoint.size.to_string());
         }
-        if let Some(root) = announced.root
-            && root != checkpoint.root
-        {
-            return wrong(&format!("root {root}"), checkpoint.root.to_string());
+        match announced.tree {
+            Some(NamedIn { root, .. }) if root != checkpoint.root => {
+                return wrong(&format!("root {root}"), checkpoint.root.to_string());
+            }
+            Some(NamedIn { mut before, .. }) => {
+                // The last leaf of a tree is joined with all that stands before it.
+                before.reverse();
+                let (extra, index, hashes) = (None, announced.seq, before);
+                let proof = TlogProof { extra, index, hashes, checkpoint: signed };
+                if let Some(rotations) = &mut self.rotations {
+                    rotations.push(Rotation::new(announced.line, proof));
+                }
+            }
+            None => self.rotations = None,
         }
         self.current = Some(EpochKey { epoch: Some(announced.epoch), key: new });
         Ok(())

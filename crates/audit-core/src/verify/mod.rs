@@ -15,14 +15,16 @@ mod scan;
 mod seals;
 mod trail;
 mod tree;
+mod verified;
 
 pub(crate) use control::KeyRotated;
 pub use finding::{Finding, FindingKind, Findings, Severity};
 pub use item::{Item, Unended};
-pub use keys::EpochKey;
+pub use keys::{EpochKey, Rotation};
 pub use scan::{Scanner, StoredHashes};
 pub use seals::{Bound, Read, Seal, Seals};
-pub use trail::{FirstKey, Summary, TrailVerifier, Verified};
+pub use trail::{FirstKey, Summary, TrailVerifier};
+pub use verified::{Place, Verified};
 
 #[cfg(test)]
 mod tests;

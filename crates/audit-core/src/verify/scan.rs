@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::control::ControlKind;
 use super::finding::{Finding, FindingKind as Kind};
 use super::forest::Forest;
-use super::item::{self, Item, Run, Unended};
+use super::item::{self, Control, Item, Run, Unended};
 use crate::chain::Hash;
 use crate::entry::{Entry, Parser, excerpt};
 use crate::tree::stored_hash_index;
@@ -112,7 +112,11 @@ impl<'a, S: StoredHashes> Scanner<'a, S> {
                 stated,
                 computed,
                 subtrees: Vec::new(),
-                control: control.map(|kind| (kind, entry.details().unwrap_or("").to_owned())),
+                control: control.map(|kind| Control {
+                    kind,
+                    details: entry.details().unwrap_or("").to_owned(),
+                    line: if kind == ControlKind::KeyRotated { line.to_vec() } else { Vec::new() },
+                }),
             };
             // An entry that comes out of order may be there for a second time, and the next one for
             // the first: it stands alone.

@@ -9,11 +9,11 @@ use super::chain::Chain;
 use super::control::{ControlKind, TrailCreated};
 use super::finding::{Finding, FindingKind as Kind, Findings};
 use super::item::{Item, Kind as ItemKind, Run};
-use super::keys::{EpochKey, KeyWalk, Wrong};
+use super::keys::{EpochKey, KeyWalk, NamedIn, Wrong};
 use super::scan::StoredHashes;
 use super::seals::{At, Bound, Facts, Seal, Seals};
 use super::tree::Tree;
-use crate::chain::{Hash, Head};
+use super::verified::{Place, Verified};
 use crate::note::VerifierKey;
 use crate::tree::empty_root;
 
@@ -25,23 +25,6 @@ pub enum FirstKey {
     Pinned(VerifierKey),
     /// Taken from the trail: its text, as `trail.json` has it, if that could be read.
     SelfAsserted(Option<String>),
-}
-
-/// Up to where everything is in order, as signed: where a later verification can go on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verified {
-    /// The chain up to there: what is signed, and no entry more.
-    pub head: Head,
-    /// `seq` of the first entry.
-    pub first_seq: Option<u64>,
-    /// The perfect subtrees of the tree, from the left.
-    pub subtrees: Vec<Hash>,
-    /// The key in force.
-    pub key: EpochKey,
-    /// The segment that the last entry is in.
-    pub segment: String,
-    /// Where that entry begins in it, and where it ends, LF included.
-    pub last: (u64, u64),
 }
 
 /// Verifies a trail.
@@ -118,21 +101,21 @@ impl TrailVerifier {
     /// A verification that goes on where an earlier one ended; `None` if that is no tree.
     #[must_use]
     pub fn resume(from: &Verified, pinned: bool, seals: Seals) -> Option<TrailVerifier> {
-        let size = from.head.next_seq;
-        let tree = Tree::resumed(size, &from.subtrees)?;
+        let place = &from.place;
+        let size = place.head.next_seq;
+        let tree = Tree::resumed(size, &place.subtrees)?;
         let watched = seals.sizes();
-        let key = Some(from.key.clone());
         let root = tree.head().map(|(_, root)| root);
+        let key = Some(place.key.clone());
+        let at = At { root, key, verified: Some(place.clone()) };
+        let (first, rotations) = (from.first_key.clone(), place.rotations.clone());
         Some(TrailVerifier {
             seals,
             watched,
-            at: BTreeMap::from([(
-                size,
-                At { root, key: key.clone(), verified: Some(from.clone()) },
-            )]),
-            chain: Chain::resumed(from.head, from.first_seq),
+            at: BTreeMap::from([(size, at)]),
+            chain: Chain::resumed(place.head, place.first_seq),
             tree,
-            keys: KeyWalk::from(key),
+            keys: KeyWalk::resumed(first, place.key.clone(), rotations),
             pinned,
             has_mismatch: false,
             resumed: Some(size),
@@ -182,6 +165,9 @@ impl TrailVerifier {
 
     fn run(&mut self, run: &Run, stored: &mut dyn StoredHashes) {
         let before = self.tree.head().map(|(size, _)| size);
+        self.tree.begin(run, stored);
+        let names_key = run.control.as_ref().is_some_and(|c| c.kind == ControlKind::KeyRotated);
+        let subtrees = if names_key { self.tree.subtrees() } else { None };
         if self.chain.first_seq().is_none() && run.seq > 0 {
             self.keys.without_front(self.pinned);
         }
@@ -192,7 +178,8 @@ impl TrailVerifier {
         let head = self.tree.head();
         let repeated = head.is_some() && head.map(|(size, _)| size) == before;
         if !repeated {
-            self.walk(run, head.map(|(_, root)| root));
+            let named = subtrees.zip(head).map(|(before, (_, root))| NamedIn { root, before });
+            self.walk(run, named);
         }
         let size = run.seq.saturating_add(run.count);
         if self.watched.contains(&size) {
@@ -207,15 +194,16 @@ impl TrailVerifier {
     }
 
     /// Where a later verification can go on after the last entry of a run.
-    fn verified(&self, run: &Run) -> Option<Verified> {
+    fn verified(&self, run: &Run) -> Option<Place> {
         if self.keys.is_rotating() {
             return None;
         }
-        Some(Verified {
+        Some(Place {
             head: self.chain.head(),
             first_seq: self.chain.first_seq(),
             subtrees: self.tree.subtrees()?,
             key: self.keys.current().cloned()?,
+            rotations: self.keys.rotations().cloned()?,
             segment: self.chain.segment().to_owned(),
             last: run.last,
         })
@@ -234,29 +222,35 @@ impl TrailVerifier {
     }
 
     /// Keys come and go by control entries.
-    fn walk(&mut self, run: &Run, root: Option<Hash>) {
-        let control = run.control.as_ref().map(|(kind, details)| (*kind, details.as_str()));
+    fn walk(&mut self, run: &Run, named: Option<NamedIn>) {
+        let control = run.control.as_ref().map(|control| (control.kind, control));
         if !matches!(control, Some((ControlKind::EpochSealed, _))) {
             let before = self.keys.other();
             self.key_finding(run, before);
         }
         match control {
             None => {}
-            Some((ControlKind::Notice(kind), details)) => self.chain.notice(kind, run, details),
-            Some((ControlKind::TrailCreated, details))
+            Some((ControlKind::Notice(kind), control)) => {
+                if let Some(key) = self.chain.notice(kind, run, &control.details)
+                    && let Ok(key) = VerifierKey::parse(&key)
+                {
+                    self.keys.adopt(EpochKey { epoch: None, key });
+                }
+            }
+            Some((ControlKind::TrailCreated, control))
                 if run.seq == 0 && self.keys.first().is_none() =>
             {
-                let said = serde_json::from_str::<TrailCreated>(details).ok();
+                let said = serde_json::from_str::<TrailCreated>(&control.details).ok();
                 let key = said.and_then(|said| VerifierKey::parse(&said.initial_key).ok());
                 self.keys = KeyWalk::from(key.map(|key| EpochKey { epoch: Some(0), key }));
             }
             Some((ControlKind::TrailCreated, _)) => {}
-            Some((ControlKind::KeyRotated, details)) => {
-                let outcome = self.keys.rotated(run.seq, details, root);
+            Some((ControlKind::KeyRotated, control)) => {
+                let outcome = self.keys.rotated(run.seq, control, named);
                 self.key_finding(run, outcome);
             }
-            Some((ControlKind::EpochSealed, details)) => {
-                let outcome = self.keys.sealed(run.seq, details);
+            Some((ControlKind::EpochSealed, control)) => {
+                let outcome = self.keys.sealed(run.seq, &control.details);
                 self.key_finding(run, outcome);
             }
         }
@@ -308,9 +302,16 @@ impl TrailVerifier {
             self.report(Finding::new(Kind::FreshnessUnknown).evidence(expected, "neither"));
         }
         let verified = judged.seal.as_ref().filter(|_| !self.chain.findings().violated());
-        let verified = verified.and_then(|seal| self.at.remove(&seal.size)?.verified);
+        let place = verified.and_then(|seal| self.at.remove(&seal.size)?.verified);
         let (first_seq, last_seq) = (self.chain.first_seq(), self.chain.last_seq());
         let first_key = self.keys.first().cloned();
+        let checkpoint = self.seals.checkpoint.and_then(Result::ok);
+        let verified = place.zip(first_key.clone()).zip(checkpoint);
+        let verified = verified.map(|((place, first_key), checkpoint)| Verified {
+            first_key,
+            checkpoint,
+            place,
+        });
         let (findings, deleted) = self.chain.into_findings();
         Summary {
             findings,

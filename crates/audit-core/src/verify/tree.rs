@@ -26,19 +26,19 @@ impl Tree {
         Some(Tree { forest, begun: size > 0, broken: false })
     }
 
-    /// Adds the leaves of a run, if they are the ones that follow. The first run of a trail whose
-    /// front was deleted is put on the stored hashes: they are not believed but proven, by the
-    /// signed root that they must lead to. Gives what contradicts a stored hash.
-    pub(super) fn add(&mut self, run: &Run, stored: &mut dyn StoredHashes) -> Option<Finding> {
-        if !self.begun {
-            self.begun = true;
-            if run.seq > 0 {
-                match front(run, stored) {
-                    Some(forest) => self.forest = forest,
-                    None => self.broken = true,
-                }
+    /// Begins with what stands before the first run. Of a trail whose front was deleted that is what the
+    /// stored hashes say: they are not believed but proven, by the signed root that they must lead to.
+    pub(super) fn begin(&mut self, run: &Run, stored: &mut dyn StoredHashes) {
+        if !std::mem::replace(&mut self.begun, true) && run.seq > 0 {
+            match front(run, stored) {
+                Some(forest) => self.forest = forest,
+                None => self.broken = true,
             }
         }
+    }
+
+    /// Adds the leaves of a run, if they are the ones that follow. Gives what contradicts a stored hash.
+    pub(super) fn add(&mut self, run: &Run, stored: &mut dyn StoredHashes) -> Option<Finding> {
         let size = self.forest.next();
         // Entries that are there for a second time are not in the tree a second time.
         if self.broken || run.seq < size && run.seq.saturating_add(run.count) <= size {

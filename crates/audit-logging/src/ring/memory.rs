@@ -41,7 +41,12 @@ impl RingMemory {
     /// The bytes as they stand: what a killed process would leave behind. None in a forked child.
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
-        self.words().iter().flat_map(|word| word.load(Ordering::Acquire).to_le_bytes()).collect()
+        let words = self.words();
+        let mut bytes = Vec::with_capacity(size_of_val(words));
+        for word in words {
+            bytes.extend_from_slice(&word.load(Ordering::Acquire).to_le_bytes());
+        }
+        bytes
     }
 
     pub(super) fn words(&self) -> &[AtomicU64] {
@@ -49,6 +54,18 @@ impl RingMemory {
             Kind::Plain(words) => words,
             #[cfg(not(any(loom, shuttle)))]
             Kind::Mapped(mapping) => mapping.words(),
+        }
+    }
+
+    /// The ring is used by nobody any more: whoever finds its file may take what is in it.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub(crate) fn let_go(&self) -> std::io::Result<()> {
+        match &*self.kind {
+            Kind::Plain(_) => Ok(()),
+            #[cfg(not(any(loom, shuttle)))]
+            Kind::Mapped(mapping) => mapping.unlock(),
         }
     }
 
@@ -75,7 +92,7 @@ impl std::fmt::Debug for RingMemory {
 /// What a stranger did to a ring's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Damage {
-    /// Deleted: the next writer will not find what a kill leaves in it.
+    /// Deleted, moved or replaced: the next writer will not find what a kill leaves in it.
     Unlinked,
     /// Shorter or longer than it was made: some of it may be gone.
     Resized,

@@ -67,9 +67,22 @@ impl End {
 }
 
 impl ChunkReader {
-    pub(super) fn new(file: Arc<dyn LogFile>, digested: bool, block: usize) -> ChunkReader {
+    /// Reads from `start`, where a line begins.
+    pub(super) fn new(
+        file: Arc<dyn LogFile>,
+        start: u64,
+        digested: bool,
+        block: usize,
+    ) -> ChunkReader {
         let digest = digested.then(Sha256::new);
-        ChunkReader { file, read: 0, rest: Vec::new(), digest, damage: None, block: block.max(1) }
+        ChunkReader {
+            file,
+            read: start,
+            rest: Vec::new(),
+            digest,
+            damage: None,
+            block: block.max(1),
+        }
     }
 
     /// The next piece. `buffer` is used again.

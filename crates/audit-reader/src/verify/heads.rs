@@ -36,3 +36,8 @@ pub(super) fn read_head(source: &Source, name: &str) -> Result<Option<Read>, Rea
     let bytes = source.small_file(name, MAX_NOTE as u64 + 1)?;
     Ok(bytes.map(|bytes| SignedCheckpoint::parse(&bytes)))
 }
+
+/// The file `checkpoint` as it stands now, to see whether it changes.
+pub(super) fn bytes(source: &Source) -> Result<Option<Vec<u8>>, ReadError> {
+    source.small_file("checkpoint", MAX_NOTE as u64 + 1)
+}

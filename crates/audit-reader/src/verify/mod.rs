@@ -1,4 +1,4 @@
-//! Verification of a trail directory (FORMAT section 10).
+//! Verification of a trail (FORMAT section 10).
 //!
 //! What must stay true here: one pass, bounded memory. `checkpoint` is read first, then the files
 //! beside the segments, then the segments, so a trail that is written meanwhile is only ever ahead
@@ -14,10 +14,13 @@ mod report;
 mod run;
 mod segment;
 mod sidecar;
+mod state;
 
 use std::path::Path;
 use std::time::Instant;
 
+use audit_core::checkpoint::SignedCheckpoint;
+use audit_core::segment::SegmentName;
 use audit_core::tree::stored_hash_count;
 use audit_core::verify::{Finding, FindingKind, FirstKey, Seals, TrailVerifier};
 use base64ct::{Base64, Encoding};
@@ -28,6 +31,7 @@ pub use options::{Progress, VerifyOptions};
 pub use report::{Freshness, KeyTrust, Report, Verdict};
 use run::{Plan, Run};
 use sidecar::{Json, Sidecars};
+pub use state::{StateError, VerifiedState};
 
 /// Verifies the trail in a directory.
 ///
@@ -50,20 +54,42 @@ pub fn verify(
     mut options: VerifyOptions<'_>,
 ) -> Result<Report, ReadError> {
     let source = source.into();
-    let live = source.is_being_written()?;
+    let (live, before) = (source.is_being_written()?, heads::bytes(&source)?);
     let report = look(&source, &mut options)?;
-    if live && report.verdict == Verdict::Violated {
+    let touched = || Ok(live || source.is_being_written()? || heads::bytes(&source)? != before);
+    if report.verdict == Verdict::Violated && touched()? {
         return look(&source, &mut options);
     }
     Ok(report)
 }
 
+/// Where an earlier verification can be gone on from: what it verified last stands where it stood, and
+/// nobody asks for what is before.
+fn resumption<'o>(
+    source: &Source,
+    options: &'o VerifyOptions<'_>,
+) -> Result<Option<(&'o VerifiedState, (SegmentName, u64))>, ReadError> {
+    let Some((_, state)) = &options.from else { return Ok(None) };
+    let older = |(_, seen): &(String, SignedCheckpoint)| seen.unverified().size < state.size();
+    let other = options.key.as_ref().is_some_and(|key| key != state.first_key());
+    if other || options.references.iter().any(older) {
+        return Ok(None);
+    }
+    Ok(state.holds(source)?.map(|place| (state, place)))
+}
+
 fn look(source: &Source, options: &mut VerifyOptions<'_>) -> Result<Report, ReadError> {
     let began = Instant::now();
+    let checkpoint = heads::read_checkpoint(source)?;
+    let resumed = resumption(source, options)?;
+    let mut references = options.references.clone();
+    if let Some((name, state)) = &options.from {
+        references.push((name.clone(), state.verified().checkpoint.clone()));
+    }
     let seals = Seals {
-        checkpoint: heads::read_checkpoint(source)?,
+        checkpoint,
         witnessed: heads::read_head(source, "witnessed")?,
-        references: options.references.clone(),
+        references,
         witnesses: options.witnesses.clone(),
     };
     let sidecars = Sidecars::read(source)?;
@@ -75,22 +101,30 @@ fn look(source: &Source, options: &mut VerifyOptions<'_>) -> Result<Report, Read
         None => FirstKey::SelfAsserted(sidecars.initial_key().map(str::to_owned)),
     };
 
+    let (verifier, from) = match resumed {
+        // A state that holds is a tree: it was looked at when it was read.
+        Some((state, place)) => match TrailVerifier::resume(state.verified(), pinned, seals) {
+            Some(verifier) => (verifier, Some((place, state.size()))),
+            None => return Err(ReadError::NotATrail(source.place())),
+        },
+        None => (TrailVerifier::new(first, seals), None),
+    };
     let mut silent = |_: Progress| {};
     let tell: &mut dyn FnMut(Progress) = match &mut options.progress {
         Some(tell) => *tell,
         None => &mut silent,
     };
-    let verifier = TrailVerifier::new(first, seals);
     let mut run = Run::new(source, verifier, source.total_bytes()?, tell);
     run.read(&Plan {
         digested: &sidecars.digested(),
         closed: &sidecars.closed(),
         stored: stored.as_ref(),
         jobs: options.jobs,
+        from: from.map(|(place, _)| place),
         block: options.block.unwrap_or(chunk::BLOCK),
     })?;
 
-    let Run { mut verifier, facts, .. } = run;
+    let Run { mut verifier, facts, passed, .. } = run;
     let size = verifier.size();
     let report = &mut |finding: Finding| verifier.report(finding);
     let zero = facts.iter().find_map(|segment| segment.entries.zero.as_ref());
@@ -106,7 +140,8 @@ fn look(source: &Source, options: &mut VerifyOptions<'_>) -> Result<Report, Read
     }
     let mut summary = verifier.finish();
     let report = &mut |finding: Finding| summary.findings.push(finding);
-    sidecars.check_missing(source, &facts, &summary.deleted, report)?;
+    let there = facts.iter().map(|segment| segment.name).chain(passed).collect();
+    sidecars.check_missing(source, &there, &summary.deleted, report)?;
 
     let violated = summary.findings.violated();
     let seal = summary.seal;
@@ -133,7 +168,8 @@ fn look(source: &Source, options: &mut VerifyOptions<'_>) -> Result<Report, Read
         segments: facts.len() as u64,
         bytes: facts.iter().map(|segment| segment.bytes).sum(),
         seconds: began.elapsed().as_secs_f64(),
-        verified: summary.verified.filter(|_| !violated),
+        resumed_from: from.map(|(_, size)| size),
+        verified: summary.verified.filter(|_| !violated).map(VerifiedState::new),
         seal,
     })
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use audit_core::checkpoint::SignedCheckpoint;
 use audit_core::note::VerifierKey;
 
+use super::state::VerifiedState;
+
 /// How to verify. The default believes the trail's own first key and nothing else.
 #[derive(Default)]
 #[non_exhaustive]
@@ -20,6 +22,8 @@ pub struct VerifyOptions<'a> {
     /// How much of a segment is read and handed to a thread at a time; what is found does not depend
     /// on it.
     pub block: Option<usize>,
+    /// Where an earlier verification ended, by name.
+    pub from: Option<(String, VerifiedState)>,
     /// Told now and then how far it is.
     pub progress: Option<&'a mut dyn FnMut(Progress)>,
 }
@@ -47,6 +51,19 @@ impl<'a> VerifyOptions<'a> {
     #[must_use]
     pub fn with_witness(mut self, key: VerifierKey) -> VerifyOptions<'a> {
         self.witnesses.push(key);
+        self
+    }
+
+    /// Goes on where an earlier verification ended: what was verified then is not read again, if its
+    /// last entry still stands where it stood. If it does not, or if a reference is older, everything is
+    /// verified. `name` stands in findings: what was verified must still be there, as it was signed.
+    #[must_use]
+    pub fn from_state(
+        mut self,
+        name: impl Into<String>,
+        state: VerifiedState,
+    ) -> VerifyOptions<'a> {
+        self.from = Some((name.into(), state));
         self
     }
 

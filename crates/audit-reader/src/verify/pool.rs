@@ -36,6 +36,8 @@ pub(super) struct Job<'a> {
     pub(super) watched: &'a BTreeSet<u64>,
     pub(super) stored: Option<&'a StoredFile>,
     pub(super) block: usize,
+    /// The first segment, and where to begin in it.
+    pub(super) from: Option<(SegmentName, u64)>,
 }
 
 impl Job<'_> {
@@ -148,11 +150,12 @@ impl Job<'_> {
 
     fn begin(&self, name: SegmentName) -> Result<Option<Reading>, ReadError> {
         let Some(segment) = self.source.open_segment(name)? else { return Ok(None) };
-        let digested = self.digested.contains(&name);
+        let start = self.from.filter(|(from, _)| *from == name).map_or(0, |(_, at)| at);
+        let digested = start == 0 && self.digested.contains(&name);
         // An archived one never grows.
         let open = self.open == Some(name) && !segment.archived;
         let (file_name, file) = (segment.file_name(), segment.file);
-        let chunks = ChunkReader::new(file, digested, self.block);
+        let chunks = ChunkReader::new(file, start, digested, self.block);
         Ok(Some(Reading { place: self.source.place_of(&file_name), chunks, open }))
     }
 

@@ -4,8 +4,10 @@
 //! `auditlog verify --json` promises, always all of them.
 
 use audit_core::Timestamp;
-use audit_core::verify::{Bound, Findings, Seal, Verified};
+use audit_core::verify::{Bound, Findings, Seal};
 use serde::Serialize;
+
+use super::state::VerifiedState;
 
 /// What a verification says in one word (FORMAT section 10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -98,10 +100,13 @@ pub struct Report {
     pub bytes: u64,
     /// How long that took.
     pub seconds: f64,
+    /// It went on from an earlier verification: the entries before this `seq` were not read again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resumed_from: Option<u64>,
     /// The checkpoint, if it holds, with the key of its epoch.
     #[serde(skip)]
     pub seal: Option<Seal>,
     /// Where a later verification can go on, if nothing is wrong.
     #[serde(skip)]
-    pub verified: Option<Verified>,
+    pub verified: Option<VerifiedState>,
 }

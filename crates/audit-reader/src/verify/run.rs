@@ -22,6 +22,8 @@ pub(super) struct Plan<'a> {
     /// Segments that are never written again, even the newest.
     pub(super) closed: &'a BTreeSet<SegmentName>,
     pub(super) jobs: usize,
+    /// The place to begin at: what is before was verified earlier.
+    pub(super) from: Option<(SegmentName, u64)>,
     pub(super) block: usize,
 }
 
@@ -35,7 +37,11 @@ pub(super) struct Run<'a, 'p> {
     /// How far the whole lines of the newest one were read.
     open_at: Option<(SegmentName, u64)>,
     pub(super) facts: Vec<SegmentFacts>,
+    /// The segments that were verified earlier, and the one of which a part was.
+    pub(super) passed: Vec<SegmentName>,
     progress: Progress,
+    /// The segment that is read from somewhere in it.
+    from: Option<SegmentName>,
     tell: &'a mut (dyn FnMut(Progress) + 'p),
 }
 
@@ -53,7 +59,9 @@ impl<'a, 'p> Run<'a, 'p> {
             current: None,
             open_at: None,
             facts: Vec::new(),
+            passed: Vec::new(),
             progress: Progress { bytes: 0, total_bytes, lines: 0 },
+            from: None,
             tell,
         }
     }
@@ -61,11 +69,16 @@ impl<'a, 'p> Run<'a, 'p> {
     /// Reads everything there is.
     pub(super) fn read(&mut self, plan: &Plan<'_>) -> Result<(), ReadError> {
         let watched = self.verifier.watched();
+        self.from = plan.from.map(|(name, _)| name);
         self.stored = plan.stored.map(StoredFile::scattered);
         // Whatever is older than a segment that is there is in the next listing for sure, and is
         // never written again.
         self.source.segments()?;
-        let segments = self.source.segments()?;
+        let mut segments = self.source.segments()?;
+        if let Some((from, _)) = plan.from {
+            let before = segments.partition_point(|name| *name < from);
+            self.passed = segments.drain(..before).collect();
+        }
         // One that has a digest is closed, even if it is the newest.
         let newest = segments.last().copied();
         let open = newest.filter(|name| !plan.closed.contains(name));
@@ -77,6 +90,7 @@ impl<'a, 'p> Run<'a, 'p> {
             watched: &watched,
             stored: plan.stored,
             block: plan.block,
+            from: plan.from,
         };
         job.run(plan.jobs, &mut |name, message| self.take(name, message, open))?;
         let reader = match self.open_at {
@@ -173,7 +187,11 @@ impl<'a, 'p> Run<'a, 'p> {
     fn end(&mut self, bytes: u64, sha256: Option<audit_core::chain::Hash>) {
         if let Some(mut facts) = self.current.take() {
             (facts.bytes, facts.sha256) = (bytes, sha256);
-            self.facts.push(facts);
+            match self.from {
+                // Of a part of a segment nothing can be compared that is said of the whole.
+                Some(from) if from == facts.name => self.passed.push(from),
+                _ => self.facts.push(facts),
+            }
         }
     }
 }

@@ -203,14 +203,13 @@ impl Sidecars {
     pub(super) fn check_missing(
         &self,
         source: &Source,
-        facts: &[SegmentFacts],
+        there: &BTreeSet<SegmentName>,
         deleted: &BTreeSet<String>,
         report: &mut dyn FnMut(Finding),
     ) -> Result<(), ReadError> {
-        let there: BTreeSet<_> = facts.iter().map(|segment| segment.name).collect();
         let rows = self.rows().iter().filter_map(|row| SegmentName::parse(&row.filename));
         let spoken_of: BTreeSet<_> = rows.chain(self.digests.keys().copied()).collect();
-        let missing = spoken_of.difference(&there).map(|name| (name, name.to_string()));
+        let missing = spoken_of.difference(there).map(|name| (name, name.to_string()));
         let missing: Vec<_> = missing.filter(|(_, file)| !deleted.contains(file)).collect();
         if missing.is_empty() {
             return Ok(());
@@ -265,11 +264,22 @@ fn difference(row: &ManifestFile, segment: &SegmentFacts) -> Option<(String, Str
     if !at_most(row.size_bytes, segment.bytes) {
         return differ("size_bytes", &row.size_bytes, &segment.bytes);
     }
+    match (&row.sha256, segment.sha256) {
+        (Some(said), Some(is)) if *said != is.to_string() => {
+            return differ("sha256", &said.escape_debug(), &is);
+        }
+        (Some(said), _) if !closed => {
+            return differ("sha256", &said.escape_debug(), &"a segment that is not closed");
+        }
+        (None, _) if closed => return differ("sha256", &"null", &"a segment that is closed"),
+        _ => {}
+    }
     let first = segment.entries.first.as_ref()?;
     if row.first_seq != first.seq {
         return differ("first_seq", &row.first_seq, &first.seq);
     }
-    if row.first_audit_id.is_some_and(|id| id != first.audit_id) {
+    // A row that was written when the segment had no entry yet knows of none.
+    if row.first_audit_id != Some(first.audit_id) && (closed || row.first_audit_id.is_some()) {
         return differ("first_audit_id", &option(row.first_audit_id), &first.audit_id);
     }
     let prev_hash = first.prev_hash.to_string();
@@ -286,12 +296,7 @@ fn difference(row: &ManifestFile, segment: &SegmentFacts) -> Option<(String, Str
     if row.last_hash != last_hash.to_string() {
         return differ("last_hash", &row.last_hash.escape_debug(), &last_hash);
     }
-    match (&row.sha256, segment.sha256) {
-        (Some(said), Some(is)) if *said != is.to_string() => {
-            differ("sha256", &said.escape_debug(), &is)
-        }
-        _ => None,
-    }
+    None
 }
 
 fn option(id: Option<uuid::Uuid>) -> String {

@@ -14,6 +14,8 @@ mod proof;
 mod query;
 mod query_pages;
 mod reconcile;
+mod resume;
+mod sizes;
 mod sources;
 #[cfg(feature = "sql")]
 mod sql;

@@ -113,6 +113,13 @@ fn every_member_of_a_closed_row_is_held_against_the_segment() {
         manifest(&trail, |rows| rows[1][member] = value.clone());
         assert_eq!(kinds(&trail), [ManifestMismatch], "{member}");
     }
+    // One that says nothing says less than is known of a closed segment.
+    for member in ["first_audit_id", "last_audit_id", "sha256"] {
+        manifest(&trail, |rows| drop(rows[1].as_object_mut().unwrap().remove(member)));
+        assert_eq!(kinds(&trail), [ManifestMismatch], "no {member}");
+    }
+    manifest(&trail, |rows| rows[2]["sha256"] = "00".into());
+    assert_eq!(kinds(&trail), [ManifestMismatch], "a digest of what is not closed");
 }
 
 #[test]

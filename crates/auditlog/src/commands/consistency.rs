@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use audit_core::checkpoint::SignedCheckpoint;
 use audit_core::note::VerifierKey;
-use audit_reader::{ProveError, Source, prove_consistency};
+use audit_reader::{ProveError, prove_consistency};
 
 use super::Exit;
 use crate::error::CliError;
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     let keys = args.key.iter().map(|key| super::key("--key", key));
     let keys = keys.collect::<Result<Vec<_>, _>>()?;
     let (old, new) = (super::checkpoint(&args.old)?, super::checkpoint(&args.new)?);
-    let source = Source::open(&args.dir)?;
+    let source = super::source(&args.dir)?;
     let why = match (unsigned(&keys, &old), unsigned(&keys, &new)) {
         (Some(why), _) => Some(format!("OLD: {why}")),
         (_, Some(why)) => Some(format!("NEW: {why}")),

@@ -6,7 +6,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use audit_reader::{Source, prove};
+use audit_reader::prove;
 
 use super::Exit;
 use crate::error::CliError;
@@ -37,7 +37,7 @@ pub(super) fn entry_file(proof: &Path) -> PathBuf {
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
-    let source = Source::open(&args.dir)?;
+    let source = super::source(&args.dir)?;
     let evidence = prove(&source, args.seq).map_err(|error| CliError::Usage {
         what: format!("no proof of entry {}: {error}", args.seq),
         next: "see `auditlog verify` for what is wrong, or wait a second for the next checkpoint",

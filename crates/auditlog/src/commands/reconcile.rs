@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use audit_reader::{QueryOptions, Reconciled, Reconciler, RecordReader, Source};
+use audit_reader::{QueryOptions, Reconciled, Reconciler, RecordReader};
 
 use super::Exit;
 use super::query::seq_range;
@@ -41,7 +41,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
-    let source = Source::open(&args.dir)?;
+    let source = super::source(&args.dir)?;
     let range = args.seq.as_deref().map_or(Ok((0, None)), seq_range)?;
     let bar = Bar::new("reading the trail");
     let mut tell = |progress| bar.show(progress);

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use audit_core::entry::Entry;
-use audit_reader::{Source, find_by_audit_id, find_by_seq};
+use audit_reader::{find_by_audit_id, find_by_seq};
 use uuid::Uuid;
 
 use super::Exit;
@@ -28,7 +28,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     let Args { dir, which } = args;
-    let source = Source::open(dir)?;
+    let source = super::source(dir)?;
     let found = if let Ok(seq) = which.parse() {
         find_by_seq(&source, seq)?
     } else if let Ok(audit_id) = which.parse::<Uuid>() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use audit_core::entry::Parser;
 use audit_core::segment::SegmentName;
-use audit_reader::{Line, Source, Step, follow, tail};
+use audit_reader::{Line, Step, follow, tail};
 
 use super::Exit;
 use crate::error::CliError;
@@ -35,7 +35,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
-    let mut reader = tail(&Source::open(&args.dir)?, args.lines)?;
+    let mut reader = tail(&super::source(&args.dir)?, args.lines)?;
     let mut parser = Parser::default();
     if !args.follow {
         loop {

@@ -14,7 +14,9 @@ mod keys;
 mod proofs;
 mod query;
 mod report;
+mod retention;
 mod script;
+mod siem;
 mod writing;
 
 use std::path::{Path, PathBuf};

@@ -11,6 +11,7 @@ use clap::ValueEnum;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 
+use crate::commands::access::AccessArgs;
 use crate::error::CliError;
 
 /// Find entries of a trail
@@ -93,6 +94,8 @@ pub(crate) struct Args {
     /// How entries are printed [default: table; with --json: json]
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
+    #[command(flatten)]
+    pub(super) access: AccessArgs,
     /// Threads that search [default: one for each core]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,

@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 
 use audit_core::entry::{Entry, Parser};
 use audit_reader::export::{csv_header, csv_row};
-use audit_reader::{Hit, QueryOptions, Source};
+use audit_reader::{Hit, QueryOptions};
 
 use args::Format;
 pub(crate) use args::{Args, now_in, seq_range, time};
@@ -24,8 +24,9 @@ use crate::render;
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     let query = args.query()?;
-    let source = Source::open(args.dir())?;
+    let source = super::source(args.dir())?;
     let format = args.format(out.json);
+    super::access::record(&args.access, args.dir(), "query")?;
     let bar = Bar::new("searching");
     let mut tell = |progress| bar.show(progress);
     let as_csv = |entry: &Entry<'_>, row: &mut Vec<u8>| csv_row(entry, row);

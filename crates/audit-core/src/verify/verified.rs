@@ -1,0 +1,81 @@
+//! Where a verification ended, for a later one to go on from.
+//!
+//! What must stay true here: nothing of it is believed on its own word. Whoever has the first key can
+//! follow the keys to the one that signed, and the checkpoint covers the tree. So whoever makes one up
+//! needs a key of the log.
+
+use super::forest::Forest;
+use super::keys::{EpochKey, Rotation};
+use crate::chain::{Hash, Head};
+use crate::checkpoint::SignedCheckpoint;
+use crate::note::VerifierKey;
+
+/// Up to where everything is in order, as signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Verified {
+    /// The key that the verification began with.
+    pub first_key: VerifierKey,
+    /// What is signed.
+    pub checkpoint: SignedCheckpoint,
+    /// The trail up to there.
+    pub place: Place,
+}
+
+/// A place in a trail, behind its last signed entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The chain up to there.
+    pub head: Head,
+    /// `seq` of the first entry.
+    pub first_seq: Option<u64>,
+    /// The perfect subtrees of the tree, from the left.
+    pub subtrees: Vec<Hash>,
+    /// The key in force.
+    pub key: EpochKey,
+    /// How it came to be that.
+    pub rotations: Vec<Rotation>,
+    /// The segment that the last entry is in.
+    pub segment: String,
+    /// Where that entry begins in it, and where it ends, LF included.
+    pub last: (u64, u64),
+}
+
+impl Verified {
+    /// Puts together what was written down, if it holds: the keys follow each other from the first one,
+    /// the last of them signed the checkpoint, and the subtrees lead to its root. `first_seq`, `segment`
+    /// and `last` say where to look, and what is found there decides.
+    ///
+    /// # Errors
+    /// What does not hold.
+    pub fn new(
+        first_key: VerifierKey,
+        checkpoint: SignedCheckpoint,
+        place: Place,
+    ) -> Result<Verified, String> {
+        // After retention the key given is that of an epoch unknown.
+        let begins = place.first_seq.unwrap_or(0) == 0;
+        let mut key = EpochKey { epoch: begins.then_some(0), key: first_key.clone() };
+        for rotation in &place.rotations {
+            key = rotation.follow(&key)?;
+        }
+        let known =
+            place.key.epoch.is_none() || key.epoch.is_none() || key.epoch == place.key.epoch;
+        if key.key != place.key.key || !known {
+            return Err("the keys do not lead to the one that signed".to_owned());
+        }
+        let signed = checkpoint.verify(&key.key).map_err(|error| error.to_string())?;
+        let size = place.head.next_seq;
+        let forest = Forest::of_tree(size, &place.subtrees).ok_or("the subtrees are no tree")?;
+        if (signed.size, signed.root) != (size, forest.root()) || size == 0 {
+            return Err("the checkpoint is not of this tree".to_owned());
+        }
+        Ok(Verified { first_key, checkpoint, place })
+    }
+
+    /// How many entries were verified and signed.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.place.head.next_seq
+    }
+}

@@ -1,0 +1,165 @@
+//! What a verification leaves for the next one, as a file of JSON.
+//!
+//! What must stay true here: a file that somebody made up or altered is refused, unless it says what a
+//! key of the log signed. What it says about places in the trail is held against the trail.
+
+use audit_core::chain::{Hash, Head, MAX_LINE};
+use audit_core::checkpoint::SignedCheckpoint;
+use audit_core::entry::Parser;
+use audit_core::note::VerifierKey;
+use audit_core::proof::TlogProof;
+use audit_core::segment::SegmentName;
+use audit_core::verify::{EpochKey, Place, Rotation, Verified};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::source::read_full;
+use crate::{ReadError, Source};
+
+const FORMAT: &str = "audit-verified/1";
+
+/// Why a state cannot be gone on from.
+#[derive(Debug, Error)]
+#[error(
+    "this is no state of a verification that can be believed: {0}; remove it to verify in full"
+)]
+pub struct StateError(String);
+
+/// Where a verification ended, and everything was proven.
+#[derive(Debug, Clone)]
+pub struct VerifiedState(Verified);
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    format: String,
+    /// The first key, a vkey.
+    first_key: String,
+    rotations: Vec<FileRotation>,
+    /// The signed note.
+    checkpoint: String,
+    epoch: Option<u64>,
+    key: String,
+    first_seq: Option<u64>,
+    last_hash: String,
+    subtrees: Vec<String>,
+    segment: String,
+    /// Where the last entry begins and ends in the segment.
+    last: (u64, u64),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileRotation {
+    entry: String,
+    /// A C2SP tlog-proof.
+    proof: String,
+}
+
+impl VerifiedState {
+    pub(super) const fn new(verified: Verified) -> VerifiedState {
+        VerifiedState(verified)
+    }
+
+    /// Reads what [`VerifiedState::to_json`] wrote.
+    ///
+    /// # Errors
+    /// When it is something else, or does not hold together: the keys, the signature, the tree.
+    pub fn parse(bytes: &[u8]) -> Result<VerifiedState, StateError> {
+        let file: File = serde_json::from_slice(bytes).map_err(wrong)?;
+        if file.format != FORMAT {
+            return Err(StateError(format!("its format is {}", file.format.escape_debug())));
+        }
+        let hash = |text: &String| {
+            Hash::from_hex(text.as_bytes()).ok_or_else(|| StateError("a hash is none".to_owned()))
+        };
+        let mut rotations = Vec::with_capacity(file.rotations.len());
+        for rotation in file.rotations {
+            let proof = TlogProof::parse(rotation.proof.as_bytes()).map_err(wrong)?;
+            rotations.push(Rotation::new(rotation.entry.into_bytes(), proof));
+        }
+        let checkpoint = SignedCheckpoint::parse(file.checkpoint.as_bytes()).map_err(wrong)?;
+        let next_seq = checkpoint.unverified().size;
+        let place = Place {
+            head: Head { next_seq, last_hash: hash(&file.last_hash)? },
+            first_seq: file.first_seq,
+            subtrees: file.subtrees.iter().map(hash).collect::<Result<_, _>>()?,
+            key: EpochKey { epoch: file.epoch, key: VerifierKey::parse(&file.key).map_err(wrong)? },
+            rotations,
+            segment: file.segment,
+            last: file.last,
+        };
+        let first = VerifierKey::parse(&file.first_key).map_err(wrong)?;
+        Verified::new(first, checkpoint, place).map(VerifiedState).map_err(StateError)
+    }
+
+    /// To be kept for the next verification, where only whoever verifies can write.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let Verified { first_key, checkpoint, place, .. } = &self.0;
+        let rotation = |rotation: &Rotation| FileRotation {
+            entry: String::from_utf8_lossy(&rotation.line).into_owned(),
+            proof: rotation.proof.to_string(),
+        };
+        let file = File {
+            format: FORMAT.to_owned(),
+            first_key: first_key.to_string(),
+            rotations: place.rotations.iter().map(rotation).collect(),
+            checkpoint: checkpoint.to_string(),
+            epoch: place.key.epoch,
+            key: place.key.key.to_string(),
+            first_seq: place.first_seq,
+            last_hash: place.head.last_hash.to_string(),
+            subtrees: place.subtrees.iter().map(ToString::to_string).collect(),
+            segment: place.segment.clone(),
+            last: place.last,
+        };
+        // Strings and numbers: there is nothing in it that cannot be written.
+        serde_json::to_string_pretty(&file).unwrap_or_default() + "\n"
+    }
+
+    /// How many entries were verified and signed.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.0.size()
+    }
+
+    /// The key that the verification began with.
+    #[must_use]
+    pub const fn first_key(&self) -> &VerifierKey {
+        &self.0.first_key
+    }
+
+    pub(super) const fn verified(&self) -> &Verified {
+        &self.0
+    }
+
+    /// Where the trail goes on, if the last entry that was verified still stands where it stood.
+    pub(super) fn holds(&self, source: &Source) -> Result<Option<(SegmentName, u64)>, ReadError> {
+        let Place { head, segment, last: (from, to), .. } = &self.0.place;
+        let Some(name) = SegmentName::parse(segment) else { return Ok(None) };
+        let len = to.checked_sub(*from).and_then(|len| usize::try_from(len).ok());
+        let Some(len) = len.filter(|len| (1..=MAX_LINE + 1).contains(len)) else { return Ok(None) };
+        let Some(open) = source.open_segment(name)? else { return Ok(None) };
+        let mut line = vec![0; len];
+        let count = match read_full(&*open.file, &mut line, *from) {
+            Ok(count) => count,
+            // An archive that does not unpack: the whole verification says so.
+            Err(error) if crate::archive_damage(&error).is_some() => return Ok(None),
+            Err(error) => return Err(ReadError::io(&source.place_of(&open.file_name()))(error)),
+        };
+        let stands = count == len
+            && line.strip_suffix(b"\n").is_some_and(|line| {
+                Parser::default().parse(line).is_ok_and(|entry| {
+                    entry.seq().checked_add(1) == Some(head.next_seq)
+                        && entry.hash() == head.last_hash
+                        && entry.computed_hash() == head.last_hash
+                })
+            });
+        Ok(stands.then_some((name, *to)))
+    }
+}
+
+fn wrong(error: impl std::fmt::Display) -> StateError {
+    StateError(error.to_string())
+}
