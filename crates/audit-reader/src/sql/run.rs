@@ -1,15 +1,17 @@
 //! A question, from its text to its last row.
 //!
 //! What must stay true here: a plan is looked at before it runs, and one that does anything but read
-//! does not run. When this returns, nothing of the question runs any more, or it is being ended.
+//! does not run. When this returns early, what is left of the question is ended at its next step.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
+use arrow_array::RecordBatch;
 use datafusion::datasource::view::ViewTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
@@ -33,6 +35,12 @@ use crate::Source;
 const MEMORY: usize = 1 << 30;
 /// How many of those who use memory an error of the engine names.
 const CONSUMERS: NonZeroUsize = NonZeroUsize::MIN;
+/// The longest question.
+const LONGEST: usize = 16 * 1024;
+/// Plans are trees, and the engine goes down into them; this is address space, not memory.
+const STACK: usize = 256 << 20;
+/// Batches that may wait to be taken.
+const AHEAD: usize = 2;
 /// How long the threads of a question that was ended are waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -65,7 +73,7 @@ pub struct Answered {
     pub columns: Vec<String>,
     /// How many rows were given.
     pub rows: u64,
-    /// Segments of the trail.
+    /// Segments of the trail; this and what follows is not told if `each` broke.
     pub segments: u64,
     /// Of these, the ones that are indexed and were read from their tables, as far as they were needed.
     pub segments_by_index: u64,
@@ -73,6 +81,14 @@ pub struct Answered {
     pub malformed: u64,
     /// How long it took.
     pub seconds: f64,
+}
+
+impl Answered {
+    /// What is known of an answer that nobody wanted more of.
+    const fn cut_short(columns: Vec<String>, rows: u64, took: Duration) -> Answered {
+        let seconds = took.as_secs_f64();
+        Answered { columns, rows, segments: 0, segments_by_index: 0, malformed: 0, seconds }
+    }
 }
 
 /// Asks a trail in SQL, and hands the rows on until `each` breaks. Of an answer without rows `each` is
@@ -88,33 +104,89 @@ pub fn sql(
     mut each: impl FnMut(&Rows<'_>) -> ControlFlow<()>,
 ) -> Result<Answered, SqlError> {
     let began = Instant::now();
-    let source = source.into();
+    if question.len() > LONGEST {
+        return Err(SqlError::Question(format!("the question is longer than {LONGEST} bytes")));
+    }
+    let (send, receive) = sync_channel(AHEAD);
+    let (source, asked, limits) = (source.into(), question.to_owned(), options.clone());
+    let engine = std::thread::Builder::new().name("audit-sql".to_owned()).stack_size(STACK);
+    let engine = engine.spawn(move || {
+        let rows = |batch| match send.send(Told::Rows(batch)) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        };
+        let answered = ask(&source, &asked, &limits, &rows);
+        // Who is gone does not want to know.
+        drop(send.send(Told::End(answered)));
+    });
+    let engine = engine.map_err(SqlError::Threads)?;
+    let mut given = 0;
+    loop {
+        // A step of a join may take long, and cannot be interrupted: it is not waited for.
+        let told = match options.time {
+            Some(limit) => match receive.recv_timeout(limit.saturating_sub(began.elapsed())) {
+                Err(RecvTimeoutError::Timeout) => return Err(SqlError::Time { limit }),
+                told => told.ok(),
+            },
+            None => receive.recv().ok(),
+        };
+        match told {
+            Some(Told::Rows(batch)) => {
+                let rows = Rows::new(&batch);
+                let rows = rows.map_err(|error| SqlError::running(error, options.memory))?;
+                given += rows.len() as u64;
+                if each(&rows).is_break() {
+                    // What is left of the question ends when it finds nobody to hand rows to.
+                    let columns = rows.columns();
+                    return Ok(Answered::cut_short(columns, given, began.elapsed()));
+                }
+            }
+            Some(Told::End(answered)) => {
+                let seconds = began.elapsed().as_secs_f64();
+                return answered.map(|answered| Answered { seconds, ..answered });
+            }
+            None => match engine.join() {
+                Ok(()) => {
+                    return Err(SqlError::Failed("the engine ended without a word".to_owned()));
+                }
+                Err(panic) => std::panic::resume_unwind(panic),
+            },
+        }
+    }
+}
+
+/// What the engine's thread says.
+enum Told {
+    Rows(RecordBatch),
+    End(Result<Answered, SqlError>),
+}
+
+/// Hands a batch over; whether somebody still wants more.
+type Send<'s> = dyn Fn(RecordBatch) -> ControlFlow<()> + 's;
+
+/// Answers, on the thread it is called on.
+fn ask(
+    source: &Source,
+    question: &str,
+    options: &SqlOptions,
+    send: &Send<'_>,
+) -> Result<Answered, SqlError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(options.jobs.max(1))
-        .enable_time()
+        .thread_stack_size(STACK)
         .build()
         .map_err(SqlError::Threads)?;
     let mut asking = Asking {
-        source: &source,
+        source,
         question,
         options,
         damaged: Damaged::default(),
         without: BTreeSet::new(),
         given: 0,
     };
-    let time = options.time;
-    let answered = runtime.block_on(async {
-        let answer = asking.answer(&mut each);
-        match time {
-            Some(limit) => {
-                tokio::time::timeout(limit, answer).await.unwrap_or(Err(SqlError::Time { limit }))
-            }
-            None => answer.await,
-        }
-    });
+    let answered = runtime.block_on(asking.answer(send));
     runtime.shutdown_timeout(PATIENCE);
-    let seconds = began.elapsed().as_secs_f64();
-    answered.map(|answered| Answered { seconds, ..answered })
+    answered
 }
 
 struct Asking<'a> {
@@ -129,12 +201,9 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    async fn answer(
-        &mut self,
-        each: &mut dyn FnMut(&Rows<'_>) -> ControlFlow<()>,
-    ) -> Result<Answered, SqlError> {
+    async fn answer(&mut self, send: &Send<'_>) -> Result<Answered, SqlError> {
         loop {
-            let answer = self.once(each).await;
+            let answer = self.once(send).await;
             let damaged = self.damaged.take();
             match (answer, damaged.first()) {
                 // What was given may lack what the damaged part says.
@@ -148,10 +217,7 @@ impl Asking<'_> {
         }
     }
 
-    async fn once(
-        &mut self,
-        each: &mut dyn FnMut(&Rows<'_>) -> ControlFlow<()>,
-    ) -> Result<Answered, SqlError> {
+    async fn once(&mut self, send: &Send<'_>) -> Result<Answered, SqlError> {
         let malformed = Arc::new(AtomicU64::new(0));
         let told = (&self.damaged, &malformed);
         let (events, segments) = Events::new(self.source, self.options.index, &self.without, told)?;
@@ -181,7 +247,7 @@ impl Asking<'_> {
             }
             self.given += batch.num_rows() as u64;
             answered.rows = self.given;
-            if each(&Rows::new(&batch).map_err(failed)?).is_break() {
+            if send(batch).is_break() {
                 break;
             }
         }

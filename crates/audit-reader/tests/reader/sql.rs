@@ -160,17 +160,19 @@ fn a_question_that_asks_for_too_much_ends_in_an_error_that_says_so() {
     let trail = mixed(&mut Random(8));
     let mut options = SqlOptions::default();
     options.memory = 4 << 20;
-    let all = "select array_agg(a.value) from generate_series(1, 100000000) a";
+    let all = "select value, count(*) from generate_series(1, 3000000) group by 1";
     let error = ask(&trail, all, &options).expect_err("a limit of memory");
     assert!(matches!(error, SqlError::Memory { limit } if limit == 4 << 20), "{error:?}");
     options.time = Some(Duration::from_millis(300));
-    let join = "select count(*) from generate_series(1, 100000) a, generate_series(1, 100000) b, generate_series(1, 100000) c where a.value + b.value = c.value * 7";
+    let join = "select count(*) from generate_series(1, 2000) a, generate_series(1, 2000) b, generate_series(1, 2000) c where a.value + b.value = c.value * 7";
     options.memory = 64 << 20;
     let error = ask(&trail, join, &options).expect_err("a limit of time");
     assert!(matches!(error, SqlError::Time { .. }), "{error:?}");
-    let deep = format!("select {} 1", "1 + ".repeat(20_000));
+    let deep = format!("select {}1 as n", "1+".repeat(500));
     // Answered or refused, and this process lives.
     drop(ask(&trail, &deep, &SqlOptions::default()));
+    let longer = format!("select {}1 as n", "1+".repeat(20_000));
+    assert!(matches!(refusal(&trail, &longer), SqlError::Question(_)));
 }
 
 #[test]

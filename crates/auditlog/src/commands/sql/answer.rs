@@ -55,7 +55,10 @@ fn tell(answered: &Answered, out: &Output) -> Result<(), CliError> {
         return Ok(writeln!(to)?);
     }
     let Answered { rows, segments, segments_by_index, malformed, seconds, .. } = answered;
-    writeln!(to, "{rows} rows; {segments} segments ({segments_by_index} by index) in {seconds:.2} s")?;
+    writeln!(
+        to,
+        "{rows} rows; {segments} segments ({segments_by_index} by index) in {seconds:.2} s"
+    )?;
     if *malformed > 0 {
         writeln!(
             to,
