@@ -55,6 +55,9 @@ def parse_entry(line):
         part = entry.get(name)
         if part is not None and (list(part) != [n for n in parts if n in part] or not part):
             raise ValueError(name)
+    context = entry.get("context", {})
+    if any(n in context and not re.fullmatch("[0-9a-f]{%d}" % size, context[n]) for n, size in (("trace_id", 32), ("span_id", 16))):
+        raise ValueError("context")
     if type(entry["seq"]) is not int or entry.get("critical", True) is not True or not text.startswith('{"seq":%d,' % entry["seq"]):
         raise ValueError("seq or critical")
     check_strings(entry)

@@ -97,7 +97,7 @@ fn targets(root: &Path) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-/// Processes killed, or file systems cut off; the options are the battery's own.
+/// Processes killed, file systems cut off, system calls that fail, simulated crashes; the options are the battery's own.
 pub(crate) fn battery(root: &Path, campaign: &str, args: &[&str]) -> Result<(), String> {
     let mut cargo = metadata::cargo();
     cargo.args(["run", "--release", "--locked", "-p", "audit-testkit", "--bin", "battery", "--"]);
@@ -105,10 +105,10 @@ pub(crate) fn battery(root: &Path, campaign: &str, args: &[&str]) -> Result<(), 
     run(root, &mut cargo)
 }
 
-/// The simulated disk.
-pub(crate) fn sim(root: &Path, args: &[&str]) -> Result<(), String> {
+/// A program of the test kit: the simulated disk, a long trail.
+pub(crate) fn example(root: &Path, name: &str, args: &[&str]) -> Result<(), String> {
     let mut cargo = metadata::cargo();
-    cargo.args(["run", "--release", "--locked", "-p", "audit-testkit", "--example", "sim", "--"]);
+    cargo.args(["run", "--release", "--locked", "-p", "audit-testkit", "--example", name, "--"]);
     cargo.args(args);
     run(root, &mut cargo)
 }

@@ -9,6 +9,7 @@ mod lexer;
 mod metadata;
 mod steps;
 mod tidy;
+mod tour;
 mod turn;
 
 use std::path::PathBuf;
@@ -26,11 +27,19 @@ Project chores. Usage: cargo xtask <command>
   compare [ARGS]   the bench against tracing-appender and SQLite: speed, and what a kill
                    loses; builds SQLite once; `compare --help` for its arguments
   crash --rounds N --seed S [--dir D] [--jobs J]
-                    processes killed at any moment, while opening, emitting, rotating,
-                    recovering and with a full ring; then looked for what they accepted
+                   processes killed at any moment, while opening, emitting, rotating,
+                   recovering and with a full ring; then looked for what they accepted
   power --rounds N --seed S [--only ext4|xfs]
-                    real power cuts in a loop device; needs root
-  sim ROUNDS SEED   random lives on the simulated disk, crashed at every step
+                   real power cuts in a loop device; needs root
+  sweep [--rounds N --seed S] [--only CALL]
+                   every storage call the writer makes x EIO, ENOSPC, EINTR once and for
+                   good, and a kill, under strace; N of them, or all
+  sim --rounds N --seed S [--jobs J]
+                   N crash images of random lives on the simulated disk, killed, cut
+                   off, and crashed again in recovery
+  trail ENTRIES SEED DIR
+                   a month of a service's life, written into a new trail: what the figures
+                   of large trails are taken on
   model             the ring under every schedule of small models (loom), and under many
                     random ones of a larger (shuttle)
   fuzz --rounds N --seed S [--target T]
@@ -39,6 +48,8 @@ Project chores. Usage: cargo xtask <command>
   tamper --rounds N --seed S
                    the tamper battery: every bit of a 64 KiB trail, N times each attack,
                    N trails of each honest kind, and the counts
+  tour             runs the commands of docs/tour.md and writes down what they print;
+                   `tour --check` compares
   help             this list
 ";
 
@@ -51,12 +62,15 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(&root),
         ["tidy", "--ratchet"] => tidy::lower_ratchet(&root),
         ["compare", args @ ..] => compare::run(&root, args),
-        ["crash", options @ ..] => campaign::battery(&root, "crash", options),
-        ["power", options @ ..] => campaign::battery(&root, "power", options),
-        ["sim", options @ ..] => campaign::sim(&root, options),
+        [campaign @ ("crash" | "power" | "sim" | "sweep"), options @ ..] => {
+            campaign::battery(&root, campaign, options)
+        }
+        ["trail", options @ ..] => campaign::example(&root, "trail", options),
         ["model"] => campaign::model(&root),
         ["fuzz", options @ ..] => campaign::fuzz(&root, options),
         ["tamper", options @ ..] => campaign::tamper(&root, options),
+        ["tour"] => tour::write(&root),
+        ["tour", "--check"] => tour::check(&root).map(|_| ()),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())

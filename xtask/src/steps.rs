@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::{metadata, tidy, turn};
+use crate::{metadata, tidy, tour, turn};
 
 const VERIFIER: &str = "docs/verify_trail.py";
 /// Findings that a verifier of the chain alone must see.
@@ -37,6 +37,9 @@ const STEPS: &[Step] = &[
         finish(cargo.current_dir(root)).map(|()| Done::Ok(String::new()))
     }),
     ("independent verifier: docs/verify_trail.py on the frozen trails", python),
+    ("tour: every command of docs/tour.md works and prints what is there", |root| {
+        tour::check(root).map(Done::Ok)
+    }),
 ];
 
 /// Runs the steps and prints a summary.

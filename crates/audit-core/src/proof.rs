@@ -3,7 +3,10 @@
 //!
 //! What must stay true here: what is proven is the line, all of it. So the line must be an entry
 //! whose stated hash is the computed one, since the tree covers its leaf only, and whose `seq` is the
-//! index that is proven. Extra data is not authenticated, and nothing here looks at it.
+//! index that is proven. Extra data is not authenticated: what is in it must prove itself.
+
+mod history;
+mod rotation;
 
 use std::fmt;
 
@@ -13,20 +16,24 @@ use thiserror::Error;
 use crate::chain::Hash;
 use crate::checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint, decimal};
 use crate::entry::{Entry, EntryError, excerpt};
-use crate::note::{self, MAX_NOTE, VerifierKey};
+use crate::note::{self, KeyId, MAX_NOTE, VerifierKey};
 use crate::tree::{TreeError, verify_inclusion};
+
+pub use history::{KeyHistory, ProvenFrom};
+pub use rotation::{RotationProof, RotationProofError, rotated_key};
 
 /// The first line.
 pub const HEADER: &str = "c2sp.org/tlog-proof@v1";
 /// No inclusion proof has more hashes: sizes are below 2^63.
 pub const MAX_HASHES: usize = 63;
-/// The largest proof that is read: extra data and a checkpoint.
-pub const MAX_PROOF: usize = 2 * MAX_NOTE;
+/// The largest proof that is read: some five thousand rotations of a key in the extra data, and a
+/// checkpoint.
+pub const MAX_PROOF: usize = 16 * MAX_NOTE;
 
 /// The proof that an entry is in a log. Not to be believed before it is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlogProof {
-    /// Opaque data beside the proof, which no signature covers. Ours have none.
+    /// Opaque data beside the proof, which no signature covers. Ours hold a [`KeyHistory`], if anything.
     pub extra: Option<Vec<u8>>,
     /// The index of the entry: its `seq`.
     pub index: u64,
@@ -41,7 +48,7 @@ pub struct TlogProof {
 #[non_exhaustive]
 pub enum ProofError {
     /// Larger than [`MAX_PROOF`].
-    #[error("proof: expected at most 2,000,000 bytes, found {found}")]
+    #[error("proof: expected at most 16,000,000 bytes, found {found}")]
     TooLong {
         /// How many bytes there are.
         found: usize,
@@ -81,6 +88,28 @@ pub enum ProofError {
     /// The entry is not in the tree.
     #[error(transparent)]
     Inclusion(#[from] TreeError),
+    /// A rotation of the key does not hold.
+    #[error("key history, step {step}: {why}")]
+    History {
+        /// Which, from 1; 0 for all of it.
+        step: usize,
+        /// Why.
+        why: Box<RotationProofError>,
+    },
+    /// The key that signed is the log's, but not in force at that size.
+    #[error("key {id} is not in force at size {size}")]
+    NotInForce {
+        /// Its id.
+        id: KeyId,
+        /// The size it signed.
+        size: u64,
+    },
+    /// Nothing is wrong, and nothing leads from the key that was given to the one that signed.
+    #[error("signed by another key, and nothing in the proof leads to it from key {id}")]
+    UnknownKey {
+        /// The last key that is known.
+        id: KeyId,
+    },
 }
 
 /// What a proof has proven: that the log's key signed a tree with this entry in it.
@@ -142,6 +171,11 @@ impl TlogProof {
     /// [`ProofError`] if the line is no entry, or another one, or altered, or if the proof does not
     /// lead from it to a root that the key signed.
     pub fn verify_entry(&self, line: &[u8], key: &VerifierKey) -> Result<Proven<'_>, ProofError> {
+        self.verify_leaf(&self.leaf(line)?, key)
+    }
+
+    /// The hash of the entry that this proof is for, if the line is that entry.
+    fn leaf(&self, line: &[u8]) -> Result<Hash, ProofError> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let entry = Entry::parse(line)?;
         let (expected, found) = (entry.computed_hash(), entry.hash());
@@ -151,7 +185,7 @@ impl TlogProof {
         if entry.seq() != self.index {
             return Err(ProofError::OtherEntry { index: self.index, seq: entry.seq() });
         }
-        self.verify_leaf(&expected, key)
+        Ok(expected)
     }
 
     /// Verifies that the leaf with this hash is entry `index` of the log whose key this is.

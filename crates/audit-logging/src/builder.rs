@@ -15,7 +15,7 @@ use audit_core::text::redact::RedactionRule;
 
 use crate::clock::{Clock, SystemClock, rfc3339};
 use crate::config::{AuditConfig, AuditMode};
-use crate::error::{Fault, OpenError};
+use crate::error::OpenError;
 use crate::logger::{AuditLogger, Open};
 use crate::seal::{self, ResumeError, Sealer};
 use crate::shared::Shared;
@@ -212,10 +212,8 @@ impl Builder {
             .spawn(move || {
                 writer.run();
                 closing.stop();
-                if sealing.join().is_err() {
-                    let error = std::io::Error::other("the sealer panicked (a bug: report it)");
-                    ending.progress.fail_seal(Fault::new("seal", "checkpoint", &error));
-                }
+                // A panic of the sealer was told to those who wait when it happened.
+                drop(sealing.join());
                 drop(ring_file);
                 // The lock goes before those who wait for the end are told, so that they may open
                 // the trail again at once.

@@ -269,8 +269,8 @@ pub enum WaitError {
     /// The trail cannot be written any more; what was waited for is not known to be on disk.
     #[error("not durable: audit trail is poisoned: {0}")]
     Poisoned(Fault),
-    /// Durable, but no checkpoint over it could be published before the logger closed. The next
-    /// opening of the trail seals it.
+    /// Durable, but no checkpoint over it could be published: at the attempt that was asked for (the
+    /// logger goes on trying), or before the logger closed (the next opening of the trail seals it).
     #[error("durable, but not sealed: {0}")]
     NotSealed(Fault),
     /// Nobody reports what witnesses cosign: no follower took a `WitnessHandle`, or all of them ended.

@@ -54,7 +54,9 @@ pub use config::{
 pub use error::{ConfigError, EmitError, Fault, OpenError, WaitError};
 pub use ledger::DropCause;
 pub use logger::{AuditLogger, Wait};
-pub use metrics::{DiskMetrics, Distribution, Metrics, RefusedCount, RingMetrics, TypeCount};
+pub use metrics::{
+    DiskMetrics, Distribution, Metrics, RefusedCount, RingMetrics, SealMetrics, TypeCount,
+};
 pub use receipt::{Receipt, Until};
 pub use shared::SpaceLevel;
 pub use signals::SignalGuard;

@@ -120,9 +120,12 @@ impl AuditLogger {
     /// As [`AuditLogger::flush`], and resolves when a checkpoint over it is published.
     ///
     /// # Errors
-    /// As [`AuditLogger::flush`], and [`WaitError::NotSealed`].
+    /// As [`AuditLogger::flush`], and [`WaitError::NotSealed`] when this attempt failed: the events are
+    /// durable, and the logger goes on trying by itself, once in each seal interval.
     pub fn seal(&self) -> Wait {
-        Wait::new(self.open.as_deref(), Goal::Sealed)
+        let progress = self.open.as_ref().map(|open| &open.shared.progress);
+        let failed = progress.map_or(0, crate::progress::Progress::failed_seal_attempts);
+        Wait::new(self.open.as_deref(), |position| Goal::SealedNow(position, failed))
     }
 
     /// As [`AuditLogger::seal`], blocking the thread.
@@ -131,6 +134,14 @@ impl AuditLogger {
     /// As [`AuditLogger::seal`].
     pub fn seal_blocking(&self) -> Result<(), WaitError> {
         self.seal().block(None)
+    }
+
+    /// As [`AuditLogger::seal_blocking`], at most for `limit`.
+    ///
+    /// # Errors
+    /// As [`AuditLogger::seal`], and [`WaitError::TimedOut`].
+    pub fn seal_timeout(&self, limit: Duration) -> Result<(), WaitError> {
+        self.seal().block(Some(limit))
     }
 
     /// Refuses new events, makes everything accepted durable, writes `audit.closed` and releases
@@ -337,7 +348,7 @@ impl Wait {
         let goal = goal(open.shared.ring.tail());
         match goal {
             Goal::Durable(position) => open.shared.ring.request_flush(position),
-            Goal::Sealed(position) => {
+            Goal::Sealed(position) | Goal::SealedNow(position, _) => {
                 open.shared.ring.request_flush(position);
                 open.shared.seal_to.fetch_max(position, std::sync::atomic::Ordering::AcqRel);
                 open.sealer.hurry();

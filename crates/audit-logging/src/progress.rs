@@ -1,8 +1,9 @@
 //! How far the trail is durable, sealed and witnessed, and who waits for it.
 //!
 //! What must stay true here: the durable mark only moves after a sync returned, the sealed mark
-//! only after a checkpoint was published, the witnessed mark only when a follower says so; a waiter is woken when its goal is reached or when it
-//! never will be. One notification per batch, not per event.
+//! only after a checkpoint was published, the witnessed mark only when a follower says so; a waiter is
+//! woken when its goal is reached or when it never will be, and whoever asked for a checkpoint at once
+//! also when the attempt failed. One notification per batch, not per event.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -19,6 +20,9 @@ pub(crate) enum Goal {
     Durable(Position),
     /// Everything up to here is covered by a signed checkpoint.
     Sealed(Position),
+    /// As [`Goal::Sealed`], asked for when so many attempts at a checkpoint had failed: the next
+    /// attempt over it decides.
+    SealedNow(Position, u64),
     /// Everything up to here is covered by a checkpoint that witnesses cosigned.
     Witnessed(Position),
     /// The writer has left, everything durable and sealed.
@@ -31,6 +35,9 @@ struct Waiters {
     blocked: usize,
     fault: Option<Fault>,
     seal_fault: Option<Fault>,
+    /// The last attempt at a checkpoint that failed: what it would have covered, and why.
+    failed_attempt: Option<(Position, Fault)>,
+    failed_attempts: u64,
     /// Followers that may still report what witnesses cosigned.
     followers: usize,
     finished: bool,
@@ -107,6 +114,19 @@ impl Progress {
         waiters.fault.get_or_insert(fault);
         announce();
         self.notify(waiters);
+    }
+
+    /// Sealer only: no checkpoint up to `position` this time; it will be tried again.
+    pub(crate) fn fail_seal_attempt(&self, position: Position, fault: Fault) {
+        let mut waiters = self.lock();
+        waiters.failed_attempt = Some((position, fault));
+        waiters.failed_attempts += 1;
+        self.notify(waiters);
+    }
+
+    /// How many attempts at a checkpoint failed.
+    pub(crate) fn failed_seal_attempts(&self) -> u64 {
+        self.lock().failed_attempts
     }
 
     /// Sealer only: the last checkpoint could not be published.
@@ -199,7 +219,7 @@ impl Progress {
     fn is_reached(&self, goal: Goal) -> bool {
         match goal {
             Goal::Durable(position) => self.durable() >= position,
-            Goal::Sealed(position) => self.sealed() >= position,
+            Goal::Sealed(position) | Goal::SealedNow(position, _) => self.sealed() >= position,
             Goal::Witnessed(position) => self.witnessed() >= position,
             Goal::Finished => false,
         }
@@ -218,6 +238,16 @@ impl Progress {
             // What is durable may still be sealed after the writer failed.
             Goal::Sealed(position) if self.durable() < position => poisoned().or_else(not_sealed),
             Goal::Sealed(_) => not_sealed(),
+            Goal::SealedNow(position, before) => {
+                let attempt = waiters.failed_attempt.as_ref();
+                let attempt = attempt.filter(|(to, _)| {
+                    waiters.failed_attempts > before
+                        && *to >= position
+                        && self.durable() >= position
+                });
+                let failed = attempt.map(|(_, fault)| Err(WaitError::NotSealed(fault.clone())));
+                self.outcome(waiters, Goal::Sealed(position)).or(failed)
+            }
             // The last checkpoint may be cosigned after the writer has left.
             Goal::Witnessed(position) => {
                 let sealed = self.outcome(waiters, Goal::Sealed(position));

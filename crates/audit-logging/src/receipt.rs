@@ -62,7 +62,9 @@ impl Receipt {
     }
 
     /// Resolves when a published checkpoint covers the event, within the seal interval after it is
-    /// durable. Waiting does not hurry it, `AuditLogger::seal` does.
+    /// durable. Waiting does not hurry it, `AuditLogger::seal` does. While checkpoints cannot be
+    /// published (the disk, the signing device) this waits on, for each interval they are tried again:
+    /// [`Metrics::seals`](crate::Metrics) and the service's log say so, and `seal` ends with the cause.
     ///
     /// # Errors
     /// As [`Receipt::durable`], and [`WaitError::NotSealed`] when the logger closed without.
@@ -76,6 +78,14 @@ impl Receipt {
     /// As [`Receipt::sealed`].
     pub fn wait_sealed(&self) -> Result<(), WaitError> {
         self.wait(Goal::Sealed(self.position), None)
+    }
+
+    /// As [`Receipt::wait_sealed`], at most for `limit`.
+    ///
+    /// # Errors
+    /// As [`Receipt::sealed`], and [`WaitError::TimedOut`].
+    pub fn wait_sealed_timeout(&self, limit: Duration) -> Result<(), WaitError> {
+        self.wait(Goal::Sealed(self.position), Some(limit))
     }
 
     /// As [`Receipt::durable`], blocking the thread.

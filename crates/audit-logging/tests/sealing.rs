@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit_core::note::{SignatureType, Signer, SigningKey};
-use audit_logging::{AuditConfig, AuditLogger, OpenError, RotationPolicy};
+use audit_logging::{AuditConfig, AuditLogger, OpenError, RotationPolicy, WaitError};
+use audit_testkit::faulty::How;
 use audit_testkit::read::of_type;
 use audit_testkit::seals::{self, Sealed};
-use audit_testkit::{CountingStorage, Op, TestClock, TestEvent, block_on, read_dir};
+use audit_testkit::{CountingStorage, FaultyStorage, Op, TestClock, TestEvent, block_on, read_dir};
 use common::{PATIENCE, config, durable, open_over, storage};
 
 fn check(dir: &Path) -> Sealed {
@@ -75,6 +76,54 @@ fn a_checkpoint_covers_only_what_is_durable() {
     receipt.wait_sealed().unwrap();
     assert!(disk.count_of(Op::Replace, "checkpoint") > seals);
     logger.shutdown_timeout(PATIENCE).unwrap();
+}
+
+#[test]
+fn who_asks_for_a_seal_is_told_when_there_is_none_and_the_logger_goes_on_trying() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyStorage::over(storage(dir.path()));
+    let quick = AuditConfig { seal_interval_ms: 1, ..config(dir.path()) };
+    let logger = open_over(quick, disk.clone());
+    logger.seal_timeout(PATIENCE).unwrap();
+    let broken = How::Error(std::io::ErrorKind::PermissionDenied);
+    disk.rule(&[Op::Replace], "checkpoint", 0, u64::MAX, broken);
+    let receipt = logger.emit(TestEvent::routine("a")).unwrap();
+    for _ in 0..2 {
+        let told = logger.seal_timeout(PATIENCE);
+        assert!(matches!(told, Err(WaitError::NotSealed(_))), "{told:?}");
+        let told = block_on(logger.seal());
+        assert!(matches!(told, Err(WaitError::NotSealed(_))), "{told:?}");
+    }
+    assert!(receipt.is_durable() && !receipt.is_sealed());
+    let told = receipt.wait_sealed_timeout(Duration::from_millis(5));
+    assert!(matches!(told, Err(WaitError::TimedOut)), "{told:?}");
+    let seals = logger.metrics().seals;
+    assert!(seals.failing && seals.failures >= 4, "{seals:?}");
+    disk.heal();
+    receipt.wait_sealed_timeout(PATIENCE).unwrap();
+    logger.seal_timeout(PATIENCE).unwrap();
+    let seals = logger.metrics().seals;
+    assert!(!seals.failing && seals.checkpoints >= 2, "{seals:?}");
+    logger.shutdown_timeout(PATIENCE).unwrap();
+    check(dir.path());
+}
+
+#[test]
+fn nobody_waits_for_a_seal_that_a_dead_sealer_would_make() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyStorage::over(storage(dir.path()));
+    let logger = open_over(config(dir.path()), disk.clone());
+    logger.seal_timeout(PATIENCE).unwrap();
+    disk.rule(&[Op::Replace], "checkpoint", 0, 1, How::Panic);
+    let receipt = logger.emit(TestEvent::routine("a")).unwrap();
+    let told = logger.seal_timeout(PATIENCE);
+    assert!(matches!(told, Err(WaitError::NotSealed(_))), "{told:?}");
+    let told = receipt.wait_sealed_timeout(PATIENCE);
+    assert!(matches!(told, Err(WaitError::NotSealed(_))), "{told:?}");
+    let told = logger.shutdown_timeout(PATIENCE);
+    assert!(matches!(told, Err(WaitError::NotSealed(_))), "{told:?}");
+    write(dir.path(), &config(dir.path()), &["b"]);
+    check(dir.path());
 }
 
 #[test]

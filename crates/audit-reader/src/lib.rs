@@ -26,6 +26,8 @@ mod line;
 mod prove;
 mod query;
 mod reconcile;
+pub mod report;
+mod rotations;
 mod scan;
 mod source;
 mod stored;

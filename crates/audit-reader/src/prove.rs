@@ -9,16 +9,15 @@ use audit_core::chain::Hash;
 use audit_core::checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
 use audit_core::entry::{Entry, EntryError, Parser};
 use audit_core::note::{MAX_NOTE, VerifierKey};
-use audit_core::proof::{ProofError, TlogProof};
-use audit_core::segment::SegmentName;
+use audit_core::proof::{KeyHistory, MAX_PROOF, ProofError, RotationProof, TlogProof};
 use audit_core::tree::{
     Frontier, MAX_SIZE, ProveError as TreeProveError, consistency_proof, inclusion_proof,
     verify_consistency, verify_inclusion,
 };
 use audit_core::verify::StoredHashes;
-use memchr::memmem;
 use thiserror::Error;
 
+use crate::rotations::{Keys, Rotation, keys_to};
 use crate::stored::StoredFile;
 use crate::{LineKind, ReadError, Source, Step, TrailReader, find_by_seq};
 
@@ -32,6 +31,9 @@ pub struct Evidence {
     pub line: Vec<u8>,
     /// The key of the epoch that the checkpoint is of.
     pub key: VerifierKey,
+    /// The oldest key from which the rotations in the proof lead to `key`, if not `key` itself: the
+    /// trail's first one, unless its front is not here.
+    pub from_key: Option<VerifierKey>,
 }
 
 /// Why there is no proof.
@@ -98,14 +100,63 @@ pub fn prove(source: impl Into<Source>, seq: u64) -> Result<Evidence, ProveError
     if seq >= size {
         return Err(ProveError::NotSealed { seq, size });
     }
-    let key = signing_key(source, &checkpoint)?.ok_or(ProveError::UnknownKey)?;
+    let Keys { first, rotations, signer } = keys_to(source, &checkpoint)?;
+    let key = signer.ok_or(ProveError::UnknownKey)?;
     let leaf = Entry::parse(&found.line)?.computed_hash();
-    let make = |read: &mut HashReader<'_>| inclusion_proof(seq, size, read);
-    let holds = |hashes: &[Hash]| verify_inclusion(&leaf, seq, size, &root, hashes).is_ok();
-    let hashes = hashes(source, &make, &holds)?.ok_or(ProveError::NotThisTree { size })?;
-    let proof = TlogProof { extra: None, index: seq, hashes, checkpoint };
+    let mut claims = vec![Claim { leaf, index: seq, size, root }];
+    claims.extend(rotations.iter().map(Claim::of));
+    let mut proven = inclusions(source, &claims)?.into_iter();
+    let hashes = proven.next().flatten().ok_or(ProveError::NotThisTree { size })?;
+    let mut proof = TlogProof { extra: None, index: seq, hashes, checkpoint };
     proof.verify_entry(&found.line, &key)?;
-    Ok(Evidence { proof, line: found.line, key })
+    let mut history = KeyHistory::default();
+    for (rotation, hashes) in rotations.iter().zip(proven) {
+        // What leads to no root that was signed, in a trail that was tampered with, proves no key.
+        let Some(hashes) = hashes else { break };
+        let checkpoint = rotation.checkpoint.clone();
+        let proof = TlogProof { extra: None, index: rotation.seq, hashes, checkpoint };
+        history.rotations.push(RotationProof { line: rotation.line.clone(), proof });
+    }
+    let known = first.iter().chain(rotations.first().map(|rotation| &rotation.key));
+    let known: Vec<&VerifierKey> = known.filter(|known| **known != key).collect();
+    proof.extra = Some(&history).filter(|h| !h.rotations.is_empty()).and_then(KeyHistory::to_extra);
+    let leads = |from: &&&VerifierKey| proof.verify_from(&found.line, from).is_ok();
+    let from_key = known.iter().find(leads).map(|key| (*key).clone());
+    if from_key.is_none() || proof.to_string().len() > MAX_PROOF {
+        proof.extra = None;
+        return Ok(Evidence { proof, line: found.line, key, from_key: None });
+    }
+    Ok(Evidence { proof, line: found.line, key, from_key })
+}
+
+/// An entry said to be in a tree.
+struct Claim {
+    leaf: Hash,
+    index: u64,
+    size: u64,
+    root: Hash,
+}
+
+impl Claim {
+    fn of(rotation: &Rotation) -> Claim {
+        let Checkpoint { size, root, .. } = *rotation.checkpoint.unverified();
+        Claim { leaf: rotation.leaf, index: rotation.seq, size, root }
+    }
+
+    fn holds(&self, hashes: &[Hash]) -> bool {
+        verify_inclusion(&self.leaf, self.index, self.size, &self.root, hashes).is_ok()
+    }
+}
+
+/// The inclusion proofs of all claims, each if it holds.
+fn inclusions(source: &Source, claims: &[Claim]) -> Result<Vec<Option<Vec<Hash>>>, ReadError> {
+    let make: Vec<_> = claims
+        .iter()
+        .map(|claim| |read: &mut HashReader<'_>| inclusion_proof(claim.index, claim.size, read))
+        .collect();
+    let holds: Vec<_> = claims.iter().map(|claim| |hashes: &[Hash]| claim.holds(hashes)).collect();
+    let wanted = make.iter().zip(&holds).map(|(make, holds)| Wanted { make, holds });
+    hashes(source, &wanted.collect::<Vec<_>>())
 }
 
 /// Proves that `new` extends `old`, from the trail: the hashes of an RFC 6962 consistency proof.
@@ -123,32 +174,43 @@ pub fn prove_consistency(
     let holds = |hashes: &[Hash]| {
         verify_consistency(old.size, &old.root, new.size, &new.root, hashes).is_ok()
     };
-    hashes(source, &make, &holds)?.ok_or(ProveError::NotThisTree { size: new.size })
+    let made = hashes(source, &[Wanted { make: &make, holds: &holds }])?;
+    made.into_iter().next().flatten().ok_or(ProveError::NotThisTree { size: new.size })
 }
 
-/// The hashes of a proof that holds: from the stored ones, else from the entries.
-fn hashes(
-    source: &Source,
-    make: &dyn Fn(&mut HashReader<'_>) -> Made,
-    holds: &dyn Fn(&[Hash]) -> bool,
-) -> Result<Option<Vec<Hash>>, ReadError> {
-    let mut stored = StoredFile::open(source, MAX_SIZE)?;
-    let shortcut = make(&mut |index| stored.stored(index).ok_or(Missing)).ok();
-    if let Some(hashes) = shortcut.filter(|hashes| holds(hashes)) {
-        return Ok(Some(hashes));
+/// A proof that is to be made, and whether it proves what it should.
+struct Wanted<'a> {
+    make: &'a dyn Fn(&mut HashReader<'_>) -> Made,
+    holds: &'a dyn Fn(&[Hash]) -> bool,
+}
+
+/// The hashes of each proof that holds: from the stored ones, else, of all that are missing in one
+/// reading, from the entries.
+fn hashes(source: &Source, proofs: &[Wanted<'_>]) -> Result<Vec<Option<Vec<Hash>>>, ReadError> {
+    let mut stored = StoredFile::open(source, MAX_SIZE)?.map(|stored| stored.scattered());
+    let mut read = |index| stored.as_mut().and_then(|stored| stored.stored(index)).ok_or(Missing);
+    let mut made: Vec<_> = proofs
+        .iter()
+        .map(|proof| (proof.make)(&mut read).ok().filter(|hashes| (proof.holds)(hashes)))
+        .collect();
+    // Which hashes a proof takes depends on the sizes only.
+    let mut asked = BTreeMap::new();
+    for (proof, _) in proofs.iter().zip(&made).filter(|(_, made)| made.is_none()) {
+        let mut of_this = BTreeMap::new();
+        let sizes = (proof.make)(&mut |index| {
+            of_this.insert(index, None);
+            Ok(Hash::ZERO)
+        });
+        if sizes.is_ok() {
+            asked.append(&mut of_this);
+        }
     }
-    // Which hashes the proof takes depends on the sizes only.
-    let mut wanted = BTreeMap::new();
-    let asked = make(&mut |index| {
-        wanted.insert(index, None);
-        Ok(Hash::ZERO)
-    });
-    if asked.is_err() {
-        return Ok(None);
+    recompute(source, &mut asked)?;
+    let mut read = |index| asked.get(&index).copied().flatten().ok_or(Missing);
+    for (proof, made) in proofs.iter().zip(&mut made).filter(|(_, made)| made.is_none()) {
+        *made = (proof.make)(&mut read).ok().filter(|hashes| (proof.holds)(hashes));
     }
-    recompute(source, &mut wanted)?;
-    let hashes = make(&mut |index| wanted.get(&index).copied().flatten().ok_or(Missing)).ok();
-    Ok(hashes.filter(|hashes| holds(hashes)))
+    Ok(made)
 }
 
 /// Fills in the wanted stored hashes by reading the entries, as far as they are whole.
@@ -174,57 +236,4 @@ fn recompute(source: &Source, wanted: &mut BTreeMap<u64, Option<Hash>>) -> Resul
         });
     }
     Ok(())
-}
-
-/// The key that signed a checkpoint: the first one, or that of the newest rotation that fits.
-fn signing_key(
-    source: &Source,
-    signed: &SignedCheckpoint,
-) -> Result<Option<VerifierKey>, ReadError> {
-    let fits = |vkey: &str| VerifierKey::parse(vkey).ok().filter(|key| signed.verify(key).is_ok());
-    let said = |json: &[u8], member: &str| {
-        let value: serde_json::Value = serde_json::from_slice(json).ok()?;
-        fits(value.get(member)?.as_str()?)
-    };
-    let info = source.small_file("trail.json", 64 * 1024)?;
-    if let Some(key) = info.and_then(|json| said(&json, "initial_key")) {
-        return Ok(Some(key));
-    }
-    // Keys change where segments begin, as a rule; elsewhere, all lines must be looked at.
-    let segments = source.segments()?;
-    for only_first in [true, false] {
-        for &name in segments.iter().rev() {
-            let key = rotation_in(source, name, only_first, &|details| said(details, "new_key"))?;
-            if key.is_some() {
-                return Ok(key);
-            }
-        }
-    }
-    Ok(None)
-}
-
-/// The last key that a segment, or its first line, names and that `fits`.
-fn rotation_in(
-    source: &Source,
-    name: SegmentName,
-    only_first: bool,
-    fits: &dyn Fn(&[u8]) -> Option<VerifierKey>,
-) -> Result<Option<VerifierKey>, ReadError> {
-    let rotated = memmem::Finder::new(r#""event_type":"audit.key_rotated""#);
-    let (mut parser, mut key) = (Parser::default(), None);
-    let mut reader = TrailReader::starting_at(source.clone(), name, 0)?;
-    while let Step::Line(segment, line) = reader.step()?
-        && segment == name
-    {
-        if rotated.find(line.bytes).is_some()
-            && let Ok(entry) = parser.parse(line.bytes)
-            && entry.event_type() == "audit.key_rotated"
-        {
-            key = fits(entry.details().unwrap_or_default().as_bytes()).or(key);
-        }
-        if only_first {
-            break;
-        }
-    }
-    Ok(key)
 }

@@ -19,6 +19,5 @@ mod witnessed;
 pub use follow::Follower;
 pub use http_source::HttpSource;
 pub use policy::{Policy, PolicyError, Witness};
-pub use rotation::{RotationProof, RotationProofError, rotated_key};
 pub use submit::{Evidence, Outcome};
 pub use sync::{SyncError, SyncOptions, SyncReport, WitnessReport, WitnessSync};

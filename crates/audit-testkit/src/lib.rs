@@ -17,6 +17,7 @@ pub mod faulty;
 pub mod fuzz;
 pub mod hook;
 pub mod life;
+pub mod month;
 pub mod options;
 pub mod oracle;
 pub mod plan;
@@ -31,6 +32,7 @@ mod sim_file;
 mod sim_history;
 mod sim_names;
 mod sim_segment;
+pub mod sweep;
 pub mod trails;
 
 pub use block::block_on;

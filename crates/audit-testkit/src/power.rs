@@ -19,9 +19,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+use rustix::mount::UnmountFlags;
+
 use crate::Rng;
 use crate::acks::{Acks, Promised};
-use crate::child::Watched;
+use crate::child::{PATIENCE, Watched};
 use crate::crash::{Totals, remove};
 use crate::life::Life;
 use crate::options::{Options, Promise};
@@ -34,6 +37,8 @@ pub const ROUNDS: u64 = 1_000;
 const LIVES: u64 = 40;
 /// Set in the process that has a mount namespace of its own.
 const INSIDE: &str = "AUDIT_BATTERY_MOUNTS";
+/// Between two looks whether a file system is still busy.
+const BREATH: Duration = Duration::from_millis(5);
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// What a campaign came to.
@@ -145,7 +150,7 @@ fn cuts(program: &Path, name: &str, disk: &Disk, options: &Options) -> Result<To
             told = Instant::now();
         }
     }
-    totals.count(&format!("cuts on {name} {}", totals.rounds));
+    totals.deaths.insert(format!("cuts on {name}"), totals.rounds);
     Ok(totals)
 }
 
@@ -233,8 +238,19 @@ impl Disk {
         sh(&["mount", "-o", "loop", &image.to_string_lossy(), &at.to_string_lossy()])
     }
 
+    /// A file system is busy for a moment after the last process that used it has ended, or while
+    /// another thread's `fork` holds copies of our descriptors until its `exec`. One that stays busy
+    /// is a finding: something did not let go.
     fn unmount(&self) -> Result<(), String> {
-        sh(&["umount", &self.mount_point().to_string_lossy()])
+        let at = self.mount_point();
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match rustix::mount::unmount(&at, UnmountFlags::empty()) {
+                Ok(()) => return Ok(()),
+                Err(Errno::BUSY) if Instant::now() < end => std::thread::sleep(BREATH),
+                Err(error) => return Err(format!("umount: {error}; held by {:?}", holders(&at))),
+            }
+        }
     }
 }
 
@@ -267,6 +283,23 @@ impl Switch {
             Err(format!("xfs_io: {said}"))
         }
     }
+}
+
+/// Processes that have something of this directory open or mapped.
+fn holders(at: &Path) -> Vec<String> {
+    let holds = |process: &Path| {
+        let fds = std::fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
+        let mapped = std::fs::read_to_string(process.join("maps")).unwrap_or_default();
+        fds.filter_map(|fd| std::fs::read_link(fd.path()).ok()).any(|file| file.starts_with(at))
+            || mapped.contains(&*at.to_string_lossy())
+    };
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let held = processes.map(|process| process.path()).filter(|process| holds(process));
+    let name = |process: PathBuf| {
+        let command = std::fs::read(process.join("cmdline")).unwrap_or_default();
+        format!("{} {}", process.display(), String::from_utf8_lossy(&command).replace('\0', " "))
+    };
+    held.map(name).collect()
 }
 
 /// Another boot: the id in the file that stands in for the kernel's. Written in place, for the

@@ -89,7 +89,7 @@ fn one(left: &History, epochs: RangeInclusive<u64>, result: &mut Rotations) -> R
     let keys = left.disk.list("keys").map_err(|e| e.to_string())?;
     result.two_keys += u64::from(keys.iter().filter(|name| name.ends_with(".key")).count() > 1);
     let mut after = left.now(true, 0);
-    result.sum.acknowledged += after.check()?;
+    result.sum.checked(after.check()?);
     let rotations = after.rotations()?;
     if !epochs.contains(&rotations) {
         return Err(format!("{rotations} rotations where {epochs:?} can be"));
@@ -117,7 +117,7 @@ fn twice(
         again.crash(kill, seed ^ second);
         result.sum.crashes += 1;
         let context = |e| format!("and again at step {second} of the recovery: {e}");
-        result.sum.acknowledged += again.check().map_err(context)?;
+        result.sum.checked(again.check().map_err(context)?);
     }
     Ok(())
 }
@@ -126,7 +126,9 @@ impl History {
     /// As [`History::fork`], at the time of this one.
     fn now(&self, kill: bool, seed: u64) -> History {
         let time = self.clock.shared().now().to_string();
-        History { clock: TestClock::at(&time), ..self.fork(kill, seed) }
+        let mut fork = self.fork(kill, seed);
+        fork.clock = TestClock::at(&time);
+        fork
     }
 
     fn rotations(&self) -> Result<u64, String> {

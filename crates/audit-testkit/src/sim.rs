@@ -1,26 +1,59 @@
 //! Crashes by the thousand on the simulated disk.
 //!
 //! What must stay true here: after any crash, in writing or in recovery, nothing that was
-//! acknowledged as durable is missing, nothing stands twice, the order is the order of emission,
+//! acknowledged as durable is missing, and after a kill nothing that was accepted; nothing stands twice, the order is the order of emission,
 //! the chain is whole, and the trail accepts more. A failure names the seed of its round; threads
 //! decide how events are batched, so a seed may need several runs.
 
 use std::io::ErrorKind;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use audit_logging::FlushMode;
 
-use crate::sim_history::{History, PATIENCE, wait};
+use crate::options::Options;
+use crate::sim_history::{Checked, History, PATIENCE, wait};
 use crate::{Rng, SimDisk};
+
+/// Crash images of the long form.
+pub const IMAGES: u64 = 1_000_000;
+/// Images that one random history ends in.
+const FORKS: u64 = 8;
 
 /// What a run did.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Summary {
-    /// Rounds, each with one to four crashes.
+    /// Histories.
     pub rounds: u64,
-    /// Crashes.
+    /// Crashes: images that were opened again, also those left by a crash in recovery.
     pub crashes: u64,
-    /// Events acknowledged as durable, and found again.
+    /// Events promised, and found again.
     pub acknowledged: u64,
+    /// Of them, those that came back from a dead process's ring.
+    pub salvaged: u64,
+}
+
+impl Summary {
+    pub(crate) fn add(&mut self, other: Summary) {
+        self.rounds += other.rounds;
+        self.crashes += other.crashes;
+        self.acknowledged += other.acknowledged;
+        self.salvaged += other.salvaged;
+    }
+
+    pub(crate) fn checked(&mut self, checked: Checked) {
+        self.acknowledged += checked.promised;
+        self.salvaged += checked.salvaged;
+    }
+}
+
+impl std::fmt::Display for Summary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Summary { rounds, crashes, acknowledged, salvaged } = self;
+        write!(f, "{crashes} crash images of {rounds} histories, {acknowledged} promised events ")?;
+        write!(f, "found again, {salvaged} of them by way of a ring")
+    }
 }
 
 /// `rounds` random histories.
@@ -28,13 +61,44 @@ pub struct Summary {
 /// # Errors
 /// The first thing that was wrong, with the seed of its round.
 pub fn run(rounds: u64, seed: u64) -> Result<Summary, String> {
-    let mut summary = Summary { rounds, ..Summary::default() };
+    let mut summary = Summary::default();
     for round in 0..rounds {
         let seed = seed.wrapping_add(round);
         random_round(seed, &mut summary)
             .map_err(|error| format!("sim::run(1, {seed}), round {round}: {error}"))?;
     }
     Ok(summary)
+}
+
+/// Random histories, side by side, until `options.rounds` images were opened.
+///
+/// # Errors
+/// The first thing that was wrong, with the seed of its round.
+pub fn campaign(options: &Options) -> Result<Summary, String> {
+    let (begun, sum) = (Instant::now(), Mutex::new(Summary::default()));
+    let next = AtomicU64::new(0);
+    let wanted = options.rounds_or(IMAGES);
+    let job = || {
+        loop {
+            let seed = options.seed.wrapping_add(next.fetch_add(1, Ordering::Relaxed));
+            let done = run(1, seed).inspect_err(|_| {
+                sum.lock().unwrap_or_else(PoisonError::into_inner).crashes += wanted;
+            })?;
+            let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
+            if sum.crashes >= wanted {
+                return Ok::<_, String>(());
+            }
+            sum.add(done);
+            if sum.rounds.is_multiple_of(2_000) {
+                eprintln!("{:.0} s: {sum}", begun.elapsed().as_secs_f64());
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let jobs: Vec<_> = (0..options.jobs).map(|_| scope.spawn(job)).collect();
+        jobs.into_iter().try_for_each(|job| job.join().map_err(|_| "a job panicked")?)
+    })?;
+    Ok(sum.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 fn random_round(seed: u64, summary: &mut Summary) -> Result<(), String> {
@@ -53,7 +117,22 @@ fn random_round(seed: u64, summary: &mut Summary) -> Result<(), String> {
         history.crash(kill, rng.next_u64());
         summary.crashes += 1;
     }
-    summary.acknowledged += history.check()?;
+    history.live(&mut rng)?;
+    for image in 0..FORKS {
+        let kill = image == 0 || rng.one_in(4);
+        let mut after = history.fork(kill, rng.next_u64());
+        summary.crashes += 1;
+        if image < FORKS / 2 {
+            // And again while recovering.
+            after.disk.die_after(1 + rng.below(70));
+            after.open_and_leave()?;
+            after.crash(rng.one_in(2), rng.next_u64());
+            summary.crashes += 1;
+        }
+        let checked = after.check().map_err(|error| format!("image {image}: {error}"))?;
+        summary.checked(checked);
+    }
+    summary.rounds += 1;
     Ok(())
 }
 
@@ -93,7 +172,7 @@ pub fn poisoned_then_restarted(images: u64, seed: u64) -> Result<Summary, String
         let mut after = history.fork(false, seed ^ (image << 32));
         summary.crashes += 1;
         let context = |e| format!("sim::poisoned_then_restarted, seed {seed}, image {image}: {e}");
-        summary.acknowledged += after.check().map_err(context)?;
+        summary.checked(after.check().map_err(context)?);
     }
     Ok(summary)
 }
@@ -131,7 +210,7 @@ pub fn sweep(images: u64, seed: u64, stride: u64) -> Result<Summary, String> {
                     after.crash(false, seed ^ n);
                     summary.crashes += 1;
                 }
-                summary.acknowledged += after.check().map_err(|e| context(image, e))?;
+                summary.checked(after.check().map_err(|e| context(image, e))?);
             }
             summary.rounds += 1;
             if !died {
@@ -165,9 +244,9 @@ pub fn first_starts(images: u64, seed: u64) -> Result<Summary, String> {
             for image in 0..images {
                 let mut after = again.fork(false, seed ^ second ^ (image << 32));
                 summary.crashes += 1;
-                summary.acknowledged += after.check().map_err(|error| {
+                summary.checked(after.check().map_err(|error| {
                     format!("sim::first_starts, seed {seed}, steps {first} and {second}, image {image}: {error}")
-                })?;
+                })?);
             }
             if !again.disk.is_dead() {
                 break;

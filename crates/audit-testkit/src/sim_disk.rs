@@ -2,13 +2,14 @@
 //!
 //! What must stay true here: synced is kept apart from unsynced, for content and for directory
 //! entries; after a power cut any subset of the unsynced may be there, torn at sectors; a killed
-//! process loses nothing that was written. Each system call is a step at which the power may go.
+//! process loses nothing that was written, and nothing that was stored into a mapped ring. Each
+//! system call is a step at which the power may go.
 
 use std::collections::BTreeMap;
 use std::io::{self, Cursor, ErrorKind, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use audit_logging::storage::{SegmentFile, Space, Storage};
+use audit_logging::storage::{RingMemory, SegmentFile, Space, Storage};
 
 use crate::rng::Rng;
 use crate::sim_file::SimFile;
@@ -96,7 +97,7 @@ impl SimDisk {
     /// The process was killed and the machine runs on.
     #[must_use]
     pub fn after_kill(&self) -> SimDisk {
-        let mut state = self.lock().clone();
+        let mut state = self.after_death();
         state.revive();
         SimDisk(Arc::new(Mutex::new(state)))
     }
@@ -105,7 +106,7 @@ impl SimDisk {
     #[must_use]
     pub fn crash_image(&self, seed: u64) -> SimDisk {
         let mut rng = Rng::new(seed);
-        let mut state = self.lock().clone();
+        let mut state = self.after_death();
         let mut names = state.durable_names.clone();
         let most = rng.between(0, state.pending.len());
         let any = rng.one_in(2);
@@ -114,13 +115,22 @@ impl SimDisk {
                 op.apply(&mut names);
             }
         }
-        state.files = state.files.iter().map(|file| file.after_power_cut(&mut rng)).collect();
         state.names.clone_from(&names);
         state.durable_names = names;
         state.pending.clear();
+        state.forget_unreachable();
+        state.files = state.files.iter().map(|file| file.after_power_cut(&mut rng)).collect();
         state.rng = rng;
         state.revive();
         SimDisk(Arc::new(Mutex::new(state)))
+    }
+
+    /// The process that used it is gone, so what it mapped stays as it stands.
+    fn after_death(&self) -> State {
+        let mut state = self.lock();
+        state.forget_unreachable();
+        state.files.iter_mut().for_each(SimFile::unmap);
+        state.clone()
     }
 
     /// `count` disks a power cut may leave.
@@ -130,6 +140,18 @@ impl SimDisk {
 }
 
 impl State {
+    /// Drops the content of files that no name leads to, on the disk or on its way there.
+    fn forget_unreachable(&mut self) {
+        let mut reached = vec![false; self.files.len()];
+        let pending = self.pending.iter().filter_map(NameOp::file);
+        let named = self.names.values().chain(self.durable_names.values()).copied();
+        for file in named.chain(pending) {
+            reached[file] = true;
+        }
+        let lost = self.files.iter_mut().zip(reached).filter(|(_, reached)| !reached);
+        lost.for_each(|(file, _)| *file = SimFile::default());
+    }
+
     fn revive(&mut self) {
         self.is_dead = false;
         self.is_broken = false;
@@ -195,8 +217,8 @@ impl State {
         Ok(taken)
     }
 
-    fn new_file(&mut self) -> usize {
-        self.files.push(SimFile::default());
+    fn new_file(&mut self, file: SimFile) -> usize {
+        self.files.push(file);
         self.files.len() - 1
     }
 
@@ -207,7 +229,7 @@ impl State {
     pub(crate) fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.step()?;
         let temporary = format!("{name}.tmp");
-        let file = self.new_file();
+        let file = self.new_file(SimFile::default());
         self.change(NameOp::Link(temporary.clone(), file));
         let mut written = 0;
         while written < bytes.len() {
@@ -241,7 +263,7 @@ impl Storage for SimDisk {
         let mut state = self.lock();
         state.step()?;
         let file = state.find(name)?;
-        Ok(Box::new(Cursor::new(state.files[file].cache.clone())))
+        Ok(Box::new(Cursor::new(Content(state.files[file].content()))))
     }
 
     fn create_segment(&self, name: &str) -> io::Result<Box<dyn SegmentFile>> {
@@ -253,7 +275,7 @@ impl Storage for SimDisk {
         if state.names.contains_key(name) {
             return Err(ErrorKind::AlreadyExists.into());
         }
-        let file = state.new_file();
+        let file = state.new_file(SimFile::default());
         state.change(NameOp::Link(name.to_owned(), file));
         state.sync_file(file)?;
         state.sync_directory("")?;
@@ -309,5 +331,36 @@ impl Storage for SimDisk {
 
     fn space(&self) -> io::Result<Space> {
         Ok(Space { total: 1 << 40, free: 1 << 39 })
+    }
+
+    fn create_ring(&self, name: &str, cells: u64) -> io::Result<RingMemory> {
+        let mut state = self.lock();
+        state.step()?;
+        let memory = RingMemory::plain(cells);
+        let file = state.new_file(SimFile::ring(memory.clone()));
+        state.change(NameOp::Link(format!("{name}.tmp"), file));
+        Ok(memory)
+    }
+
+    fn publish_ring(&self, name: &str) -> io::Result<()> {
+        let mut state = self.lock();
+        state.step()?;
+        let temporary = format!("{name}.tmp");
+        let file = state.find(&temporary)?;
+        state.change(NameOp::Rename(temporary, name.to_owned(), file));
+        Ok(())
+    }
+
+    fn remove_ring(&self, name: &str) -> io::Result<()> {
+        self.remove_temporary(name)
+    }
+}
+
+/// A file's bytes, shared.
+struct Content(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Content {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
     }
 }

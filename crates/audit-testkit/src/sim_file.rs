@@ -4,11 +4,16 @@
 //! fails may or may not, and marks them clean (fsyncgate), so a later sync does not write them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use audit_logging::storage::RingMemory;
 
 use crate::rng::Rng;
 
 /// What a disk writes whole or not at all.
 const SECTOR: usize = 512;
+/// What the page cache writes back by itself, whole or not at all.
+const PAGE: usize = 4096;
 
 /// A file's content.
 #[derive(Debug, Clone, Default)]
@@ -17,9 +22,68 @@ pub(crate) struct SimFile {
     pub(crate) cache: Vec<u8>,
     disk: Vec<u8>,
     dirty: BTreeSet<usize>,
+    ring: Option<SimRing>,
+}
+
+/// What was stored into a mapping: in the page cache, and never synced.
+#[derive(Debug, Clone)]
+enum SimRing {
+    /// Its process lives.
+    Mapped(RingMemory),
+    /// What a dead process left.
+    Left(Arc<Vec<u8>>),
+}
+
+impl SimRing {
+    fn bytes(&self) -> Arc<Vec<u8>> {
+        match self {
+            SimRing::Mapped(memory) => Arc::new(memory.snapshot()),
+            SimRing::Left(bytes) => Arc::clone(bytes),
+        }
+    }
+
+    /// Any page may have been written back or not, and the length is metadata like any other.
+    fn after_power_cut(&self, rng: &mut Rng) -> SimRing {
+        let way = rng.below(5);
+        let bytes = match way {
+            0 => Vec::new(),
+            1 => vec![0; self.bytes().len()],
+            2 => return SimRing::Left(self.bytes()),
+            _ => {
+                let mut bytes = self.bytes().to_vec();
+                let lost = [2, 8][rng.between(0, 1)];
+                // The header stays in most of them: without it nothing behind it is looked at.
+                let from = if way == 3 { PAGE.min(bytes.len()) } else { 0 };
+                for page in bytes[from..].chunks_mut(PAGE) {
+                    if *page != [0; PAGE] && rng.one_in(lost) {
+                        page.fill(0);
+                    }
+                }
+                bytes
+            }
+        };
+        SimRing::Left(Arc::new(bytes))
+    }
 }
 
 impl SimFile {
+    /// A file that is mapped as a ring.
+    pub(crate) fn ring(memory: RingMemory) -> SimFile {
+        SimFile { ring: Some(SimRing::Mapped(memory)), ..SimFile::default() }
+    }
+
+    /// What a reader finds.
+    pub(crate) fn content(&self) -> Arc<Vec<u8>> {
+        self.ring.as_ref().map_or_else(|| Arc::new(self.cache.clone()), SimRing::bytes)
+    }
+
+    /// The process is gone: what it mapped stays as it stands.
+    pub(crate) fn unmap(&mut self) {
+        if let Some(ring) = &mut self.ring {
+            *ring = SimRing::Left(ring.bytes());
+        }
+    }
+
     pub(crate) fn append(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -66,6 +130,9 @@ impl SimFile {
 
     /// What the file may hold after a power cut.
     pub(crate) fn after_power_cut(&self, rng: &mut Rng) -> SimFile {
+        if let Some(ring) = &self.ring {
+            return SimFile { ring: Some(ring.after_power_cut(rng)), ..SimFile::default() };
+        }
         let mut disk = self.disk.clone();
         if self.cache.len() < disk.len() {
             // A cut that was not synced.
@@ -94,7 +161,7 @@ impl SimFile {
                 _ => disk.resize(self.cache.len().max(disk.len()), 0),
             }
         }
-        SimFile { cache: disk.clone(), disk, dirty: BTreeSet::new() }
+        SimFile { cache: disk.clone(), disk, ..SimFile::default() }
     }
 }
 

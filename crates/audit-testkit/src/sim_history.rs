@@ -9,12 +9,20 @@ use std::time::Duration;
 
 use audit_logging::{AuditConfig, AuditLogger, FlushMode, Receipt, RotationPolicy, WaitError};
 
-use crate::read::{labels, read_trail};
+use crate::read::{labels, of_type, read_trail};
 use crate::{Rng, SimDisk, TestClock, TestEvent};
 
 /// Longer than any healthy wait on a disk in memory.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 const DAY: Duration = Duration::from_secs(86_400);
+
+/// What a check found.
+pub(crate) struct Checked {
+    /// Events that were promised, all of them there.
+    pub(crate) promised: u64,
+    /// Events that recovery took out of rings.
+    pub(crate) salvaged: u64,
+}
 
 /// A trail's life over several processes, and what it owes.
 #[derive(Debug)]
@@ -23,34 +31,50 @@ pub(crate) struct History {
     pub(crate) clock: TestClock,
     pub(crate) emitted: Vec<String>,
     pub(crate) acknowledged: BTreeSet<String>,
+    /// How many of the emitted ones a kill cannot take any more: those since then are in a ring,
+    /// which a power cut may take.
+    settled: usize,
 }
 
 impl History {
     pub(crate) fn new(disk: SimDisk) -> History {
         let clock = TestClock::at("2026-11-23T23:00:00Z");
-        History { disk, clock, emitted: Vec::new(), acknowledged: BTreeSet::new() }
+        History { disk, clock, emitted: Vec::new(), acknowledged: BTreeSet::new(), settled: 0 }
     }
 
     pub(crate) fn fork(&self, kill: bool, seed: u64) -> History {
-        let disk = if kill { self.disk.after_kill() } else { self.disk.crash_image(seed) };
-        History {
-            disk,
+        let mut fork = History {
+            disk: self.disk.clone(),
             clock: TestClock::at("2026-11-25T00:30:00Z"),
             emitted: self.emitted.clone(),
             acknowledged: self.acknowledged.clone(),
-        }
+            settled: self.settled,
+        };
+        fork.lose(kill, seed);
+        fork
     }
 
     pub(crate) fn crash(&mut self, kill: bool, seed: u64) {
-        self.disk = if kill { self.disk.after_kill() } else { self.disk.crash_image(seed) };
+        self.lose(kill, seed);
         self.clock.advance(Duration::from_secs(7));
     }
 
+    fn lose(&mut self, kill: bool, seed: u64) {
+        self.disk = if kill { self.disk.after_kill() } else { self.disk.crash_image(seed) };
+        if !kill {
+            self.settled = self.emitted.len();
+        }
+    }
+
+    /// An opening that succeeds has made durable what a killed process had accepted.
     pub(crate) fn open(
-        &self,
+        &mut self,
         flush_mode: FlushMode,
     ) -> Result<AuditLogger, audit_logging::OpenError> {
-        self.builder(flush_mode).open()
+        let logger = self.builder(flush_mode).open()?;
+        self.acknowledged.extend(self.emitted[self.settled..].iter().cloned());
+        self.settled = self.emitted.len();
+        Ok(logger)
     }
 
     pub(crate) fn builder(&self, flush_mode: FlushMode) -> audit_logging::Builder {
@@ -65,7 +89,7 @@ impl History {
 
     /// Opening may fail only for a reason.
     pub(crate) fn open_if_possible(
-        &self,
+        &mut self,
         flush_mode: FlushMode,
     ) -> Result<Option<AuditLogger>, String> {
         match self.open(flush_mode) {
@@ -162,7 +186,7 @@ impl History {
     }
 
     /// Opens the trail a last time, adds to it, closes it, and holds it against what is owed.
-    pub(crate) fn check(&mut self) -> Result<u64, String> {
+    pub(crate) fn check(&mut self) -> Result<Checked, String> {
         let logger = self.open(FlushMode::Immediate).map_err(|e| format!("does not open: {e}"))?;
         for _ in 0..2 {
             let (label, receipt) = self.emit(&logger, 0, false).ok_or("accepts no more")?;
@@ -177,7 +201,7 @@ impl History {
             return Err(format!("an event stands twice: {found:?}"));
         }
         if let Some(lost) = self.acknowledged.iter().find(|label| !set.contains(label.as_str())) {
-            return Err(format!("{lost} was durable and is gone; there are {found:?}"));
+            return Err(format!("{lost} was promised and is gone; there are {found:?}"));
         }
         let order: Vec<&str> =
             self.emitted.iter().map(String::as_str).filter(|label| set.contains(label)).collect();
@@ -192,7 +216,9 @@ impl History {
         if sealed.size != lines.len() as u64 {
             return Err(format!("closed, and only {} of {} sealed", sealed.size, lines.len()));
         }
-        Ok(self.acknowledged.len() as u64)
+        let recovered = of_type(&lines, "audit.recovered").into_iter();
+        let salvaged = recovered.filter_map(|line| line.details["entries_salvaged"].as_u64()).sum();
+        Ok(Checked { promised: self.acknowledged.len() as u64, salvaged })
     }
 }
 

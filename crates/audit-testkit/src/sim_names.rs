@@ -32,6 +32,14 @@ impl NameOp {
         }
     }
 
+    /// The file that gets a name.
+    pub(crate) const fn file(&self) -> Option<usize> {
+        match self {
+            NameOp::Link(_, file) | NameOp::Rename(_, _, file) => Some(*file),
+            NameOp::Unlink(_) => None,
+        }
+    }
+
     /// The directory whose sync makes it durable.
     pub(crate) fn directory(&self) -> &str {
         let (NameOp::Link(name, _) | NameOp::Unlink(name) | NameOp::Rename(_, name, _)) = self;

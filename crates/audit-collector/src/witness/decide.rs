@@ -5,8 +5,8 @@
 
 use audit_core::checkpoint::SignedCheckpoint;
 use audit_core::note::{Verified, VerifierKey};
+use audit_core::proof::RotationProof;
 use audit_core::tree::{empty_root, verify_consistency};
-use audit_shipper::RotationProof;
 
 use super::request::AddCheckpoint;
 use super::state::{LogState, Rotation};

@@ -12,7 +12,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
-use audit_shipper::RotationProof;
+use audit_core::proof::RotationProof;
 
 use super::decide::Refusal;
 use super::request::AddCheckpoint;

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use audit_core::note::{SignatureType, Signer, SigningKey, VerifierKey};
-use audit_shipper::RotationProof;
+use audit_core::proof::RotationProof;
 
 pub use error::{LogError, WitnessError};
 pub use http::router;

@@ -26,6 +26,7 @@ use uuid::Uuid;
 use crate::event::{ActorRef, ContextRef, Event, ResourceRef, Text, event_type};
 use crate::hex;
 use crate::plan::MAX_BODY;
+use crate::text::is_w3c_id;
 use buffer::Buffer;
 use time::SecondCache;
 
@@ -245,12 +246,7 @@ impl Sink<'_> {
     }
 }
 
-/// A W3C trace-context id: lower-case hex of a given length.
+/// An id for `context`.
 fn is_hex_id(id: Text<'_>, length: usize) -> bool {
-    match id {
-        Text::Str(id) => {
-            id.len() == length && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-        }
-        Text::Ip(_) | Text::Uint(_) => false,
-    }
+    matches!(id, Text::Str(id) if is_w3c_id(id, length))
 }

@@ -12,6 +12,7 @@ use super::text::RawStr;
 use super::{Actor, Context, Entry, Resource};
 use crate::chain::{Hash, MAX_LINE};
 use crate::event::Outcome;
+use crate::text::is_w3c_id;
 
 /// The longest `event_type`.
 const MAX_EVENT_TYPE: usize = 128;
@@ -213,8 +214,9 @@ fn resource<'a>(at: &mut Cursor<'a>) -> Result<Resource<'a>, EntryError> {
 fn context<'a>(at: &mut Cursor<'a>) -> Result<Context<'a>, EntryError> {
     let start = at.pos();
     at.literal("{")?;
-    let trace_id = optional(at, "\"trace_id\":")?;
-    let span_id = optional(at, if trace_id.is_some() { ",\"span_id\":" } else { "\"span_id\":" })?;
+    let trace_id = w3c_id(at, "\"trace_id\":", 32, "32 lower-case hex digits")?;
+    let member = if trace_id.is_some() { ",\"span_id\":" } else { "\"span_id\":" };
+    let span_id = w3c_id(at, member, 16, "16 lower-case hex digits")?;
     let first = trace_id.is_none() && span_id.is_none();
     let request_id = optional(at, if first { "\"request_id\":" } else { ",\"request_id\":" })?;
     if first && request_id.is_none() {
@@ -222,6 +224,24 @@ fn context<'a>(at: &mut Cursor<'a>) -> Result<Context<'a>, EntryError> {
     }
     at.literal("}")?;
     Ok(Context { raw: at.since(start), trace_id, span_id, request_id })
+}
+
+fn w3c_id<'a>(
+    at: &mut Cursor<'a>,
+    member: &str,
+    length: usize,
+    expected: &'static str,
+) -> Result<Option<RawStr<'a>>, EntryError> {
+    if !at.eat(member) {
+        return Ok(None);
+    }
+    let start = at.pos();
+    let id = at.string()?;
+    if is_w3c_id(id.raw(), length) {
+        Ok(Some(id))
+    } else {
+        Err(at.error_at(start, Kind::Value, expected))
+    }
 }
 
 fn optional<'a>(at: &mut Cursor<'a>, member: &str) -> Result<Option<RawStr<'a>>, EntryError> {

@@ -136,6 +136,12 @@ const VIOLATIONS: &[(&str, &str, Kind, usize)] = &[
     (",\"resource_id\":\"p-1\"", "", Kind::Structure, 0),
     ("\"resource_id\":\"p-1\"", "\"resource_id\":null", Kind::Structure, 14),
     ("{\"trace_id\"", "{,\"trace_id\"", Kind::Value, 1),
+    ("\"4bf92f3577b34da6", "\"4BF92f3577b34da6", Kind::Value, 0),
+    ("\"4bf92f3577b34da6", "\"bf92f3577b34da6", Kind::Value, 0),
+    ("\"4bf92f3577b34da6", "\"\\u0034bf92f3577b34da6", Kind::Value, 0),
+    ("\"00f067aa0ba902b7", "\"00f067aa0ba902b70", Kind::Value, 0),
+    ("\"00f067aa0ba902b7", "\"00f067aa0ba902g7", Kind::Value, 0),
+    ("\"00f067aa0ba902b7", "\"", Kind::Value, 0),
     (
         "{\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\",\"span_id\":\"00f067aa0ba902b7\",\"request_id\":\"r\"}",
         "{}",

@@ -30,6 +30,12 @@ pub const fn is_forbidden(c: char) -> bool {
     ) || (c as u32) & 0xfffe == 0xfffe
 }
 
+/// True for a trace or span id of W3C trace context as it may stand in `context`: lower-case hex of a
+/// given length. One definition for the writer and the strict reader.
+pub(crate) fn is_w3c_id(id: &str, length: usize) -> bool {
+    id.len() == length && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// Replaces every forbidden character by the visible text `\u{hex}`; borrows when there is none.
 ///
 /// ```

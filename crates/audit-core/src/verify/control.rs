@@ -79,11 +79,11 @@ pub(super) struct TrailCreated {
 
 /// What `audit.key_rotated` says in its `details`.
 #[derive(Deserialize)]
-pub(super) struct KeyRotated {
+pub(crate) struct KeyRotated {
     /// The epoch that begins.
-    pub(super) epoch: u64,
+    pub(crate) epoch: u64,
     /// Its key.
-    pub(super) new_key: String,
+    pub(crate) new_key: String,
 }
 
 /// What `audit.epoch_sealed` says in its `details`.

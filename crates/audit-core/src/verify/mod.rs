@@ -17,6 +17,7 @@ mod trail;
 mod tree;
 mod verified;
 
+pub(crate) use control::KeyRotated;
 pub use finding::{Finding, FindingKind, Findings, Severity};
 pub use item::{Item, Unended};
 pub use keys::{EpochKey, Rotation};

@@ -81,6 +81,8 @@ impl Exporter {
             ("audit_durable_events_total", new.durable_events),
             ("audit_durable_bytes_total", new.durable_bytes),
             ("audit_storage_failures_total", new.storage_failures),
+            ("audit_checkpoints_total", new.seals.checkpoints),
+            ("audit_seal_failures_total", new.seals.failures),
         ] {
             counter!(name, "origin" => origin()).increment(count);
         }
@@ -105,6 +107,7 @@ impl Exporter {
         for (name, value) in [
             ("audit_ring_occupied_bytes", new.ring.occupied_bytes as f64),
             ("audit_ring_capacity_bytes", new.ring.capacity_bytes as f64),
+            ("audit_seal_failing", f64::from(u8::from(new.seals.failing))),
             ("audit_poisoned", f64::from(u8::from(new.poisoned))),
             ("audit_disk_level", f64::from(new.disk.level as u8)),
             ("audit_disk_free_bytes", new.disk.free_bytes as f64),
@@ -133,6 +136,8 @@ impl Exporter {
         describe_counter!("audit_durable_events_total", Unit::Count, "events made durable");
         describe_counter!("audit_durable_bytes_total", Unit::Bytes, "bytes made durable");
         describe_counter!("audit_storage_failures_total", Unit::Count, "disk errors survived");
+        describe_counter!("audit_checkpoints_total", Unit::Count, "checkpoints published");
+        describe_counter!("audit_seal_failures_total", Unit::Count, "checkpoints that failed");
         describe_histogram!("audit_batch_events", Unit::Count, "events per sync");
         describe_histogram!("audit_batch_bytes", Unit::Bytes, "bytes per sync");
         describe_histogram!("audit_sync_seconds", Unit::Seconds, "time of one fdatasync");
@@ -140,6 +145,7 @@ impl Exporter {
         describe_gauge!("audit_ring_residency_seconds", Unit::Seconds, "from emit until durable");
         describe_gauge!("audit_ring_occupied_bytes", Unit::Bytes, "bytes in the ring now");
         describe_gauge!("audit_ring_capacity_bytes", Unit::Bytes, "size of the ring");
+        describe_gauge!("audit_seal_failing", Unit::Count, "1: what is durable is not signed");
         describe_gauge!("audit_poisoned", Unit::Count, "1: nothing is recorded any more");
         describe_gauge!(
             "audit_disk_level",

@@ -17,7 +17,7 @@ use std::time::Duration;
 pub use distribution::Distribution;
 #[cfg(feature = "metrics")]
 pub(crate) use export::start as start_export;
-pub use snapshot::{DiskMetrics, Metrics, RefusedCount, RingMetrics, TypeCount};
+pub use snapshot::{DiskMetrics, Metrics, RefusedCount, RingMetrics, SealMetrics, TypeCount};
 
 use crate::ledger::DropCause;
 use crate::logger::AuditLogger;
@@ -86,6 +86,9 @@ pub(crate) struct Meters {
     occupancy_bytes: Histogram,
     residency_ns: Histogram,
     storage_failures: AtomicU64,
+    checkpoints: AtomicU64,
+    seal_failures: AtomicU64,
+    seal_failing: AtomicBool,
     poisoned: AtomicBool,
     disk_level: AtomicU64,
     disk_free: AtomicU64,
@@ -139,6 +142,18 @@ impl Meters {
         self.storage_failures.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// The sealer, when the newest checkpoint covers what it should. True if the last one failed.
+    pub(crate) fn sealed(&self) -> bool {
+        self.checkpoints.fetch_add(1, Ordering::Relaxed);
+        self.seal_failing.swap(false, Ordering::Relaxed)
+    }
+
+    /// The sealer, when it could not publish one. True if the one before failed too.
+    pub(crate) fn seal_failed(&self) -> bool {
+        self.seal_failures.fetch_add(1, Ordering::Relaxed);
+        self.seal_failing.swap(true, Ordering::Relaxed)
+    }
+
     /// Whoever poisons the logger, before anybody is woken.
     pub(crate) fn poisoned(&self) {
         self.poisoned.store(true, Ordering::Relaxed);
@@ -177,6 +192,11 @@ impl Meters {
                 residency_ns: self.residency_ns.snapshot(),
             },
             storage_failures: get(&self.storage_failures),
+            seals: SealMetrics {
+                checkpoints: get(&self.checkpoints),
+                failures: get(&self.seal_failures),
+                failing: self.seal_failing.load(Ordering::Relaxed),
+            },
             poisoned: self.poisoned.load(Ordering::Relaxed),
             disk: DiskMetrics {
                 level: SpaceLevel::of(get(&self.disk_level)),

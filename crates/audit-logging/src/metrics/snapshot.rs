@@ -35,6 +35,8 @@ pub struct Metrics {
     pub ring: RingMetrics,
     /// Disk errors that were survived by going on in a new segment (`audit.storage_failed`).
     pub storage_failures: u64,
+    /// The signed checkpoints.
+    pub seals: SealMetrics,
     /// True when nothing is recorded any more: restart the service.
     pub poisoned: bool,
     /// The trail's file system.
@@ -77,6 +79,18 @@ pub struct RingMetrics {
     pub occupancy_bytes: Distribution,
     /// How long an event was in it, from `emit` until it was durable, in nanoseconds.
     pub residency_ns: Distribution,
+}
+
+/// How sealing goes. Entries are durable whether or not it does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SealMetrics {
+    /// Times that everything durable stood under a published checkpoint.
+    pub checkpoints: u64,
+    /// Attempts that failed: the disk, the signing device.
+    pub failures: u64,
+    /// True when the last attempt failed: what was written since is durable and not signed.
+    pub failing: bool,
 }
 
 /// The disk as the writer last saw it.
@@ -138,6 +152,11 @@ impl Metrics {
                 ..self.ring
             },
             storage_failures: self.storage_failures.saturating_sub(earlier.storage_failures),
+            seals: SealMetrics {
+                checkpoints: self.seals.checkpoints.saturating_sub(earlier.seals.checkpoints),
+                failures: self.seals.failures.saturating_sub(earlier.seals.failures),
+                ..self.seals
+            },
             ..*self
         }
     }
@@ -148,6 +167,9 @@ impl fmt::Display for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = if self.poisoned { "POISONED, nothing is recorded" } else { "works" };
         writeln!(f, "state        {state}; {} disk errors survived", self.storage_failures)?;
+        let SealMetrics { checkpoints, failures, failing } = self.seals;
+        let sealing = if failing { "FAILING, durable events are not signed" } else { "works" };
+        writeln!(f, "seals        {sealing}; {checkpoints} checkpoints, {failures} failures")?;
         writeln!(
             f,
             "events       {} taken, {} durable ({} bytes), {} refused",

@@ -41,7 +41,12 @@ impl RingMemory {
     /// The bytes as they stand: what a killed process would leave behind. None in a forked child.
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
-        self.words().iter().flat_map(|word| word.load(Ordering::Acquire).to_le_bytes()).collect()
+        let words = self.words();
+        let mut bytes = Vec::with_capacity(size_of_val(words));
+        for word in words {
+            bytes.extend_from_slice(&word.load(Ordering::Acquire).to_le_bytes());
+        }
+        bytes
     }
 
     pub(super) fn words(&self) -> &[AtomicU64] {

@@ -51,6 +51,19 @@ pub(crate) struct Signing {
     position: Position,
 }
 
+/// Tells those who wait for a seal when the thread that would make it panics: nobody will.
+struct Panicked<'a>(&'a Shared);
+
+impl Drop for Panicked<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let error = io::Error::other("the sealer panicked (a bug: report it)");
+            self.0.meters.seal_failed();
+            self.0.progress.fail_seal(Fault::new("seal", CHECKPOINT, &error));
+        }
+    }
+}
+
 /// Signs checkpoints from a thread of its own.
 pub(crate) struct Sealer {
     shared: Arc<Shared>,
@@ -86,7 +99,10 @@ impl Sealer {
     /// Starts the thread.
     pub(crate) fn start(self: &Arc<Self>) -> io::Result<JoinHandle<()>> {
         let sealer = Arc::clone(self);
-        std::thread::Builder::new().name("audit-sealer".to_owned()).spawn(move || sealer.work())
+        std::thread::Builder::new().name("audit-sealer".to_owned()).spawn(move || {
+            let _told = Panicked(&sealer.shared);
+            sealer.work();
+        })
     }
 
     fn pending(&self) -> MutexGuard<'_, Pending> {
@@ -134,16 +150,32 @@ impl Sealer {
             let written = signing.tree.write();
             let outcome =
                 if is_due { written.and_then(|()| self.publish(&mut signing)) } else { written };
+            let position = signing.position;
             drop(signing);
-            if let Err(error) = outcome {
-                tracing::error!(%error, "the trail could not be sealed; it will be tried again");
-                if stop {
-                    self.shared.progress.fail_seal(Fault::new("seal", CHECKPOINT, &error));
-                } else {
-                    // Tried again after the interval, as if the entries came now.
-                    self.pending().since.get_or_insert_with(Instant::now);
+            match outcome {
+                Ok(()) if is_due => {
+                    if self.shared.meters.sealed() {
+                        tracing::warn!("the trail is sealed again");
+                    }
                 }
+                Ok(()) => {}
+                Err(error) => self.failed(position, &error, stop),
             }
+        }
+    }
+
+    /// No checkpoint this time.
+    fn failed(&self, position: Position, error: &io::Error, is_last: bool) {
+        if !self.shared.meters.seal_failed() {
+            tracing::error!(%error, "the trail could not be sealed; it will be tried again");
+        }
+        let fault = Fault::new("seal", CHECKPOINT, error);
+        if is_last {
+            self.shared.progress.fail_seal(fault);
+        } else {
+            self.shared.progress.fail_seal_attempt(position, fault);
+            // Tried again after the interval, as if the entries came now.
+            self.pending().since.get_or_insert_with(Instant::now);
         }
     }
 

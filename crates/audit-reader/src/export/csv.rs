@@ -60,7 +60,7 @@ impl Row<'_> {
 }
 
 /// Appends a cell.
-fn cell(text: &str, out: &mut Vec<u8>) {
+pub(super) fn cell(text: &str, out: &mut Vec<u8>) {
     // What a spreadsheet takes for the beginning of a formula, and our own mark against it.
     let guarded = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\'']);
     let quoted =

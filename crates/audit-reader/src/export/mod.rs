@@ -106,3 +106,8 @@ pub const fn csv_header() -> &'static str {
 pub fn csv_row(entry: &Entry<'_>, out: &mut Vec<u8>) {
     csv::row(entry, out);
 }
+
+/// Appends a text as a cell of CSV, guarded against spreadsheets.
+pub(crate) fn csv_cell(text: &str, out: &mut Vec<u8>) {
+    csv::cell(text, out);
+}

@@ -3,11 +3,12 @@
 //! What must stay true here: thin. A campaign's closing line goes to standard output, with what it
 //! was told; a finding is exit code 1, a wrong command line 2.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use audit_testkit::life::Life;
 use audit_testkit::options::{Options, USAGE};
-use audit_testkit::{crash, power};
+use audit_testkit::{crash, power, sim, sweep};
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
@@ -24,8 +25,20 @@ fn main() -> ExitCode {
                 power::Outcome::Skipped(why) => format!("SKIPPED: {why}"),
             })
         }),
+        "act" | "leave" => {
+            let trail = args.first().map_or(Path::new(""), Path::new);
+            let life = if command == "act" { sweep::act } else { sweep::leave };
+            life(trail).map(|()| String::new())
+        }
+        "sim" => campaign(&command, args, |_, options| {
+            sim::campaign(options).map(|summary| summary.to_string())
+        }),
+        "sweep" => campaign(&command, args, |program, options| match sweep::hindrance() {
+            Some(why) => Ok(format!("SKIPPED: {why}")),
+            None => sweep::run(program, options).map(|swept| swept.to_string()),
+        }),
         _ => {
-            eprintln!("battery crash|power|sweep|sim [options]\n{USAGE}");
+            eprintln!("battery crash|power|sweep [options]\n{USAGE}");
             return 2.into();
         }
     };
@@ -44,7 +57,7 @@ fn main() -> ExitCode {
 fn campaign(
     name: &str,
     args: Vec<String>,
-    run: impl Fn(&std::path::Path, &Options) -> Result<String, String>,
+    run: impl Fn(&Path, &Options) -> Result<String, String>,
 ) -> Result<String, String> {
     let options = Options::parse(args)?;
     let program = std::env::current_exe().map_err(|e| e.to_string())?;

@@ -1,13 +1,14 @@
 //! `auditlog check`: a proof, offline.
 //!
 //! What must stay true here: only the two files and the key given count. What is proven is the whole
-//! line of the entry.
+//! line of the entry. A key from which nothing leads to the signature proves nothing and accuses nobody.
 
 use std::io::Write;
 use std::path::PathBuf;
 
 use audit_core::chain::MAX_LINE;
-use audit_core::proof::{MAX_PROOF, TlogProof};
+use audit_core::note::VerifierKey;
+use audit_core::proof::{MAX_PROOF, ProofError, ProvenFrom, TlogProof};
 
 use super::Exit;
 use crate::error::CliError;
@@ -15,14 +16,18 @@ use crate::output::{Color, Output, escape};
 
 /// Check a proof that `prove` wrote, without the trail
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit codes: 0 the entry is in the log that the key signed, 1 it is not, \
-    2 could not look.\n\n\
-    Example:\n  auditlog check 4711.tlog-proof --key \"$(cat billing.vkey)\"")]
+#[command(
+    after_help = "The key may be the trail's first one or any later one: the proof carries the\n\
+    rotations that lead to the key that signed, each signed by the key before.\n\n\
+    Exit codes: 0 the entry is in the log of that key, 1 it is not, 2 could not look, 3 nothing is\n\
+    wrong, and nothing leads from that key to the one that signed.\n\n\
+    Example:\n  auditlog check 4711.tlog-proof --key @billing.vkey"
+)]
 pub(crate) struct Args {
     /// The proof; the entry is in FILE.entry
     #[arg(value_name = "FILE")]
     proof: PathBuf,
-    /// The key of the epoch that the proof's checkpoint is of, as a C2SP vkey; may be given several times
+    /// A key of the log, as a C2SP vkey or a file that holds one; may be given several times
     #[arg(long, value_name = "VKEY", required = true)]
     key: Vec<String>,
 }
@@ -34,39 +39,64 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     let line = super::input(&super::prove::entry_file(&args.proof), MAX_LINE as u64 + 1)?;
     let proof = match TlogProof::parse(&bytes) {
         Ok(proof) => proof,
-        Err(error) => return violated(out, &error.to_string()),
+        Err(error) => return refused(out, Exit::Violated, &error),
     };
-    let mut why = String::new();
+    let mut worst: Option<ProofError> = None;
     for key in &keys {
-        match proof.verify_entry(&line, key) {
-            Ok(proven) => {
-                let (seq, size) = (proven.index, proven.checkpoint.size);
-                if out.json {
-                    let line = serde_json::json!({"verdict": "proven", "seq": seq, "size": size,
-                        "origin": proven.checkpoint.origin, "key": key.to_string()});
-                    writeln!(out, "{line}")?;
-                } else {
-                    let verdict = out.paint(Color::Good, "proven");
-                    let origin = escape(proven.checkpoint.origin.as_bytes());
-                    writeln!(
-                        out,
-                        "{verdict}: this is entry {seq} of {origin}, signed at size {size}"
-                    )?;
-                }
-                return Ok(Exit::Done);
-            }
-            Err(error) => why = error.to_string(),
+        match proof.verify_from(&line, key) {
+            Ok(proven) => return proved(out, key, &proven).map(|()| Exit::Done),
+            // What is wrong weighs more than what is not known.
+            Err(error) if worst.as_ref().is_none_or(is_unknown) => worst = Some(error),
+            Err(_) => {}
         }
     }
-    violated(out, &why)
+    let why = worst.ok_or(CliError::Bug("no key"))?;
+    refused(out, if is_unknown(&why) { Exit::Unproven } else { Exit::Violated }, &why)
 }
 
-fn violated(out: &mut Output, why: &str) -> Result<Exit, CliError> {
+const fn is_unknown(error: &ProofError) -> bool {
+    matches!(error, ProofError::UnknownKey { .. })
+}
+
+fn proved(out: &mut Output, given: &VerifierKey, from: &ProvenFrom<'_>) -> Result<(), CliError> {
+    let (seq, size) = (from.proven.index, from.proven.checkpoint.size);
+    let origin = &from.proven.checkpoint.origin;
     if out.json {
-        writeln!(out, "{}", serde_json::json!({"verdict": "violated", "why": why}))?;
-    } else {
-        let verdict = out.paint(Color::Bad, "violated");
-        writeln!(out, "{verdict}: this is not proven: {}", escape(why.as_bytes()))?;
+        let line = serde_json::json!({"verdict": "proven", "seq": seq, "size": size,
+            "origin": origin, "key": from.key.to_string(), "given_key": given.to_string(),
+            "rotations": from.rotations});
+        writeln!(out, "{line}")?;
+        return Ok(());
     }
-    Ok(Exit::Violated)
+    let verdict = out.paint(Color::Good, "proven");
+    let origin = escape(origin.as_bytes());
+    write!(out, "{verdict}: this is entry {seq} of {origin}, signed at size {size}")?;
+    match from.rotations {
+        0 => writeln!(out, " by the key given")?,
+        1 => writeln!(out, " by the key after the one given")?,
+        many => writeln!(out, " by the key {many} rotations after the one given")?,
+    }
+    Ok(())
+}
+
+fn refused(out: &mut Output, exit: Exit, why: &ProofError) -> Result<Exit, CliError> {
+    let (verdict, color) = match exit {
+        Exit::Unproven => ("unproven", Color::Warn),
+        _ => ("violated", Color::Bad),
+    };
+    let why = why.to_string();
+    if out.json {
+        writeln!(out, "{}", serde_json::json!({"verdict": verdict, "why": why}))?;
+    } else {
+        let verdict = out.paint(color, verdict);
+        writeln!(out, "{verdict}: this is not proven: {}", escape(why.as_bytes()))?;
+        if exit == Exit::Unproven {
+            writeln!(
+                out,
+                "  give the key that signed (`auditlog keys DIR export`), or have the proof made anew \
+                 by `auditlog prove`, which puts the rotations in"
+            )?;
+        }
+    }
+    Ok(exit)
 }

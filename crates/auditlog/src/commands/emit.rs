@@ -18,6 +18,7 @@ use lines::{PATIENCE, Recorded, Recorder, Tally};
 
 use super::Exit;
 use crate::error::CliError;
+use crate::import::{From, Importer};
 use crate::output::Output;
 
 /// Receipts that may wait for being printed.
@@ -33,7 +34,9 @@ const SIGNAL_LIMIT: Duration = Duration::from_secs(10);
     A line may have 16 MiB. On a full disk, each line waits up to a minute for space.\n\n\
     Example:\n  \
     echo '{\"event_type\":\"door.opened\",\"actor\":{\"user_id\":\"alice\"}}' | auditlog emit ./audit\n  \
-    auditlog emit ./audit --receipts durable < events.ndjson")]
+    auditlog emit ./audit --receipts durable < events.ndjson\n  \
+    auditlog emit ./audit --from cloudtrail < 123456789012_CloudTrail_eu-central-1.json.gz\n  \
+    auditlog emit ./audit --from auditd < /var/log/audit/audit.log")]
 pub(crate) struct Args {
     /// The trail, made with `auditlog init`
     dir: PathBuf,
@@ -43,6 +46,9 @@ pub(crate) struct Args {
     /// Print a receipt for each event, when it is accepted or when it is durable
     #[arg(long, value_enum, value_name = "WHEN")]
     receipts: Option<ReceiptAt>,
+    /// Read the audit log of another program instead of events; gzip is taken, too
+    #[arg(long, value_enum, value_name = "PROGRAM")]
+    from: Option<From>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -77,7 +83,15 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     let (tally, printed) = std::thread::scope(|scope| {
         let audit = &audit;
         let lines = scope.spawn(move || {
-            Recorder::new(audit, send).record(&mut io::stdin().lock(), &mut io::stderr())
+            let recorder = Recorder::new(audit, send);
+            let (mut input, mut told) = (io::stdin().lock(), io::stderr());
+            match args.from {
+                None => recorder.record(&mut input, &mut told),
+                Some(from) => {
+                    let importer = Importer::new(from, Box::new(input)).map_err(CliError::Input)?;
+                    recorder.record_imported(importer, &mut told)
+                }
+            }
         });
         let printed = args.receipts.map_or(Ok(()), |at| print_receipts(&receive, at, out));
         // When nobody reads the receipts any more, the events are still recorded.

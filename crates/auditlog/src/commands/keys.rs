@@ -7,9 +7,11 @@ mod pin;
 mod show;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use audit_logging::{AuditConfig, AuditLogger, AuditMode, OpenError, existing_trail};
+use audit_logging::{
+    AuditConfig, AuditLogger, AuditMode, OpenError, RotationPolicy, existing_trail,
+};
 use audit_reader::{KeyEpoch, KeyHistory, key_history};
 
 use super::Exit;
@@ -39,9 +41,16 @@ enum Action {
     Show,
     /// Replace the signing key in the trail, and destroy the old one
     #[command(after_help = "The trail must not be open elsewhere: a running service rotates by \
-        itself, at each new segment and at least daily.\n\n\
-        Example:\n  auditlog keys /var/lib/billing/audit rotate")]
-    Rotate,
+        itself, at each new segment and at least daily.\n\
+        Nothing but the key is changed: no segment is begun, whatever the service's rotation is. A\n\
+        service that keeps its ring elsewhere, or has other settings, gives its own: --config.\n\n\
+        Example:\n  auditlog keys /var/lib/billing/audit rotate\n  \
+        auditlog keys /var/lib/billing/audit rotate --config /etc/billing/audit.toml")]
+    Rotate {
+        /// The service's own configuration (TOML); its directory must be DIR
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
     /// Print public keys, one vkey a line
     #[command(after_help = "Without an option: all of them, from the first on. To check a proof, \
         take the key of the epoch that signed it; to verify the trail, take the first.\n\n\
@@ -78,7 +87,7 @@ struct Which {
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     match &args.action {
         Action::Show => show::run(&args.dir, out),
-        Action::Rotate => rotate(args, out),
+        Action::Rotate { config } => rotate(args, config.as_deref(), out),
         Action::Export(which) => export(args, which, out),
         Action::Pin { file } => pin::run(&args.dir, file, out),
     }
@@ -88,12 +97,17 @@ fn history(dir: &std::path::Path) -> Result<KeyHistory, CliError> {
     Ok(key_history(&super::source(dir)?)?)
 }
 
-fn rotate(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
+fn rotate(args: &Args, config: Option<&Path>, out: &mut Output) -> Result<Exit, CliError> {
     let info =
         existing_trail(&args.dir)?.ok_or_else(|| OpenError::NoTrail { path: args.dir.clone() })?;
-    let config = AuditConfig {
-        mode: AuditMode::Local { base_dir: args.dir.clone() },
-        ..AuditConfig::new(info.service_id)
+    let config = match config {
+        Some(file) => super::config(file, &args.dir)?,
+        None => AuditConfig {
+            mode: AuditMode::Local { base_dir: args.dir.clone() },
+            // When a segment ends is the service's choice, and not known here.
+            rotation: RotationPolicy::SizeLimit { bytes: u64::MAX },
+            ..AuditConfig::new(info.service_id)
+        },
     };
     let logger = AuditLogger::builder(config).rotate_key().open()?;
     logger.shutdown_blocking()?;

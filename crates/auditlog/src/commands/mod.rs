@@ -12,6 +12,7 @@ mod keys;
 mod prove;
 mod query;
 mod reconcile;
+mod report;
 mod schema;
 mod serve_tiles;
 mod show;
@@ -27,6 +28,7 @@ use std::process::ExitCode;
 
 use audit_core::checkpoint::SignedCheckpoint;
 use audit_core::note::{MAX_NOTE, VerifierKey};
+use audit_logging::{AuditConfig, AuditMode};
 use audit_reader::Source;
 use audit_shipper::HttpSource;
 use clap::{Parser, Subcommand};
@@ -66,6 +68,7 @@ enum Command {
     Query(Box<query::Args>),
     Export(export::Args),
     Reconcile(reconcile::Args),
+    Report(Box<report::Args>),
     Schema(schema::Args),
     Witness(witness::Args),
     WitnessSync(witness_sync::Args),
@@ -111,6 +114,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Query(args) => query::run(&args, &mut out),
         Command::Export(args) => export::run(&args, &mut out),
         Command::Reconcile(args) => reconcile::run(&args, &mut out),
+        Command::Report(args) => report::run(&args, &mut out),
         Command::Schema(args) => schema::run(&args, &mut out),
         Command::Witness(args) => witness::run(&args, &mut out),
         Command::WitnessSync(args) => witness_sync::run(&args, &mut out),
@@ -156,6 +160,26 @@ pub(crate) fn key(option: &str, given: &str) -> Result<VerifierKey, CliError> {
         what: format!("{option}: {error}"),
         next: "give the whole vkey, as `auditlog init` printed it, or a file that holds it",
     })
+}
+
+/// A service's configuration, from a file that was given as an argument, for the trail in `dir`.
+pub(crate) fn config(file: &Path, dir: &Path) -> Result<AuditConfig, CliError> {
+    let text = String::from_utf8_lossy(&input(file, MAX_NOTE as u64)?).into_owned();
+    let config = AuditConfig::from_toml(&text).map_err(|error| CliError::Usage {
+        what: format!("{}: {error}", file.display()),
+        next: "give the file that the service itself is configured with",
+    })?;
+    let same = |base: &Path| match (base.canonicalize(), dir.canonicalize()) {
+        (Ok(base), Ok(dir)) => base == dir,
+        _ => base == dir,
+    };
+    match &config.mode {
+        AuditMode::Local { base_dir } if same(base_dir) => Ok(config),
+        _ => Err(CliError::Usage {
+            what: format!("{} is not the configuration of {}", file.display(), dir.display()),
+            next: "give the trail's directory as it stands in the file, or another file",
+        }),
+    }
 }
 
 /// A checkpoint in a file that was given as an argument.

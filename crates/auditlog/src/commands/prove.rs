@@ -1,7 +1,7 @@
 //! `auditlog prove`: an entry, and the proof that it is in the trail.
 //!
 //! What must stay true here: the two files are all that `auditlog check`, or anybody's C2SP tools,
-//! need besides a key.
+//! need besides a key, the trail's first one or that of the epoch.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,8 @@ use crate::output::{Output, escape};
 /// Write the proof that an entry is in the trail, with the entry beside it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Writes a C2SP tlog-proof to FILE and the entry to FILE.entry, and says \
-    which key checks them. That this key is the trail's is for `auditlog verify --key` to say.\n\n\
+    which keys check them: the one that signed, and the trail's first one, from which the rotations in\n\
+    the proof lead to it. That a key is the trail's is for whoever pinned it to say.\n\n\
     Example:\n  auditlog prove /var/lib/billing/audit 4711 -o 4711.tlog-proof\n  \
     auditlog check 4711.tlog-proof --key \"$(cat billing.vkey)\"")]
 pub(crate) struct Args {
@@ -48,8 +49,9 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     write(&args.output, evidence.proof.to_string().as_bytes())?;
     let size = evidence.proof.checkpoint.unverified().size;
     let key = evidence.key.to_string();
+    let from = evidence.from_key.map(|key| key.to_string());
     if out.json {
-        let line = serde_json::json!({"seq": args.seq, "size": size, "key": key,
+        let line = serde_json::json!({"seq": args.seq, "size": size, "key": key, "from_key": from,
             "proof": args.output, "entry": entry});
         writeln!(out, "{line}")?;
     } else {
@@ -57,6 +59,10 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
         writeln!(out, "entry   {}", escape(entry.as_os_str().as_encoded_bytes()))?;
         writeln!(out, "size    entry {} of {size} that are signed", args.seq)?;
         writeln!(out, "key     {}", escape(key.as_bytes()))?;
+        if let Some(from) = from {
+            let from = escape(from.as_bytes());
+            writeln!(out, "or      {from}, from which the rotations in the proof lead to it")?;
+        }
     }
     Ok(Exit::Done)
 }

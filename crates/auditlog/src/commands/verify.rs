@@ -29,15 +29,8 @@ pub(crate) struct Args {
     /// The trail: its directory, an archive of it (tar, or tar compressed with zstd), or the address of
     /// the directory on an HTTP server
     dir: PathBuf,
-    /// The first public key of the trail, as a C2SP vkey: what `init` printed
-    #[arg(long, value_name = "VKEY")]
-    key: Option<String>,
-    /// A checkpoint seen earlier, which the trail must extend; may be given several times
-    #[arg(long, value_name = "FILE")]
-    checkpoint: Vec<PathBuf>,
-    /// A witness whose cosignature says how fresh the trail is; may be given several times
-    #[arg(long, value_name = "VKEY")]
-    witness: Vec<String>,
+    #[command(flatten)]
+    trust: Trust,
     /// Go on from where the last verification with this file ended, and leave here where this one ended;
     /// the file is made if there is none
     #[arg(long, value_name = "FILE")]
@@ -47,37 +40,69 @@ pub(crate) struct Args {
     jobs: Option<usize>,
 }
 
-pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
-    let mut options = VerifyOptions::default().with_jobs(super::jobs(args.jobs));
-    if let Some(key) = &args.key {
+/// What the verification is held against.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Trust {
+    /// The first public key of the trail, as a C2SP vkey: what `init` printed
+    #[arg(long, value_name = "VKEY")]
+    key: Option<String>,
+    /// A checkpoint seen earlier, which the trail must extend; may be given several times
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Vec<PathBuf>,
+    /// A witness whose cosignature says how fresh the trail is; may be given several times
+    #[arg(long, value_name = "VKEY")]
+    witness: Vec<String>,
+}
+
+/// Verifies a trail, with a progress bar where there is reason to.
+pub(crate) fn verified(dir: &Path, trust: &Trust, jobs: Option<usize>) -> Result<Report, CliError> {
+    verified_from(dir, trust, jobs, None)
+}
+
+fn verified_from(
+    dir: &Path,
+    trust: &Trust,
+    jobs: Option<usize>,
+    from_last: Option<&Path>,
+) -> Result<Report, CliError> {
+    let mut options = VerifyOptions::default().with_jobs(super::jobs(jobs));
+    if let Some(key) = &trust.key {
         options = options.with_key(super::key("--key", key)?);
     }
-    for file in &args.checkpoint {
+    for file in &trust.checkpoint {
         let name = file.display().to_string();
         options = options.with_reference(name, super::checkpoint(file)?);
     }
-    for key in &args.witness {
+    for key in &trust.witness {
         options = options.with_witness(super::key("--witness", key)?);
     }
-    if let Some(file) = &args.from_last
+    if let Some(file) = from_last
         && let Some(state) = state(file, options.key.as_ref())?
     {
         options = options.from_state(file.display().to_string(), state);
     }
-    let source = super::source(&args.dir)?;
     let bar = Bar::new("verifying");
     let mut tell = |progress| bar.show(progress);
-    let report = verify(source, options.with_progress(&mut tell));
+    let report = verify(super::source(dir)?, options.with_progress(&mut tell));
     bar.clear();
-    let report = report?;
-    if let (Some(file), Some(verified)) = (&args.from_last, &report.verified) {
-        keep(file, verified)?;
-    }
-    let exit = match report.verdict {
+    Ok(report?)
+}
+
+/// The exit code of a verdict.
+pub(crate) const fn exit(verdict: Verdict) -> Exit {
+    match verdict {
         Verdict::Proven => Exit::Done,
         Verdict::Violated => Exit::Violated,
         Verdict::Unproven => Exit::Unproven,
-    };
+    }
+}
+
+pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
+    let report = verified_from(&args.dir, &args.trust, args.jobs, args.from_last.as_deref())?;
+    if let (Some(file), Some(verified)) = (&args.from_last, &report.verified) {
+        keep(file, verified)?;
+    }
+    let exit = exit(report.verdict);
     let printed = if out.json { json(&report, out) } else { human(&report, out) };
     match printed {
         // Whoever asks for the exit code only need not read the rest.

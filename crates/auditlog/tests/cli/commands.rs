@@ -134,6 +134,14 @@ fn failures_are_told_to_machines_too() {
         assert!(object["error"].as_str().is_some_and(|text| text.len() > 10), "{args:?}");
         assert_eq!(object.as_object().unwrap().len(), 2, "{args:?}");
     }
+    for args in [&["--json"][..], &["verify", "--json"], &["verify", "--frob", "--json", &healthy]]
+    {
+        let told = run(args);
+        assert_eq!(told.status.code(), Some(2), "{args:?}");
+        assert_eq!(told.stderr, told.stdout, "{args:?}");
+        let object: Value = serde_json::from_slice(&told.stderr).unwrap();
+        assert!(!object["error"].as_str().unwrap().contains("u{a}"), "{object}");
+    }
     let help = run(&["verify", "--json", "--help"]);
     assert_eq!(help.status.code(), Some(0));
     assert!(stdout(&help).contains("Usage:") && !stdout(&help).contains("\"exit\""));

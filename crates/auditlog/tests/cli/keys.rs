@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
+use audit_logging::{AuditConfig, AuditLogger, AuditMode, RotationPolicy};
+use audit_testkit::TestClock;
 use serde_json::Value;
 
 use crate::{auditlog, run, stderr, stdout, vector};
@@ -178,4 +180,47 @@ fn a_key_that_nobody_vouches_for_is_a_violation() {
     assert!(forged);
     let shown = run(&["keys", &temp.path().display().to_string(), "show"]);
     assert_eq!(shown.status.code(), Some(1), "{}", stdout(&shown));
+}
+
+#[test]
+fn a_rotation_begins_no_segment_and_takes_the_services_configuration() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("trail");
+    // Written on another day: with daily rotation, any opening of today begins a segment.
+    let config = AuditConfig {
+        mode: AuditMode::Local { base_dir: dir.clone() },
+        rotation: RotationPolicy::SizeLimit { bytes: 1 << 30 },
+        ..AuditConfig::new("billing-api")
+    };
+    let clock = TestClock::at("2001-01-01T00:00:00Z");
+    let logger = AuditLogger::builder(config).clock(clock.shared()).open().unwrap();
+    logger.shutdown_blocking().unwrap();
+    let dir = dir.display().to_string();
+    let segments = || {
+        let names = fs::read_dir(&dir).unwrap().map(|file| file.unwrap().file_name());
+        names.filter(|name| Path::new(name).extension().is_some_and(|e| e == "audit")).count()
+    };
+    let rotate = |more: &[&str]| run(&[&["keys", &dir, "rotate"], more].concat());
+    assert_eq!(rotate(&[]).status.code(), Some(0));
+    assert_eq!(segments(), 1);
+
+    let file = temp.path().join("audit.toml");
+    let configured = |base: &str, rotation: &str| {
+        let toml = format!(
+            "service_id = \"billing-api\"\nmode = {{ local = {{ base_dir = \"{base}\" }} }}\n\
+             rotation = {rotation}\n"
+        );
+        fs::write(&file, toml).unwrap();
+        rotate(&["--config", file.to_str().unwrap()])
+    };
+    let same = configured(&dir, "{ size_limit = { bytes = 1000000 } }");
+    assert_eq!((same.status.code(), segments()), (Some(0), 1), "{}", stderr(&same));
+    let elsewhere = configured("/elsewhere", "\"daily\"");
+    assert_eq!(elsewhere.status.code(), Some(2));
+    assert!(stderr(&elsewhere).contains("not the configuration of"), "{}", stderr(&elsewhere));
+    assert_eq!(configured(&dir, "\"now and then\"").status.code(), Some(2));
+    let daily = configured(&dir, "\"daily\"");
+    assert_eq!((daily.status.code(), segments()), (Some(0), 2), "{}", stderr(&daily));
+    // Two that were asked for, and one each for the segment and the asking.
+    assert_eq!(show(&dir)["epochs"].as_array().unwrap().len(), 5);
 }

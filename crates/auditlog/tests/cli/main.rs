@@ -8,9 +8,11 @@
 
 mod commands;
 mod export;
+mod import;
 mod keys;
 mod proofs;
 mod query;
+mod report;
 mod script;
 mod writing;
 

@@ -23,7 +23,16 @@ fn an_entry_is_proven_offline_from_two_files_and_a_key() {
         let said: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(said["key"], vkey(1));
         assert_eq!((said["size"].as_u64(), check(&vkey(1))), (Some(300), Some(0)));
-        assert_eq!(check(&vkey(0)), Some(1), "the key of another epoch");
+        assert_eq!(said["from_key"], vkey(0));
+        let from = stdout(&run(&["check", &proof, "--key", &vkey(0), "--json"]));
+        let from: Value = serde_json::from_str(&from).unwrap();
+        assert_eq!((&from["verdict"], &from["rotations"]), (&"proven".into(), &1.into()), "{from}");
+        let text = fs::read_to_string(&proof).unwrap();
+        let bare = text.split_inclusive('\n').filter(|line| !line.starts_with("extra "));
+        fs::write(&proof, bare.collect::<String>()).unwrap();
+        assert_eq!(check(&vkey(0)), Some(3), "the key of another epoch, and nothing leads from it");
+        assert_eq!(check(&vkey(1)), Some(0));
+        fs::write(&proof, text).unwrap();
         let entry = fs::read_to_string(format!("{proof}.entry")).unwrap();
         assert_eq!(entry, stdout(&run(&["show", "--json", &vector("healthy"), seq])));
         for changed in [entry.replace("result", "resalt"), entry.replace("\"seq\":", "\"seq\":1")] {

@@ -4,6 +4,7 @@
 //! first bad lines are named, all are counted, and nobody's terminal is flooded or obeyed; a full
 //! disk makes the input wait before it costs a line; memory is bounded by the longest line allowed.
 
+use std::fmt::{self, Display};
 use std::io::{self, BufRead, Write};
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use audit_core::event::{Event, GenericEvent};
 use audit_logging::{AuditLogger, EmitError, Receipt, SpaceLevel};
 
 use crate::error::CliError;
+use crate::import::Importer;
 use crate::output::escape;
 
 /// How long a line waits for room, in the queue or on the disk: a pipe can wait, an event cannot
@@ -54,11 +56,37 @@ impl<'a> Recorder<'a> {
 
     /// Records every line to the end of the input; `told` is where refused lines are named.
     pub(super) fn record(
-        mut self,
+        self,
         input: &mut dyn BufRead,
         told: &mut dyn Write,
     ) -> Result<Tally, CliError> {
-        let outcome = self.each_line(input, told);
+        self.until_the_end(told, |recorder, told| recorder.each_line(input, told))
+    }
+
+    /// Records every record of another program's log.
+    pub(super) fn record_imported(
+        self,
+        mut importer: Importer<'_>,
+        told: &mut dyn Write,
+    ) -> Result<Tally, CliError> {
+        self.until_the_end(told, |recorder, told| {
+            while let Some(found) = importer.next().map_err(CliError::Input)? {
+                let what = format_args!("record {}, {}", found.number, found.place);
+                match found.event {
+                    Ok(event) => recorder.emit(told, found.number, &what, &event)?,
+                    Err(why) => recorder.bad(told, &what, &why),
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn until_the_end(
+        mut self,
+        told: &mut dyn Write,
+        each: impl FnOnce(&mut Recorder<'a>, &mut dyn Write) -> Result<(), CliError>,
+    ) -> Result<Tally, CliError> {
+        let outcome = each(&mut self, told);
         let unnamed = self.tally.refused.saturating_sub(NAMED);
         if unnamed > 0 {
             say(told, &format!("{unnamed} more lines were refused"));
@@ -78,7 +106,7 @@ impl<'a> Recorder<'a> {
             if line.len() as u64 > MAX_LINE && !line.ends_with(b"\n") {
                 line = Vec::new();
                 input.skip_until(b'\n').map_err(CliError::Input)?;
-                self.bad(told, number, &format!("longer than {MAX_LINE} bytes"));
+                self.bad(told, &Line(number), &format!("longer than {MAX_LINE} bytes"));
                 continue;
             }
             let text = line.trim_ascii();
@@ -86,8 +114,8 @@ impl<'a> Recorder<'a> {
                 continue;
             }
             match GenericEvent::from_json_line(text) {
-                Ok(event) => self.emit(told, number, &event)?,
-                Err(error) => self.bad(told, number, &error.to_string()),
+                Ok(event) => self.emit(told, number, &Line(number), &event)?,
+                Err(error) => self.bad(told, &Line(number), &error.to_string()),
             }
         }
         Ok(())
@@ -97,6 +125,7 @@ impl<'a> Recorder<'a> {
         &mut self,
         told: &mut dyn Write,
         number: u64,
+        what: &dyn Display,
         event: &GenericEvent,
     ) -> Result<(), CliError> {
         let end = Instant::now() + self.patience;
@@ -121,7 +150,7 @@ impl<'a> Recorder<'a> {
             Err(error @ (EmitError::Poisoned(_) | EmitError::Closed)) => {
                 return Err(CliError::Emit { line: number, error });
             }
-            Err(error) => self.refused(told, number, &error.to_string()),
+            Err(error) => self.refused(told, what, &error.to_string()),
         }
         Ok(())
     }
@@ -135,16 +164,25 @@ impl<'a> Recorder<'a> {
     }
 
     /// A line that is no event.
-    fn bad(&mut self, told: &mut dyn Write, number: u64, why: &str) {
+    fn bad(&mut self, told: &mut dyn Write, what: &dyn Display, why: &str) {
         self.audit.record_unreadable();
-        self.refused(told, number, why);
+        self.refused(told, what, why);
     }
 
-    fn refused(&mut self, told: &mut dyn Write, number: u64, why: &str) {
+    fn refused(&mut self, told: &mut dyn Write, what: &dyn Display, why: &str) {
         self.tally.refused += 1;
         if self.tally.refused <= NAMED {
-            say(told, &format!("line {number}: {why}"));
+            say(told, &format!("{what}: {why}"));
         }
+    }
+}
+
+/// The place of a line, written down only if it must be told.
+struct Line(u64);
+
+impl Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}", self.0)
     }
 }
 

@@ -155,7 +155,7 @@ impl Args {
         if let Some(critical) = self.critical {
             query = query.critical(critical);
         }
-        let now = self.now()?;
+        let now = now_in(&self.zone)?;
         if let Some(since) = &self.since {
             query = query.since(time("--since", since, Edge::Since, &now)?);
         }
@@ -181,22 +181,28 @@ impl Args {
             First::Newest => Order::NewestFirst,
         }))
     }
-
-    /// Now, in the zone that local times are in.
-    fn now(&self) -> Result<ZonedDateTime, CliError> {
-        let zone = match self.zone.as_str() {
-            "local" => TimeZone::try_system(),
-            name => TimeZone::get(name),
-        };
-        let zone = zone.map_err(|error| CliError::Usage {
-            what: format!("--zone {:?}: {error}", self.zone),
-            next: "give a name such as UTC, Europe/Berlin or America/New_York",
-        })?;
-        Ok(Timestamp::now().to_zoned_datetime(zone))
-    }
 }
 
-fn time(option: &str, text: &str, edge: Edge, now: &ZonedDateTime) -> Result<Timestamp, CliError> {
+/// Now, in the zone that local times are in.
+pub(crate) fn now_in(zone: &str) -> Result<ZonedDateTime, CliError> {
+    let found = match zone {
+        "local" => TimeZone::try_system(),
+        name => TimeZone::get(name),
+    };
+    let zone = found.map_err(|error| CliError::Usage {
+        what: format!("--zone {zone:?}: {error}"),
+        next: "give a name such as UTC, Europe/Berlin or America/New_York",
+    })?;
+    Ok(Timestamp::now().to_zoned_datetime(zone))
+}
+
+/// A time that was given as an argument.
+pub(crate) fn time(
+    option: &str,
+    text: &str,
+    edge: Edge,
+    now: &ZonedDateTime,
+) -> Result<Timestamp, CliError> {
     time_bound(text, edge, now).map_err(|error| CliError::Usage {
         what: format!("{option}: {error}"),
         next: "see `auditlog query --help`",

@@ -14,7 +14,7 @@ use audit_reader::export::{csv_header, csv_row};
 use audit_reader::{Hit, QueryOptions};
 
 use args::Format;
-pub(crate) use args::{Args, seq_range};
+pub(crate) use args::{Args, now_in, seq_range, time};
 
 use super::Exit;
 use crate::error::CliError;

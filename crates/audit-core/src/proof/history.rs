@@ -1,0 +1,160 @@
+//! From a key that was pinned to the one that signed, within a proof.
+//!
+//! What must stay true here: the history stands in the proof's extra data, which nobody signs. So
+//! nothing of it is believed: each step is a proof of its own, which the key before must have signed.
+//! What is missing leaves a proof unproven; what is there and does not hold spoils it.
+
+use serde::{Deserialize, Serialize};
+
+use super::rotation::{RotationProof, RotationProofError};
+use super::{ProofError, Proven, TlogProof};
+use crate::checkpoint::CheckpointError;
+use crate::note::{VerifierKey, VerifyError};
+use crate::tree::verify_inclusion;
+
+/// The rotations of a log's key, from one key on, as the extra data of a proof holds them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyHistory {
+    /// In the order in which they happened.
+    pub rotations: Vec<RotationProof>,
+}
+
+/// The extra data: one JSON object.
+#[derive(Serialize, Deserialize)]
+struct Extra<'a> {
+    #[serde(borrow)]
+    key_history: Vec<Step<'a>>,
+}
+
+/// One rotation.
+#[derive(Serialize, Deserialize)]
+struct Step<'a> {
+    /// The line of `audit.key_rotated`.
+    #[serde(borrow)]
+    entry: std::borrow::Cow<'a, str>,
+    /// That it is the last of a tree, signed by the key before.
+    #[serde(borrow)]
+    proof: std::borrow::Cow<'a, str>,
+}
+
+/// What a proof has proven by a key of another epoch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProvenFrom<'a> {
+    /// The entry and the tree.
+    pub proven: Proven<'a>,
+    /// The key that signed.
+    pub key: VerifierKey,
+    /// How many rotations lead to it from the key that was given.
+    pub rotations: usize,
+}
+
+impl KeyHistory {
+    /// Reads extra data; `None` if it is something else, which is nobody's fault.
+    ///
+    /// # Errors
+    /// [`RotationProofError`] if it is a key history and one of its proofs is none.
+    pub fn parse(extra: &[u8]) -> Result<Option<KeyHistory>, RotationProofError> {
+        let Ok(extra) = serde_json::from_slice::<Extra<'_>>(extra) else { return Ok(None) };
+        let step = |step: Step<'_>| {
+            let proof = TlogProof::parse(step.proof.as_bytes())?;
+            Ok::<_, RotationProofError>(RotationProof {
+                line: step.entry.into_owned().into_bytes(),
+                proof,
+            })
+        };
+        let rotations = extra.key_history.into_iter().map(step).collect::<Result<_, _>>()?;
+        Ok(Some(KeyHistory { rotations }))
+    }
+
+    /// The bytes [`KeyHistory::parse`] reads; `None` for lines that are no entries: those are UTF-8.
+    #[must_use]
+    pub fn to_extra(&self) -> Option<Vec<u8>> {
+        let step = |rotation: &RotationProof| {
+            let entry = str::from_utf8(&rotation.line).ok()?.to_owned().into();
+            Some(Step { entry, proof: rotation.proof.to_string().into() })
+        };
+        let key_history = self.rotations.iter().map(step).collect::<Option<_>>()?;
+        serde_json::to_vec(&Extra { key_history }).ok()
+    }
+}
+
+/// A walk from the key that was given.
+struct Walk {
+    key: VerifierKey,
+    /// It signs trees larger than this.
+    after: u64,
+    /// The keys before it, which sign nothing larger.
+    retired: Vec<VerifierKey>,
+}
+
+impl TlogProof {
+    /// Verifies that `line` is entry `index` of the log whose key this is, or was: the proof may carry
+    /// the rotations that lead from it to the key that signed.
+    ///
+    /// # Errors
+    /// As [`TlogProof::verify_entry`]; [`ProofError::UnknownKey`] if nothing is wrong and nothing leads
+    /// from this key to the one that signed; [`ProofError::History`] and [`ProofError::NotInForce`] if
+    /// the rotations do not hold, or do not allow the key that signed.
+    pub fn verify_from(
+        &self,
+        line: &[u8],
+        pinned: &VerifierKey,
+    ) -> Result<ProvenFrom<'_>, ProofError> {
+        let leaf = self.leaf(line)?;
+        // Before any key: what leads to no root is no proof, whoever signed it.
+        let said = self.checkpoint.unverified();
+        verify_inclusion(&leaf, self.index, said.size, &said.root, &self.hashes)?;
+        let history = self.extra.as_deref().map(KeyHistory::parse).transpose();
+        let history =
+            history.map_err(|error| ProofError::History { step: 0, why: error.into() })?;
+        let walk = walk(&history.flatten().unwrap_or_default(), pinned)?;
+        let checkpoint = match self.checkpoint.verify(&walk.key) {
+            Ok(checkpoint) if checkpoint.size > walk.after => checkpoint,
+            Ok(checkpoint) => {
+                return Err(ProofError::NotInForce { id: walk.key.id(), size: checkpoint.size });
+            }
+            Err(error) if !is_unknown(&error) => return Err(error.into()),
+            Err(_) => {
+                let old = walk.retired.iter().find(|key| self.checkpoint.verify(key).is_ok());
+                return Err(match old {
+                    Some(key) => ProofError::NotInForce { id: key.id(), size: said.size },
+                    None => ProofError::UnknownKey { id: walk.key.id() },
+                });
+            }
+        };
+        let proven = Proven { index: self.index, leaf, checkpoint };
+        Ok(ProvenFrom { proven, key: walk.key, rotations: walk.retired.len() })
+    }
+}
+
+/// As far as the rotations lead.
+fn walk(history: &KeyHistory, pinned: &VerifierKey) -> Result<Walk, ProofError> {
+    let mut walk = Walk { key: pinned.clone(), after: 0, retired: Vec::new() };
+    for (step, rotation) in history.rotations.iter().enumerate() {
+        let why = match rotation.verify(&walk.key) {
+            Ok(new) if rotation.size() > walk.after => {
+                walk.after = rotation.size();
+                walk.retired.push(std::mem::replace(&mut walk.key, new));
+                continue;
+            }
+            // The key that was given is of a later epoch.
+            Err(RotationProofError::Proof(ProofError::Checkpoint(error)))
+                if is_unknown(&error) && walk.retired.is_empty() =>
+            {
+                continue;
+            }
+            Ok(_) => RotationProofError::NotInOrder,
+            Err(why) => why,
+        };
+        return Err(ProofError::History { step: step + 1, why: why.into() });
+    }
+    Ok(walk)
+}
+
+/// Signed by others, and by nothing that fails.
+fn is_unknown(error: &CheckpointError) -> bool {
+    matches!(error, CheckpointError::Verify(VerifyError::NoKnownKey { .. }))
+}
+
+#[cfg(test)]
+mod tests;

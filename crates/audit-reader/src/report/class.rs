@@ -1,0 +1,197 @@
+//! What kind of action an event type is, to a report.
+//!
+//! What must stay true here: by the type's name alone, so that anybody can ask the trail the same
+//! question; the patterns of a class are said in every report. A type that no pattern names is in no
+//! class, and is counted with all the others only.
+
+use std::collections::HashMap;
+
+use crate::TypeGlob;
+
+macro_rules! classes {
+    ($($(#[$doc:meta])* $name:ident: $label:literal [$($pattern:literal),* $(,)?]),* $(,)?) => {
+        /// A kind of action.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(usize)]
+        pub(super) enum Class { $($(#[$doc])* $name),* }
+
+        impl Class {
+            pub(super) const ALL: &[Class] = &[$(Class::$name),*];
+
+            /// What a report calls it.
+            pub(super) const fn label(self) -> &'static str {
+                match self { $(Class::$name => $label),* }
+            }
+
+            /// The types it has.
+            pub(super) const fn patterns(self) -> &'static [&'static str] {
+                match self { $(Class::$name => &[$($pattern),*]),* }
+            }
+        }
+    };
+}
+
+classes! {
+    /// Somebody proved who they are, or could not.
+    Login: "logins" ["auth.*", "auditd.user_auth", "auditd.user_start", "aws.signin.*", "aws.sts.assume_role*"],
+    /// What a login is made with was made, changed or taken away.
+    Credential: "credentials made, changed or revoked" [
+        "token.*", "aws.iam.*access_key*", "aws.iam.*login_profile*", "aws.iam.*mfa_device*",
+        "aws.iam.*password*", "auditd.user_chauthtok", "auditd.*acct*", "k8s.serviceaccounts_token.*",
+        "ocsf.account_change.*",
+    ],
+    /// Who may do what was changed.
+    Rights: "permissions and roles changed" [
+        "authz.permission_changed", "aws.iam.*policy*", "aws.iam.*role*", "aws.iam.*group*",
+        "k8s.roles.*", "k8s.clusterroles.*", "k8s.rolebindings.*", "k8s.clusterrolebindings.*",
+        "auditd.*role*", "auditd.*group*", "auditd.user_mgmt", "ocsf.user_access_management.*",
+        "ocsf.group_management.*",
+    ],
+    /// An account came or went.
+    Account: "accounts made or removed" [
+        "aws.iam.*_user", "auditd.add_user", "auditd.del_user", "k8s.serviceaccounts.*",
+        "user.created", "user.deleted", "user.disabled",
+    ],
+    /// Access was refused by a decision.
+    Denied: "access denied" ["authz.denied"],
+    /// Access was granted by a decision.
+    Granted: "access granted" ["authz.granted"],
+    /// Something of the system was made, changed or removed.
+    Change: "system objects made, changed or removed" [
+        "pool.*", "node.*", "*.created", "*.deleted", "*.modified", "*.updated",
+        "k8s.*.create", "k8s.*.update", "k8s.*.patch", "k8s.*.delete*",
+        "aws.*.create_*", "aws.*.delete_*", "aws.*.put_*", "aws.*.update_*", "aws.*.modify_*",
+        "aws.*.run_*", "aws.*.terminate_*", "auditd.config_change", "ocsf.entity_management.*",
+    ],
+    /// Only people with special rights can do it.
+    Privileged: "privileged actions" [
+        "authz.permission_changed", "token.created", "token.revoked", "pool.created", "pool.deleted",
+        "pool.modified", "node.*", "data.deleted", "compliance.*", "aws.iam.*", "aws.kms.*",
+        "aws.cloudtrail.*", "aws.organizations.*", "k8s.secrets.*", "k8s.pods_exec.*",
+        "k8s.pods_attach.*", "k8s.roles.*", "k8s.clusterroles.*", "k8s.rolebindings.*",
+        "k8s.clusterrolebindings.*", "auditd.user_cmd", "auditd.add_*", "auditd.del_*",
+        "auditd.config_change", "auditd.user_mgmt", "auditd.role_*",
+    ],
+    /// Something that somebody must look into.
+    Incident: "security incidents" ["security.*", "seal.verification_failed", "auditd.anom_*", "ocsf.*finding*"],
+    /// Code or a model that is not what it should be.
+    Malware: "rejected or altered software" [
+        "security.malformed_model_rejected", "security.integrity_violation", "seal.verification_failed",
+    ],
+    /// Personal data was used.
+    PersonalData: "uses of personal data" ["data.inference_executed", "data.model_accessed", "*.record_viewed"],
+    /// A person asked what is held about them.
+    SubjectAccess: "access requests" ["compliance.gdpr_data_access_request"],
+    /// A person's data was handed over.
+    SubjectExport: "data exports" ["compliance.gdpr_data_export"],
+    /// A person's data was deleted.
+    Erasure: "erasures" ["data.deleted", "compliance.gdpr_right_to_erasure"],
+    /// Somebody read the trail.
+    LogAccess: "reads of this trail" ["audit.accessed"],
+    /// The trail was begun, or its writing began or ended.
+    LogLifecycle: "starts and stops of this trail" ["audit.trail_created", "audit.opened", "audit.closed", "audit.recovered"],
+    /// The key that signs the trail was replaced.
+    KeyRotation: "replaced signing keys" ["audit.key_rotated"],
+    /// The trail says of itself that it is alive.
+    Control: "entries of the trail about itself" ["audit.*"],
+}
+
+/// Which classes a type is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Classes(u32);
+
+impl Classes {
+    pub(super) const fn has(self, class: Class) -> bool {
+        self.0 & 1 << class as usize != 0
+    }
+
+    pub(super) const fn set(&mut self, class: Class) {
+        self.0 |= 1 << class as usize;
+    }
+
+    pub(super) fn all(self) -> impl Iterator<Item = Class> {
+        Class::ALL.iter().copied().filter(move |class| self.has(*class))
+    }
+}
+
+/// Patterns as they were asked for and as they are built in. Types come again and again, so what
+/// was found out is kept.
+#[derive(Debug)]
+pub(super) struct Classifier {
+    patterns: Vec<(Class, TypeGlob)>,
+    known: HashMap<Box<str>, Classes>,
+}
+
+/// Types that are kept; a trail with more is slower to read, not wrong.
+const KNOWN: usize = 16_384;
+
+impl Classifier {
+    /// The built-in patterns, and these.
+    pub(super) fn new(privileged: &[String], incidents: &[String]) -> Classifier {
+        let built_in = Class::ALL.iter().flat_map(|class| {
+            class.patterns().iter().map(|pattern| (*class, TypeGlob::new(pattern)))
+        });
+        let own = |class, globs: &[String]| {
+            globs.iter().map(|glob| (class, TypeGlob::new(glob))).collect::<Vec<_>>()
+        };
+        let mut patterns: Vec<_> = built_in.collect();
+        patterns.extend(own(Class::Privileged, privileged));
+        patterns.extend(own(Class::Incident, incidents));
+        Classifier { patterns, known: HashMap::new() }
+    }
+
+    pub(super) fn classes(&mut self, event_type: &str) -> Classes {
+        if let Some(classes) = self.known.get(event_type) {
+            return *classes;
+        }
+        let mut classes = Classes::default();
+        for (class, glob) in &self.patterns {
+            if glob.matches(event_type) {
+                classes.set(*class);
+            }
+        }
+        if self.known.len() < KNOWN {
+            self.known.insert(event_type.into(), classes);
+        }
+        classes
+    }
+}
+
+/// Words that services use for a refused access.
+const DENIALS: [&str; 11] = [
+    "AccessDenied",
+    "AccessDeniedException",
+    "Client.UnauthorizedOperation",
+    "UnauthorizedOperation",
+    "Forbidden",
+    "forbidden",
+    "EACCES",
+    "EPERM",
+    "access_denied",
+    "permission_denied",
+    "insufficient_permissions",
+];
+
+/// Whether a failure with this reason was a refusal of access.
+pub(super) fn is_denial(reason: &str) -> bool {
+    DENIALS.contains(&reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_what_their_names_say() {
+        let mut classifier = Classifier::new(&["payment.*".to_owned()], &[]);
+        let mut is = |event_type: &str, class| classifier.classes(event_type).has(class);
+        assert!(is("auth.failure", Class::Login) && !is("authz.denied", Class::Login));
+        assert!(is("security.policy_violation", Class::Incident));
+        assert!(
+            is("payment.released", Class::Privileged) && !is("task.submitted", Class::Privileged)
+        );
+        assert!(is("audit.accessed", Class::LogAccess) && is("audit.accessed", Class::Control));
+        assert!(is("k8s.pods.create", Class::Change) && is("aws.iam.create_user", Class::Account));
+        assert!(Class::ALL.len() <= 32);
+    }
+}

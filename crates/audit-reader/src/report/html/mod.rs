@@ -1,0 +1,352 @@
+//! A report as one page of HTML: no scripts, nothing from elsewhere; made to be read on a screen of any
+//! width, and to be printed.
+//!
+//! What must stay true here: what is on the page is what is in the report, no more; every text of a
+//! trail is escaped ([`parts`]).
+
+mod chart;
+mod parts;
+
+use super::measure::duration;
+use super::{Integrity, Report};
+use crate::{Freshness, KeyTrust, Verdict};
+use parts::{
+    bytes, card, esc, evidence, heading, listing, note, number, push, state, table, term, verbatim,
+};
+
+const STYLE: &str = include_str!("style.css");
+
+/// Writes a report as HTML.
+#[must_use]
+pub fn to_html(report: &Report) -> String {
+    let mut out = String::with_capacity(64 * 1024);
+    let about = report.subject.as_ref().map(|subject| format!(": {}", subject.name));
+    let title = format!("{}{}", report.title, about.unwrap_or_default());
+    push(
+        &mut out,
+        format_args!(
+            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"><title>{}</title><style>{STYLE}</style></head><body><main>",
+            esc(&title)
+        ),
+    );
+    header(&mut out, report, &title);
+    verdict(&mut out, report);
+    cards(&mut out, report);
+    out.push_str("<div class=\"keep\">");
+    heading(&mut out, 2, "Activity");
+    chart::timeline(&mut out, &report.timeline);
+    out.push_str("</div>");
+    heading(&mut out, 3, "When in the week");
+    chart::week(&mut out, &report.timeline, &report.zone);
+    clauses(&mut out, report);
+    heading(&mut out, 2, "Who, what, why");
+    out.push_str("<div class=\"two\">");
+    for (title, what, values) in [
+        ("Actors", "actor", &report.actors),
+        ("Types of events", "type", &report.types),
+        ("Actors with most failures", "actor", &report.failing_actors),
+        ("Addresses with most failures", "address", &report.failing_addresses),
+        ("Reasons of failures", "reason", &report.reasons),
+        ("Resources", "resource", &report.resources),
+    ] {
+        out.push_str("<div>");
+        table(&mut out, title, what, values);
+        out.push_str("</div>");
+    }
+    out.push_str("</div>");
+    heading(&mut out, 2, "Entry by entry");
+    if report.subject.is_some() {
+        listing(&mut out, "All that concerns this person", &report.concerned);
+    }
+    listing(&mut out, "Security incidents", &report.incidents);
+    listing(&mut out, "Privileged actions", &report.privileged);
+    listing(&mut out, "Requests about personal data", &report.requests);
+    kept(&mut out, report);
+    searched(&mut out, report);
+    attachments(&mut out, report);
+    push(
+        &mut out,
+        format_args!(
+            "<footer>Made {} by {}. Clauses: {}. The trail itself is the evidence; this page is a view of it.</footer></main></body></html>\n",
+            esc(&report.generated_at),
+            esc(&report.generated_by),
+            esc(report.clauses_from)
+        ),
+    );
+    out
+}
+
+fn header(out: &mut String, report: &Report, title: &str) {
+    push(
+        out,
+        format_args!(
+            "<header><p class=\"kicker\">Audit trail report</p><h1>{}</h1><dl>",
+            esc(title)
+        ),
+    );
+    term(out, "Trail", report.origin.as_deref().unwrap_or("states no origin"));
+    term(out, "Service", report.service_id.as_deref().unwrap_or("not stated"));
+    let since = report.since.as_deref().unwrap_or("the beginning of the trail");
+    term(out, "Period", &format!("{since} to {}, days and hours in {}", report.until, report.zone));
+    if let Some(subject) = &report.subject {
+        let text = format!(
+            "{}: acts in {} entries, is acted upon in {}, is named in the details of {}. {} more have the name only within a longer text and are not in this report.",
+            subject.name,
+            number(subject.as_actor),
+            number(subject.as_resource),
+            number(subject.in_details),
+            number(subject.only_within_text)
+        );
+        term(out, "Person", &text);
+    }
+    term(out, "Made", &format!("{} by {}", report.generated_at, report.generated_by));
+    out.push_str("</dl></header>");
+}
+
+fn verdict(out: &mut String, report: &Report) {
+    let (class, word, text) = match report.integrity.verdict() {
+        Some(Verdict::Proven) => {
+            ("ok", "Proven", "The trail is intact up to its signed checkpoint.")
+        }
+        Some(Verdict::Violated) => {
+            ("no", "Violated", "This is not what was written. No number below can be relied upon.")
+        }
+        Some(Verdict::Unproven) => ("", "Unproven", "Nothing is wrong, and nothing proves it."),
+        None => ("no", "Not verified", "Nobody checked whether entries were altered."),
+    };
+    push(out, format_args!("<div class=\"verdict {class}\"><b>{word}.</b> {text}"));
+    if let Integrity::Checked(checked) = &report.integrity {
+        let verification = &checked.verification;
+        let key = match verification.key_trust {
+            KeyTrust::Pinned => "the key that was given",
+            KeyTrust::SelfAsserted => "a key that only the trail itself vouches for",
+        };
+        let freshness = match &verification.freshness {
+            Freshness::Reference { size } => {
+                format!(
+                    "at least that of a checkpoint over {} entries seen elsewhere",
+                    number(*size)
+                )
+            }
+            Freshness::Cosigned { size, time } => {
+                format!("cosigned at {time}, when it had {} entries or more", number(*size))
+            }
+            _ => "unknown: nothing says how old this copy is".to_owned(),
+        };
+        out.push_str("<dl>");
+        let signed = verification.sealed_size.unwrap_or(0);
+        let tail = verification.unsigned_tail.unwrap_or(0);
+        term(
+            out,
+            "Signed",
+            &format!(
+                "{} of {} entries, by {key}; {} are not signed yet",
+                number(signed),
+                number(verification.entries),
+                number(tail)
+            ),
+        );
+        term(out, "Key", verification.key.as_deref().unwrap_or("none"));
+        term(out, "Root", verification.root.as_deref().unwrap_or("none"));
+        term(out, "Freshness", &freshness);
+        let findings: Vec<String> = report
+            .integrity
+            .findings()
+            .map(|(kind, count)| format!("{kind} {}", number(count)))
+            .collect();
+        let joined = findings.join(", ");
+        let none = findings.is_empty();
+        term(out, "Findings", if none { "none" } else { &joined });
+        out.push_str("</dl>");
+    }
+    out.push_str("</div>");
+}
+
+fn cards(out: &mut String, report: &Report) {
+    let (totals, keeping) = (&report.totals, &report.keeping);
+    let actors = match report.actors.exact {
+        true => number(report.actors.distinct),
+        false => format!("> {}", number(report.actors.distinct)),
+    };
+    out.push_str("<div class=\"cards\">");
+    for (count, label, bad) in [
+        (number(totals.entries), "entries", false),
+        (actors, "different actors", false),
+        (number(totals.results.failure), "failures", false),
+        (number(totals.critical), "critical", false),
+        (number(report.privileged.total), "privileged actions", false),
+        (number(report.incidents.total), "security incidents", report.incidents.total > 0),
+        (number(keeping.dropped_events), "events refused", keeping.dropped_events > 0),
+        (
+            number(report.silences.unexplained),
+            "silences while open",
+            report.silences.unexplained > 0,
+        ),
+    ] {
+        card(out, &count, label, bad);
+    }
+    out.push_str("</div>");
+}
+
+fn clauses(out: &mut String, report: &Report) {
+    heading(out, 2, "What is asked for, and what the trail shows");
+    note(
+        out,
+        &format!(
+            "Clauses of {}, in our own words. Nothing here says that a requirement is met: that is for people to judge.",
+            report.clauses_from
+        ),
+    );
+    for clause in &report.clauses {
+        let (word, class) = state(clause.state);
+        push(
+            out,
+            format_args!(
+                "<section class=\"clause\"><h3><span class=\"id\">{}</span><span>{}</span><span class=\"pill {class}\">{word}</span></h3><p class=\"asks\">{}</p><ul class=\"ev\">",
+                esc(clause.id),
+                esc(clause.title),
+                esc(clause.asks)
+            ),
+        );
+        for one in &clause.evidence {
+            evidence(out, one);
+        }
+        push(
+            out,
+            format_args!(
+                "</ul><p class=\"else\">From elsewhere: {}</p></section>",
+                esc(clause.elsewhere)
+            ),
+        );
+    }
+}
+
+fn kept(out: &mut String, report: &Report) {
+    let (keeping, silences, retention) = (&report.keeping, &report.silences, &report.retention);
+    heading(out, 2, "How the trail was kept");
+    out.push_str("<dl>");
+    term(out, "Opened, closed", &format!("{}, {}", number(keeping.opened), number(keeping.closed)));
+    term(
+        out,
+        "Recovered",
+        &format!(
+            "{}, {} of them with something to explain",
+            number(keeping.recovered),
+            number(keeping.recovered_with_loss)
+        ),
+    );
+    term(out, "Events refused", &number(keeping.dropped_events));
+    term(out, "Failures of the disk", &number(keeping.storage_failed));
+    term(out, "Jumps of the clock", &number(keeping.clock_stepped));
+    term(out, "Signing key replaced", &number(keeping.key_rotated));
+    term(out, "Configuration changed", &number(keeping.configuration_changes));
+    term(out, "Signs of life", &number(keeping.heartbeats));
+    let oldest = retention.oldest.as_deref().unwrap_or("none");
+    let first = retention.first_seq.map_or(String::new(), |seq| format!(", seq {seq}"));
+    term(out, "Oldest entry", &format!("{oldest}{first}"));
+    term(
+        out,
+        "Retention",
+        &format!(
+            "removed segments {} times in the period; {} segments, {} are there now",
+            number(keeping.retention_applied),
+            number(retention.segments),
+            bytes(retention.bytes)
+        ),
+    );
+    out.push_str("</dl>");
+    heading(
+        out,
+        3,
+        &format!(
+            "Times without an entry: {}",
+            number(silences.unexplained + silences.while_closed)
+        ),
+    );
+    note(
+        out,
+        &format!(
+            "Longer than {}. A trail that is open writes a sign of life every five minutes by default.",
+            duration(silences.threshold_seconds)
+        ),
+    );
+    if !silences.longest.is_empty() {
+        out.push_str("<table class=\"list\"><thead><tr><th class=\"n\">after seq</th><th>from</th><th>to</th><th>long</th><th>the trail was</th></tr></thead><tbody>");
+        for silence in &silences.longest {
+            push(
+                out,
+                format_args!(
+                    "<tr><td class=\"n\" data-l=\"after seq\">{}</td><td class=\"t\" data-l=\"from\">{}</td><td class=\"t\" data-l=\"to\">{}</td><td data-l=\"long\">{}</td><td data-l=\"it was\">{}</td></tr>",
+                    silence.after_seq,
+                    parts::time(&silence.from),
+                    parts::time(&silence.to),
+                    duration(silence.seconds),
+                    if silence.closed { "closed" } else { "open" }
+                ),
+            );
+        }
+        out.push_str("</tbody></table>");
+    }
+    listing(out, "Refusals, repairs, failures, clock steps", &keeping.troubles);
+    listing(out, "Removed by retention", &keeping.removed);
+    listing(out, "Reads of the trail", &keeping.accessed);
+}
+
+fn searched(out: &mut String, report: &Report) {
+    let searched = &report.searched;
+    heading(out, 2, "What was searched, and what this report cannot know");
+    push(
+        out,
+        format_args!(
+            "<p>{} entries in {} of {} segments, {}, were searched; {} are of the period{}.</p>",
+            number(searched.entries),
+            number(searched.segments),
+            number(searched.segments_total),
+            bytes(searched.bytes),
+            number(report.totals.entries),
+            if report.subject.is_some() { " and concern this person" } else { "" }
+        ),
+    );
+    out.push_str("<ul class=\"limits\">");
+    for limit in &report.cannot_know {
+        push(out, format_args!("<li>{}</li>", esc(limit)));
+    }
+    out.push_str("</ul>");
+    heading(out, 3, "How actions are told apart");
+    note(out, "By the type of the event alone. `*` is any run of characters.");
+    out.push_str("<table class=\"list\"><thead><tr><th>counted as</th><th class=\"n\">entries</th><th>types</th></tr></thead><tbody>");
+    for class in &report.classes {
+        push(
+            out,
+            format_args!(
+                "<tr><td data-l=\"counted as\">{}</td><td class=\"n\" data-l=\"entries\">{}</td><td class=\"d\" data-l=\"types\"><code>{}</code></td></tr>",
+                esc(class.class),
+                number(class.results.total()),
+                esc(&class.types.join(" "))
+            ),
+        );
+    }
+    out.push_str("</tbody></table>");
+}
+
+fn attachments(out: &mut String, report: &Report) {
+    let Integrity::Checked(checked) = &report.integrity else { return };
+    heading(out, 2, "Attached evidence");
+    note(
+        out,
+        "Who has these and the public key checks them without the trail: put the entry into FILE.entry and the proof into FILE, then run `auditlog check FILE --key VKEY`.",
+    );
+    if let Some(checkpoint) = &checked.checkpoint {
+        heading(out, 3, "Signed checkpoint");
+        verbatim(out, checkpoint);
+    }
+    for proof in &checked.proofs {
+        heading(out, 3, &format!("Entry {} with its proof", proof.seq));
+        verbatim(out, &proof.entry);
+        verbatim(out, &proof.proof);
+        note(out, &format!("Key: {}", proof.key));
+    }
+    for why in &checked.not_attached {
+        note(out, why);
+    }
+}

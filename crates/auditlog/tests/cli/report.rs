@@ -1,0 +1,195 @@
+//! `auditlog report`: what is in the file, what is told, and that nothing hostile becomes a page.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::{auditlog, run, stderr, stdout, vector};
+
+fn report(args: &[&str]) -> (i32, String) {
+    let all: Vec<&str> = ["report"].iter().chain(args).copied().collect();
+    let output = run(&all);
+    (output.status.code().unwrap(), stdout(&output) + &stderr(&output))
+}
+
+fn json(trail: &str, args: &[&str]) -> Value {
+    let all = [&["report", trail, "--json", "--since", "2026-01-01"], args].concat();
+    let output = run(&all);
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", stderr(&output)))
+}
+
+#[test]
+fn numbers_are_those_of_queries_and_the_evidence_checks() {
+    let trail = vector("healthy");
+    let report = json(&trail, &["--kind", "soc2"]);
+    assert_eq!(report["searched"]["entries"], 300);
+    assert_eq!(report["integrity"]["checked"]["verification"]["verdict"], "proven");
+    let count = |args: &[&str]| {
+        let all = [&["query", &trail, "--json"], args].concat();
+        stdout(&run(&all)).lines().count()
+    };
+    assert_eq!(report["totals"]["results"]["failure"], count(&["--result", "failure"]));
+    assert_eq!(report["totals"]["critical"], count(&["--critical"]));
+    assert_eq!(
+        report["incidents"]["total"],
+        count(&["--type", "security.*", "--type", "seal.verification_failed"])
+    );
+    for row in report["types"]["rows"].as_array().unwrap() {
+        assert_eq!(row["entries"], count(&["--type", row["value"].as_str().unwrap()]), "{row}");
+    }
+    for row in report["actors"]["rows"].as_array().unwrap() {
+        assert_eq!(row["entries"], count(&["--actor", row["value"].as_str().unwrap()]), "{row}");
+    }
+    let buckets = report["timeline"]["buckets"].as_array().unwrap();
+    let sum: u64 = buckets
+        .iter()
+        .flat_map(|bucket| {
+            ["success", "partial", "failure"].map(|name| bucket[name].as_u64().unwrap())
+        })
+        .sum();
+    assert_eq!(sum, 300);
+    // What is attached can be checked without the trail.
+    let dir = tempfile::tempdir().unwrap();
+    let proofs = report["integrity"]["checked"]["proofs"].as_array().unwrap();
+    assert_eq!(proofs.len(), 2);
+    for proof in proofs {
+        let file = dir.path().join("proof");
+        fs::write(&file, proof["proof"].as_str().unwrap()).unwrap();
+        fs::write(dir.path().join("proof.entry"), proof["entry"].as_str().unwrap()).unwrap();
+        let key = proof["key"].as_str().unwrap();
+        let checked = run(&["check", &file.display().to_string(), "--key", key]);
+        assert_eq!(checked.status.code(), Some(0), "{}", stderr(&checked));
+    }
+}
+
+#[test]
+fn each_framework_names_its_clauses_and_none_is_called_fulfilled() {
+    for (kind, clauses) in [
+        ("soc2", vec!["CC6.1", "CC7.2"]),
+        ("gdpr", vec!["Art. 5(1)(f)", "Art. 15", "Art. 17", "Art. 30", "Art. 32(1)(b)", "Art. 33"]),
+        ("iso27001", vec!["A.5.28", "A.8.15", "A.8.16"]),
+        ("hipaa", vec!["§ 164.308(a)(1)(ii)(D)", "§ 164.312(b)", "§ 164.316(b)(2)(i)"]),
+        ("pci", vec!["10.2.1", "10.2.1.4", "10.5.1", "10.7.2, 10.7.3"]),
+    ] {
+        let report = json(&vector("healthy"), &["--kind", kind]);
+        let named: Vec<&str> = report["clauses"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|clause| {
+                assert!(!clause["evidence"].as_array().unwrap().is_empty());
+                clause["id"].as_str().unwrap()
+            })
+            .collect();
+        assert!(clauses.iter().all(|clause| named.contains(clause)), "{kind}: {named:?}");
+        let text = report.to_string().to_lowercase();
+        assert!(!text.contains("compliant") && !text.contains("fulfilled"), "{kind}");
+    }
+}
+
+#[test]
+fn the_exit_code_is_the_verdict_and_the_report_says_it() {
+    let (code, page) =
+        report(&[&vector("tampered-edited"), "--kind", "pci", "--since", "2026-01-01"]);
+    assert_eq!(code, 1);
+    assert!(page.contains("<b>Violated.</b>") && page.contains("hash_mismatch"), "{page}");
+    let (code, page) =
+        report(&[&vector("healthy"), "--kind", "pci", "--since", "2026-01-01", "--no-verify"]);
+    assert_eq!(code, 0);
+    assert!(page.contains("<b>Not verified.</b>"));
+    let (code, said) =
+        report(&[&vector("healthy"), "--kind", "pci", "--since", "now", "--until", "7d"]);
+    assert_eq!(code, 2);
+    assert!(said.contains("auditlog: "), "{said}");
+    let (code, said) = report(&["/nowhere", "--kind", "pci"]);
+    assert_eq!(code, 2, "{said}");
+}
+
+/// A trail with these lines.
+fn trail_of(dir: &Path, lines: &str) -> String {
+    let trail = dir.join("trail").display().to_string();
+    assert!(run(&["init", &trail, "--service", "svc"]).status.success());
+    let mut child =
+        auditlog(&["emit", &trail]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), lines.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+    trail
+}
+
+#[test]
+fn hostile_text_is_text_on_the_page_and_no_formula_in_csv() {
+    let dir = tempfile::tempdir().unwrap();
+    let trail = trail_of(
+        dir.path(),
+        "{\"event_type\":\"auth.failure\",\"actor\":{\"user_id\":\"</td><script>alert(1)</script>\",\"ip\":\"\\\" onload=\\\"x\"},\"reason\":\"=HYPERLINK(1)\",\"details\":{\"<b>\":\"</code><img src=x>\"}}\n\
+         {\"event_type\":\"security.suspicious_activity\",\"actor\":{\"user_id\":\"</td><script>alert(1)</script>\"},\"reason\":\"<i>\",\"details\":{\"x\":\"</code><img src=x>\"}}\n",
+    );
+    let (code, page) = report(&[&trail, "--kind", "soc2"]);
+    assert_eq!(code, 0);
+    assert!(page.contains("&lt;/td&gt;&lt;script&gt;alert(1)"), "{page}");
+    for hostile in ["<script", "<img", "onload=\"x", "<i>", "<b>=", "http://"] {
+        let page = page.replace("<i class", "").replace("https://", "");
+        assert!(!page.contains(hostile), "{hostile}");
+    }
+    let (_, csv) = report(&[&trail, "--kind", "soc2", "--format", "csv"]);
+    assert!(csv.starts_with("section,item,name,value\r\n"));
+    assert!(csv.contains("reasons of failures,'=HYPERLINK(1),entries,1\r\n"), "{csv}");
+    let file = dir.path().join("r.html");
+    let (code, said) = report(&[&trail, "--kind", "soc2", "-o", &file.display().to_string()]);
+    assert_eq!(code, 0);
+    assert!(said.starts_with("SOC 2: ") && said.contains("trail proven"), "{said}");
+    assert!(fs::read_to_string(file).unwrap().starts_with("<!doctype html>"));
+}
+
+#[test]
+fn a_report_on_a_person_has_all_that_names_them_and_tells_of_what_may() {
+    let dir = tempfile::tempdir().unwrap();
+    let trail = trail_of(
+        dir.path(),
+        "{\"event_type\":\"auth.success\",\"actor\":{\"user_id\":\"c-7\"}}\n\
+         {\"event_type\":\"data.deleted\",\"resource\":{\"resource_type\":\"customer\",\"resource_id\":\"c-7\"}}\n\
+         {\"event_type\":\"mail.sent\",\"details\":{\"to\":[\"c-7\"]}}\n\
+         {\"event_type\":\"mail.sent\",\"details\":{\"text\":\"dear c-7,\"}}\n\
+         {\"event_type\":\"auth.success\",\"actor\":{\"user_id\":\"c-71\"}}\n\
+         {\"event_type\":\"auth.success\",\"actor\":{\"user_id\":\"bob\"}}\n",
+    );
+    let report = json(&trail, &["--kind", "gdpr", "--subject", "c-7"]);
+    let subject = &report["subject"];
+    assert_eq!((&subject["as_actor"], &subject["as_resource"]), (&1.into(), &1.into()));
+    assert_eq!((&subject["in_details"], &subject["only_within_text"]), (&1.into(), &2.into()));
+    assert_eq!(
+        (&report["concerned"]["total"], &report["totals"]["entries"]),
+        (&3.into(), &3.into())
+    );
+}
+
+#[test]
+fn what_was_refused_and_who_is_an_administrator_is_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let trail = trail_of(dir.path(), "{\"event_type\":\"x.y\",\"actor\":{\"user_id\":\"root\"}}\n");
+    let mut child = auditlog(&["emit", &trail])
+        .stdin(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"no event\nnor this\n").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+    let report =
+        json(&trail, &["--kind", "pci", "--privileged-actor", "root", "--incident", "x.*"]);
+    assert_eq!(report["keeping"]["dropped_events"], 2);
+    assert_eq!(
+        (&report["privileged"]["total"], &report["incidents"]["total"]),
+        (&1.into(), &1.into())
+    );
+    let states: Vec<&Value> = report["clauses"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|clause| clause["id"] == "10.7.2, 10.7.3")
+        .map(|clause| &clause["state"])
+        .collect();
+    assert_eq!(states, ["attention"]);
+    assert!(report["cannot_know"].to_string().contains("What the 2 refused events were"));
+}
