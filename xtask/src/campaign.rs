@@ -126,6 +126,28 @@ pub(crate) fn model(root: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// The ring's tests under ThreadSanitizer. The standard library is built with it too: without, its
+/// locks look like none, and every use of them like a race.
+pub(crate) fn tsan(root: &Path) -> Result<(), String> {
+    const NEEDS: &str = "rustup toolchain install nightly --component rust-src";
+    let sysroot = Command::new("rustc").args(["+nightly", "--print", "sysroot"]).output();
+    let source = sysroot.ok().filter(|output| output.status.success()).map(|output| {
+        let sysroot = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        Path::new(&sysroot).join("lib/rustlib/src/rust/library/Cargo.lock")
+    });
+    if !source.is_some_and(|source| source.is_file()) {
+        println!("SKIPPED: there is no nightly compiler with the library's source ({NEEDS})");
+        return Ok(());
+    }
+    let target = metadata::target_directory(root)?.join("tsan");
+    let mut cargo = Command::new("cargo");
+    cargo.env("RUSTUP_TOOLCHAIN", "nightly").env("RUSTFLAGS", "-Zsanitizer=thread");
+    cargo.env("TSAN_OPTIONS", "halt_on_error=1").env("CARGO_TARGET_DIR", &target);
+    cargo.args(["test", "-Zbuild-std", "--target", "x86_64-unknown-linux-gnu", "--locked"]);
+    cargo.args(["-p", "audit-logging", "--lib", "ring"]);
+    run(root, &mut cargo)
+}
+
 /// The tamper battery.
 pub(crate) fn tamper(root: &Path, args: &[&str]) -> Result<(), String> {
     let options = Options::parse(args)?;

@@ -42,6 +42,8 @@ Project chores. Usage: cargo xtask <command>
                    of large trails are taken on
   model             the ring under every schedule of small models (loom), and under many
                     random ones of a larger (shuttle)
+  tsan              the ring's tests under ThreadSanitizer; needs a nightly compiler with
+                    rust-src, and says so where there is none
   fuzz --rounds N --seed S [--target T]
                    the fuzz targets, N inputs each; with cargo-fuzz where it is installed,
                    else (or with --seeded) with the generator that the tests use
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         }
         ["trail", options @ ..] => campaign::example(&root, "trail", options),
         ["model"] => campaign::model(&root),
+        ["tsan"] => campaign::tsan(&root),
         ["fuzz", options @ ..] => campaign::fuzz(&root, options),
         ["tamper", options @ ..] => campaign::tamper(&root, options),
         ["tour"] => tour::write(&root),

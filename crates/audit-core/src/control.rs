@@ -74,7 +74,14 @@ pub enum ControlEvent<'a> {
         checkpoint_missing: bool,
         /// Events that the previous writer had accepted and not written: the entries that follow.
         entries_salvaged: u64,
-        /// Emit rings that are gone or could not be read (those are in `quarantine/`), and why.
+        /// Events, routine and critical ones, that the previous writer refused and that no
+        /// `audit.events_dropped` is known to tell of.
+        refused: [u64; 2],
+        /// Bytes in emit rings that were reserved and hold no event: of threads that were killed inside
+        /// `emit`, or of events that somebody erased.
+        ring_unfinished_bytes: u64,
+        /// Emit rings that are gone, could not be read (those are in `quarantine/`) or were changed,
+        /// and how.
         ring_problem: Option<&'a str>,
     },
     /// Events that were refused since the last such entry.
@@ -179,6 +186,8 @@ impl Event for ControlEvent<'_> {
                 damaged_at,
                 checkpoint_missing,
                 entries_salvaged,
+                refused: [routine, critical],
+                ring_unfinished_bytes,
                 ring_problem,
             } => {
                 d.field("entries_kept", entries_kept);
@@ -191,6 +200,15 @@ impl Event for ControlEvent<'_> {
                     d.field("checkpoint_missing", &true);
                 }
                 d.field("entries_salvaged", entries_salvaged);
+                for (name, count) in [("refused_routine", routine), ("refused_critical", critical)]
+                {
+                    if *count > 0 {
+                        d.field(name, count);
+                    }
+                }
+                if *ring_unfinished_bytes > 0 {
+                    d.field("ring_unfinished_bytes", ring_unfinished_bytes);
+                }
                 optional(d, "ring_problem", *ring_problem);
             }
             ControlEvent::EventsDropped { count, dropped, first, last } => {

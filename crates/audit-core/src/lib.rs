@@ -21,6 +21,7 @@ pub mod meta;
 pub mod note;
 pub mod plan;
 pub mod proof;
+pub mod retention;
 pub mod segment;
 pub mod text;
 pub mod tile;

@@ -7,6 +7,9 @@ use std::fmt;
 
 use jiff::civil::Date;
 
+/// What is appended to the name of an archived segment (FORMAT section 5).
+pub const ARCHIVED: &str = ".zst";
+
 /// The name of a segment: `2026-11-23.audit`, `2026-11-23-1.audit`, …
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SegmentName {
@@ -32,6 +35,21 @@ impl SegmentName {
         };
         let name = SegmentName { date, number };
         (name.to_string() == file_name).then_some(name)
+    }
+
+    /// Reads the name of a segment's file, archived or not: the segment, and whether it is compressed.
+    #[must_use]
+    pub fn parse_stored(file_name: &str) -> Option<(SegmentName, bool)> {
+        match file_name.strip_suffix(ARCHIVED) {
+            Some(plain) => Some((SegmentName::parse(plain)?, true)),
+            None => Some((SegmentName::parse(file_name)?, false)),
+        }
+    }
+
+    /// The file name of this segment when it is compressed.
+    #[must_use]
+    pub fn archived(self) -> String {
+        format!("{self}{ARCHIVED}")
     }
 
     /// The name of the segment that follows this one when `today` is the date: dates never go

@@ -17,6 +17,8 @@ use crate::clock::{Clock, SystemClock, rfc3339};
 use crate::config::{AuditConfig, AuditMode};
 use crate::error::OpenError;
 use crate::logger::{AuditLogger, Open};
+use crate::retention::{Keeper, KeeperParts, write_settings};
+use crate::running::{self, Ending};
 use crate::seal::{self, ResumeError, Sealer};
 use crate::shared::Shared;
 use crate::storage::{DirStorage, Storage, TrailLock};
@@ -158,6 +160,11 @@ impl Builder {
             signed: seal::signed_size(&*place.storage),
             signer: self.signer.as_deref(),
         };
+        let mut rings =
+            Rings::locate(&place.storage, &place.path, &self.config, place.owned.is_some())?;
+        if let Some(info) = trail::peek(&*place.storage, &place.path)? {
+            rings.refuse_used(info.trail_id)?;
+        }
         let mut trail = trail::open(&context, &self.config)?;
         if let Some((dir, _)) = &place.owned
             && trail.head == Head::EMPTY
@@ -169,13 +176,12 @@ impl Builder {
             })?;
         }
         let info = trail.info.clone();
-        let rings = Rings::locate(&place.storage, &place.path, &self.config, info.trail_id)?;
-        let mut salvage = rings.salvage(&place.storage, place.same_boot)?;
+        let mut salvage = rings.salvage(info.trail_id, trail.head, place.same_boot)?;
         let last_ring = place.last_ring.as_deref().filter(|id| *id != "none");
         salvage.tell(&mut trail, last_ring, place.same_boot);
-        let live = rings.create(&self.config, trail.head, self.clock.now())?;
+        let live = rings.create(&self.config, info.trail_id, trail.head, self.clock.now())?;
         let ring_id = live.id.clone();
-        let (shared, ring_file) = live.share().map_err(|source| OpenError::Io {
+        let (shared, mut ring_file) = live.share().map_err(|source| OpenError::Io {
             operation: "mark the process that opens",
             path: place.path.clone(),
             source,
@@ -194,7 +200,18 @@ impl Builder {
             clock: Arc::clone(&self.clock),
             config: Arc::clone(&self.config),
         };
+        let keeper = Arc::new(Keeper::new(KeeperParts {
+            shared: Arc::clone(&shared),
+            sealer: Arc::clone(&sealer),
+            storage: Arc::clone(&parts.storage),
+            clock: Arc::clone(&self.clock),
+            config: Arc::clone(&self.config),
+            policy: Arc::clone(&policy),
+            initial_key: info.initial_key.clone(),
+            last_control: trail.last_control,
+        }));
         let writer = Writer::start(parts, trail)?;
+        ring_file.to_be_named();
         if let Some((dir, lock)) = &place.owned {
             // The trail is open and says so durably: from now on this is the last writer's boot.
             let started = rfc3339(self.clock.now());
@@ -203,30 +220,25 @@ impl Builder {
         // After the lock file names the new ring, or an opening killed in between would seem to have
         // lost the old one.
         salvage.finish()?;
-        let sealing = sealer.start().map_err(OpenError::Thread)?;
-        let lock = place.owned.map(|(_, lock)| lock);
-        let ending = Arc::clone(&shared);
-        let closing = Arc::clone(&sealer);
-        let thread = std::thread::Builder::new()
-            .name("audit-writer".to_owned())
-            .spawn(move || {
-                writer.run();
-                closing.stop();
-                // A panic of the sealer was told to those who wait when it happened.
-                drop(sealing.join());
-                drop(ring_file);
-                // The lock goes before those who wait for the end are told, so that they may open
-                // the trail again at once.
-                drop(lock);
-                ending.progress.finish();
-            })
-            .map_err(OpenError::Thread)?;
+        rings.forget_old()?;
+        if let Some((dir, _)) = &place.owned {
+            write_settings(dir, &self.config);
+        }
+        let ending = Ending {
+            sealer: Arc::clone(&sealer),
+            keeper: Arc::clone(&keeper),
+            ring_file,
+            lock: place.owned.map(|(_, lock)| lock),
+            shared: Arc::clone(&shared),
+        };
+        let thread = running::start(writer, ending).map_err(OpenError::Thread)?;
         Ok(AuditLogger::from_open(Some(Arc::new(Open {
             shared,
             clock: self.clock,
             config: self.config,
             policy,
             sealer,
+            keeper,
             origin: info.origin,
             initial_key: info.initial_key,
             _writer: thread,
@@ -252,6 +264,7 @@ impl Builder {
             .map_err(refuse)?;
         let read = seal::ReadTrail {
             hashes: &|seq, each| trail::read_hashes(storage, seq, each),
+            front: &|| trail::read_front(storage),
             key_at: &|size| {
                 // A new key is in force after the entry that seals the epoch before it.
                 let history = trail::read_rotation(storage)?.history;

@@ -1,7 +1,8 @@
 //! What was refused: counted here until the writer can say so in the trail.
 //!
 //! What must stay true here: every refusal is counted exactly once, and memory stays bounded
-//! whatever types callers invent.
+//! whatever types callers invent. How many are not told yet stands in the ring too, where a kill
+//! leaves it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -50,6 +51,8 @@ impl DropCause {
 pub(crate) struct Dropped {
     pub(crate) rows: Vec<DroppedEvents>,
     pub(crate) count: u64,
+    /// How many of them were of critical events.
+    pub(crate) critical: u64,
     pub(crate) first: Timestamp,
     pub(crate) last: Timestamp,
 }
@@ -57,6 +60,7 @@ pub(crate) struct Dropped {
 #[derive(Debug, Default)]
 struct Pending {
     rows: BTreeMap<(String, DropCause), u64>,
+    critical: u64,
     span: Option<(Timestamp, Timestamp)>,
     total: u64,
 }
@@ -69,7 +73,13 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// Counts one refused event. True when it is the first since [`Ledger::take`].
-    pub(crate) fn record(&self, event_type: &str, cause: DropCause, now: Timestamp) -> bool {
+    pub(crate) fn record(
+        &self,
+        event_type: &str,
+        critical: bool,
+        cause: DropCause,
+        now: Timestamp,
+    ) -> bool {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         let valid = audit_core::event::event_type::is_well_formed(event_type);
         let name = if valid || event_type == UNREADABLE { event_type } else { "(invalid)" };
@@ -81,6 +91,7 @@ impl Ledger {
         };
         *pending.rows.entry(key).or_insert(0) += 1;
         pending.total += 1;
+        pending.critical += u64::from(critical);
         let is_first = pending.span.is_none();
         let (first, last) = pending.span.unwrap_or((now, now));
         pending.span = Some((first.min(now), last.max(now)));
@@ -100,7 +111,8 @@ impl Ledger {
             })
             .collect();
         let count = rows.iter().map(|row| row.count).sum();
-        Some(Dropped { rows, count, first, last })
+        let critical = std::mem::take(&mut pending.critical);
+        Some(Dropped { rows, count, critical, first, last })
     }
 
     /// True when [`Ledger::take`] would return rows.
@@ -122,12 +134,22 @@ mod tests {
     fn rows_are_bounded_and_nothing_is_uncounted() {
         let ledger = Ledger::default();
         for n in 0..1000 {
-            ledger.record(&format!("flood.type_{n}"), DropCause::QueueFull, Timestamp::UNIX_EPOCH);
+            ledger.record(
+                &format!("flood.type_{n}"),
+                n % 10 == 0,
+                DropCause::QueueFull,
+                Timestamp::UNIX_EPOCH,
+            );
         }
-        ledger.record("Not A Type\u{1b}", DropCause::InvalidEventType, Timestamp::UNIX_EPOCH);
+        ledger.record(
+            "Not A Type\u{1b}",
+            false,
+            DropCause::InvalidEventType,
+            Timestamp::UNIX_EPOCH,
+        );
         let dropped = ledger.take().unwrap();
         assert!(dropped.rows.len() <= MAX_ROWS + 2);
-        assert_eq!(dropped.count, 1001);
+        assert_eq!((dropped.count, dropped.critical), (1001, 100));
         assert!(dropped.rows.iter().all(|row| !row.event_type.contains('\u{1b}')));
         assert_eq!(ledger.take(), None);
         assert_eq!(ledger.total(), 1001);

@@ -25,6 +25,7 @@ use crate::ledger::{DropCause, UNREADABLE};
 use crate::metrics::RefusalCause;
 use crate::progress::Goal;
 use crate::receipt::Receipt;
+use crate::retention::Keeper;
 use crate::ring::{Position, Refusal};
 use crate::seal::Sealer;
 use crate::shared::{Shared, SpaceLevel};
@@ -50,6 +51,7 @@ pub(crate) struct Open {
     pub(crate) config: Arc<AuditConfig>,
     pub(crate) policy: Arc<EncodePolicy>,
     pub(crate) sealer: Arc<Sealer>,
+    pub(crate) keeper: Arc<Keeper>,
     pub(crate) origin: String,
     pub(crate) initial_key: String,
     /// Kept so that the thread is this handle's, never joined: its end is told by `progress`.
@@ -176,6 +178,11 @@ impl AuditLogger {
         self.open.as_ref().map(|open| WitnessHandle::new(Arc::clone(&open.shared)))
     }
 
+    /// Who sees to retention; `None` when auditing is disabled.
+    pub(crate) fn keeper(&self) -> Option<&Keeper> {
+        self.open.as_ref().map(|open| &*open.keeper)
+    }
+
     /// What outlives the handles, without keeping the trail open.
     pub(crate) fn shared(&self) -> Option<Arc<Shared>> {
         self.open.as_ref().map(|open| Arc::clone(&open.shared))
@@ -296,7 +303,12 @@ impl Open {
     fn count_refusal(&self, event_type: &str, critical: bool, cause: DropCause) -> bool {
         let now = self.clock.now();
         let Shared { ring, ledger, meters, .. } = &*self.shared;
-        match ring.while_open(|| ledger.record(event_type, cause, now)) {
+        let note = || {
+            // First: what is told is taken off again, and must be there by then.
+            ring.note_refused([u64::from(!critical), u64::from(critical)]);
+            ledger.record(event_type, critical, cause, now)
+        };
+        match ring.while_open(note) {
             Some(true) => ring.kick(),
             Some(false) => {}
             None => return false,

@@ -3,10 +3,11 @@
 //! What must stay true here: everything in it may be touched from any thread; nothing in it blocks
 //! on the disk.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use audit_core::segment::SegmentName;
 use serde::Serialize;
 
 use crate::error::WaitError;
@@ -72,6 +73,10 @@ pub(crate) struct Shared {
     pub(crate) seal_to: AtomicU64,
     /// Events written, control entries not counted.
     pub(crate) recorded: AtomicU64,
+    /// Control entries that came through the ring, and so were counted as events.
+    pub(crate) control: AtomicU64,
+    /// The first segment that retention left.
+    front: Mutex<Option<SegmentName>>,
 }
 
 /// Without the meters, which name the types of other people's events: a receipt that is logged
@@ -95,6 +100,8 @@ impl Shared {
             poisoned: AtomicU8::new(0),
             seal_to: AtomicU64::new(0),
             recorded: AtomicU64::new(0),
+            control: AtomicU64::new(0),
+            front: Mutex::new(None),
         })
     }
 
@@ -119,6 +126,17 @@ impl Shared {
         let before = self.space();
         self.space.store(level as u8, Ordering::Relaxed);
         before
+    }
+
+    /// Retention only: the segments before this one are gone.
+    pub(crate) fn forget_before(&self, segment: Option<SegmentName>) {
+        let mut front = self.front.lock().unwrap_or_else(PoisonError::into_inner);
+        *front = segment.or(*front);
+    }
+
+    /// The first segment that retention left, if it deleted any.
+    pub(crate) fn front(&self) -> Option<SegmentName> {
+        *self.front.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn is_poisoned(&self) -> bool {

@@ -117,6 +117,8 @@ fn values_that_cannot_be_are_refused_with_their_field() {
         ("rotation = { size_limit = { bytes = 100 } }", "rotation"),
         ("retention = { delete_after_days = 30 }", "retention"),
         ("queue_bytes = 100", "queue_bytes"),
+        ("ring_dir = \"\"", "ring_dir"),
+        ("ring_dir = \"/a\\nb\"", "ring_dir"),
         ("critical_reserve_percent = 91", "critical_reserve_percent"),
         ("max_string_chars = 10", "max_string_chars"),
         ("heartbeat_secs = 86401", "heartbeat_secs"),

@@ -11,7 +11,7 @@ use std::process::Command;
 
 use audit_logging::{AuditConfig, AuditLogger, OpenError};
 use audit_testkit::{TestEvent, read_dir};
-use common::{PATIENCE, config};
+use common::{Mount, PATIENCE, config};
 
 fn trail() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -214,36 +214,15 @@ fn leftovers_of_a_crash_while_the_trail_was_made_do_no_harm() {
     assert_eq!(read_dir(&place)[0].event_type, "audit.trail_created");
 }
 
-/// A file system in memory, unmounted at the end.
-struct Mount(tempfile::TempDir);
-
-impl Mount {
-    fn new(size: &str) -> Option<Mount> {
-        let dir = tempfile::tempdir().unwrap();
-        let done = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size},mode=0755"), "tmpfs"])
-            .arg(dir.path())
-            .output();
-        done.is_ok_and(|output| output.status.success()).then_some(Mount(dir))
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let unmounted = Command::new("umount").arg("-l").arg(self.0.path()).status();
-        assert!(unmounted.is_ok_and(|status| status.success()), "still mounted");
-    }
-}
-
 #[test]
 fn a_read_only_file_system_is_an_error() {
     let Some(mount) = Mount::new("24m") else {
         return skipped("a_read_only_file_system_is_an_error", "cannot mount a tmpfs here");
     };
-    AuditLogger::new(config(mount.0.path())).unwrap().shutdown_timeout(PATIENCE).unwrap();
-    let status = Command::new("mount").args(["-o", "remount,ro"]).arg(mount.0.path()).status();
+    AuditLogger::new(config(mount.path())).unwrap().shutdown_timeout(PATIENCE).unwrap();
+    let status = Command::new("mount").args(["-o", "remount,ro"]).arg(mount.path()).status();
     assert!(status.unwrap().success());
-    let error = refused(config(mount.0.path()));
+    let error = refused(config(mount.path()));
     assert!(matches!(error, OpenError::Io { .. }), "{error:?}");
 }
 
@@ -252,13 +231,13 @@ fn a_disk_that_is_really_full_refuses_and_resumes_and_loses_nothing() {
     let Some(mount) = Mount::new("5m") else {
         return skipped("a_disk_that_is_really_full", "cannot mount a tmpfs here");
     };
-    let error = refused(config(mount.0.path()));
+    let error = refused(config(mount.path()));
     assert!(matches!(error, OpenError::Ring { .. }), "16 MiB do not fit: {error:?}");
     assert!(error.to_string().contains("free space, or set `ring_dir`"), "{error}");
-    let small = AuditConfig { queue_bytes: 1 << 20, ..config(mount.0.path()) };
+    let small = AuditConfig { queue_bytes: 1 << 20, ..config(mount.path()) };
     let logger = AuditLogger::new(small).unwrap();
     let mut durable = Vec::new();
-    let ballast = mount.0.path().join("ballast");
+    let ballast = mount.path().join("ballast");
     std::fs::write(&ballast, vec![0; 2 << 20]).unwrap();
     for n in 0.. {
         let label = n.to_string();
@@ -276,7 +255,7 @@ fn a_disk_that_is_really_full_refuses_and_resumes_and_loses_nothing() {
         receipt.wait_durable_timeout(PATIENCE).unwrap();
     }
     logger.shutdown_timeout(PATIENCE).unwrap();
-    let lines = read_dir(&mount.0.path().join("trail"));
+    let lines = read_dir(&mount.path().join("trail"));
     let expected: Vec<&str> = durable.iter().map(|(label, _)| label.as_str()).collect();
     assert_eq!(audit_testkit::read::labels(&lines), expected);
     assert!(lines.iter().any(|line| line.event_type == "audit.events_dropped"));

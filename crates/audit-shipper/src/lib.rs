@@ -1,5 +1,5 @@
-//! Followers of an audit trail that talk to the network. The client of C2SP
-//! witnesses, and trails read from HTTP servers.
+//! Followers of an audit trail that talk to the network. The client of C2SP witnesses, streams of
+//! records to a SIEM, and trails read from HTTP servers.
 //!
 //! What must stay true here: nothing here can hold up or disturb the writer. Of a trail everything
 //! is read and one file written, `witnessed`, atomically, and never by something worse. Nothing a
@@ -11,6 +11,7 @@ mod follow;
 mod http_source;
 pub mod policy;
 mod rotation;
+pub mod siem;
 mod submit;
 mod sync;
 pub mod tree;

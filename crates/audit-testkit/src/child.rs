@@ -96,7 +96,7 @@ impl Watched {
         if let Some(stdout) = self.child.stdout.as_mut() {
             stdout.read_to_end(&mut said).map_err(|e| format!("stdout: {e}"))?;
         }
-        if status.success() || std::os::unix::process::ExitStatusExt::signal(&status) == Some(9) {
+        if is_in_order(status) {
             return Ok(!said.is_empty());
         }
         Err(self.complaint(status))
@@ -108,7 +108,7 @@ impl Watched {
     /// It ended with an error of its own.
     pub fn ended(mut self) -> Result<(), String> {
         let status = self.child.wait().map_err(|e| format!("wait: {e}"))?;
-        if status.success() { Ok(()) } else { Err(self.complaint(status)) }
+        if is_in_order(status) { Ok(()) } else { Err(self.complaint(status)) }
     }
 
     /// Says nothing about a child that lives, or ended in order.
@@ -139,6 +139,11 @@ impl Watched {
         self.child.kill().map_err(|e| format!("kill: {e}"))?;
         self.child.wait().map_err(|e| format!("wait: {e}"))
     }
+}
+
+/// By itself, or killed.
+fn is_in_order(status: ExitStatus) -> bool {
+    status.success() || std::os::unix::process::ExitStatusExt::signal(&status) == Some(9)
 }
 
 impl Drop for Watched {

@@ -155,7 +155,7 @@ enum Aim {
     Start(Duration),
     /// So long after it has opened the trail.
     Open(Duration),
-    /// It shuts down by itself.
+    /// It shuts down, or kills itself, at an event of its own.
     Itself,
 }
 
@@ -166,6 +166,7 @@ fn aim(rng: &mut Rng, plan: &Plan) -> Aim {
     match rng.below(16) {
         0..5 => Aim::Start(short),
         5 if plan.events < u64::MAX => Aim::Itself,
+        _ if plan.dies_at < plan.events => Aim::Itself,
         _ => Aim::Open(short),
     }
 }

@@ -19,6 +19,7 @@ pub enum Op {
     Replace,
     SetReadOnly,
     RemoveTemporary,
+    Remove,
     Destroy,
     ReadAt,
     WriteAgain,
@@ -128,6 +129,10 @@ impl<H: Hook> Storage for HookStorage<H> {
         run(&*self.hook, Op::RemoveTemporary, name, || self.inner.remove_temporary(name))
     }
 
+    fn remove(&self, name: &str) -> io::Result<()> {
+        run(&*self.hook, Op::Remove, name, || self.inner.remove(name))
+    }
+
     fn destroy(&self, name: &str) -> io::Result<()> {
         run(&*self.hook, Op::Destroy, name, || self.inner.destroy(name))
     }
@@ -143,6 +148,14 @@ impl<H: Hook> Storage for HookStorage<H> {
 
     fn publish_ring(&self, name: &str) -> io::Result<()> {
         self.inner.publish_ring(name)
+    }
+
+    fn is_ring_used(&self, name: &str) -> io::Result<bool> {
+        self.inner.is_ring_used(name)
+    }
+
+    fn set_ring_aside(&self, name: &str) -> io::Result<()> {
+        self.inner.set_ring_aside(name)
     }
 
     fn remove_ring(&self, name: &str) -> io::Result<()> {

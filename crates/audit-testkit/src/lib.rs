@@ -17,6 +17,7 @@ pub mod faulty;
 pub mod fuzz;
 pub mod hook;
 pub mod life;
+pub mod model;
 pub mod month;
 pub mod options;
 pub mod oracle;

@@ -8,6 +8,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use audit_logging::{AuditLogger, EmitError, Receipt};
+use rustix::process::{Signal, getpid, kill_process};
 
 use crate::Rng;
 use crate::acks::{Acks, Phase, Promised};
@@ -98,6 +99,9 @@ impl Life {
         let mut told = Promised::default();
         let mut watched: Option<(u64, Receipt)> = None;
         for n in 0..plan.events {
+            if thread == 0 && n == plan.dies_at {
+                kill_process(getpid(), Signal::KILL).map_err(|e| format!("kill: {e}"))?;
+            }
             let mut now = told;
             let event = plan.event(&mut rng, format!("{}/{thread}/{n}", self.number));
             let receipt = loop {

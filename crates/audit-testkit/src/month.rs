@@ -15,6 +15,8 @@ const DAY_NANOS: u64 = 86_400_000_000_000;
 
 /// Who acts: `user-0000` to `user-9999`.
 pub const ACTORS: u64 = 10_000;
+/// Who writes.
+pub const SERVICE: &str = "billing";
 /// When the first event happens.
 pub const BEGIN: &str = "2026-10-24T00:00:00Z";
 /// What the events are spread over, evenly.
@@ -35,7 +37,7 @@ pub fn write(
         mode: AuditMode::Local { base_dir: dir.to_owned() },
         // The disk sets the pace, and no event may be missing.
         overflow: OverflowPolicy::Wait { limit_ms: 600_000 },
-        ..AuditConfig::new("billing")
+        ..AuditConfig::new(SERVICE)
     };
     let clock = TestClock::at(BEGIN);
     let logger = AuditLogger::builder(config).clock(clock.shared()).open()?;
@@ -56,6 +58,19 @@ pub fn write(
     }
     logger.shutdown_blocking()?;
     Ok(())
+}
+
+/// As many of the same events, as fast as they are taken, at the logger's own time.
+///
+/// # Errors
+/// What the logger refused.
+pub fn flood(
+    logger: &AuditLogger,
+    entries: u64,
+    seed: u64,
+) -> Result<(), audit_logging::EmitError> {
+    let mut rng = Rng::new(seed);
+    (0..entries).try_for_each(|number| logger.emit(event(number, &mut rng)).map(drop))
 }
 
 /// The next event: mostly logins and permissions, 3 % of failed logins, 1 % of refusals, and what

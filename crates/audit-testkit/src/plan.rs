@@ -19,6 +19,9 @@ pub struct Plan {
     pub threads: usize,
     /// Events of a thread, then the child shuts down; `u64::MAX` is until it dies.
     pub events: u64,
+    /// The process kills itself before this event of its first thread, whatever the others do;
+    /// `u64::MAX` is never. Unlike a moment of the clock this gives as many events on a slow machine.
+    pub dies_at: u64,
     /// Every so many events the thread waits for its receipt; 0 is never.
     pub wait_every: u64,
     /// Every so many events the first thread flushes or seals; 0 is never.
@@ -55,16 +58,27 @@ impl Plan {
         // must not wait for a hundred of them.
         let waits = !matches!(flush_mode, FlushMode::Immediate) && wait_every > 0;
         let events = if waits && events != u64::MAX { events.min(20 * wait_every) } else { events };
+        let meddle_every = [0, 40, 400][rng.between(0, 2)];
+        let rotate_at = [64 << 10, 256 << 10, 4 << 20][rng.between(0, 2)];
+        let seal_interval_ms = [1, 20, 500][rng.between(0, 2)];
+        let padding = rng.between(0, 400);
+        let most = match wait_every {
+            0 => 700,
+            _ if waits => 20 * wait_every,
+            _ => 200,
+        };
+        let dies_at = if !gentle && rng.one_in(3) { rng.below(most) } else { u64::MAX };
         Plan {
             flush_mode,
             threads,
             events,
+            dies_at,
             wait_every,
-            meddle_every: [0, 40, 400][rng.between(0, 2)],
+            meddle_every,
             overflow,
-            rotate_at: [64 << 10, 256 << 10, 4 << 20][rng.between(0, 2)],
-            seal_interval_ms: [1, 20, 500][rng.between(0, 2)],
-            padding: rng.between(0, 400),
+            rotate_at,
+            seal_interval_ms,
+            padding,
             big_one_in: if big { 2 } else { 200 },
         }
     }

@@ -125,6 +125,16 @@ impl SimDisk {
         SimDisk(Arc::new(Mutex::new(state)))
     }
 
+    /// Gives a file other bytes, as if they had been left so.
+    ///
+    /// # Panics
+    /// There is no such file.
+    pub fn overwrite(&self, name: &str, bytes: Vec<u8>) {
+        let mut state = self.lock();
+        let file = state.find(name).expect("a file of this name");
+        state.files[file] = SimFile::left(bytes);
+    }
+
     /// The process that used it is gone, so what it mapped stays as it stands.
     fn after_death(&self) -> State {
         let mut state = self.lock();
@@ -315,6 +325,13 @@ impl Storage for SimDisk {
         state.step()?;
         state.change(NameOp::Unlink(name.to_owned()));
         Ok(())
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let mut state = self.lock();
+        state.step()?;
+        state.change(NameOp::Unlink(name.to_owned()));
+        state.sync_directory(directory_of(name))
     }
 
     fn destroy(&self, name: &str) -> io::Result<()> {

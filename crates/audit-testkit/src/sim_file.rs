@@ -72,6 +72,11 @@ impl SimFile {
         SimFile { ring: Some(SimRing::Mapped(memory)), ..SimFile::default() }
     }
 
+    /// A file in the page cache that nobody has mapped any more.
+    pub(crate) fn left(bytes: Vec<u8>) -> SimFile {
+        SimFile { ring: Some(SimRing::Left(Arc::new(bytes))), ..SimFile::default() }
+    }
+
     /// What a reader finds.
     pub(crate) fn content(&self) -> Arc<Vec<u8>> {
         self.ring.as_ref().map_or_else(|| Arc::new(self.cache.clone()), SimRing::bytes)

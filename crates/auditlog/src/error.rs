@@ -19,6 +19,14 @@ pub(crate) enum CliError {
     /// The trail could not be asked.
     #[error("{0}")]
     Query(#[from] audit_reader::QueryError),
+    /// The index could not be made.
+    #[cfg(feature = "index")]
+    #[error("{0}")]
+    Index(#[from] audit_reader::index::IndexError),
+    /// The trail could not be asked in SQL.
+    #[cfg(feature = "sql")]
+    #[error("{0}")]
+    Sql(#[from] audit_reader::sql::SqlError),
     /// Exported records could not be held against the trail.
     #[error("{0}")]
     Reconcile(#[from] audit_reader::ReconcileError),
@@ -52,6 +60,20 @@ pub(crate) enum CliError {
     /// The signal handlers could not be installed.
     #[error("cannot handle signals: {0}; the system is out of resources")]
     Signals(io::Error),
+    /// Retention, a hold or the note of an access could not be done.
+    #[error("{0}")]
+    Retention(#[from] audit_logging::retention::RetentionError),
+    /// Nobody answered who holds the trail.
+    #[error("{0}")]
+    Ask(#[from] audit_logging::retention::AskError),
+    /// The logger that holds the trail refused.
+    #[error("{0}")]
+    Refused(String),
+    /// Retention did what it could.
+    #[error(
+        "some segments were left as they are (see above); put that in order and run this again"
+    )]
+    RetentionLeft,
     /// A measurement could not be made.
     #[error("cannot {what}: {source}; choose another --dir")]
     Bench {
@@ -66,6 +88,9 @@ pub(crate) enum CliError {
     /// Witnesses could not be asked.
     #[error("{0}")]
     Sync(#[from] audit_shipper::SyncError),
+    /// A SIEM did not take the records.
+    #[error("{0}; what was not confirmed comes again with the next run")]
+    Delivery(#[from] audit_shipper::siem::DeliveryError),
     /// The policy is none.
     #[error("{0}; correct the file")]
     Policy(#[from] audit_shipper::PolicyError),

@@ -9,7 +9,9 @@ use crate::error::ConfigError;
 
 const VARIABLES: &str = "AUDIT_SERVICE_ID, AUDIT_DIR, AUDIT_MODE, AUDIT_FLUSH_MODE, \
      AUDIT_BATCH_SIZE, AUDIT_BATCH_INTERVAL_SECS, AUDIT_ROTATION, AUDIT_SEGMENT_BYTES, \
-     AUDIT_OVERFLOW_WAIT_MS, AUDIT_QUEUE_BYTES, AUDIT_RING_DIR, AUDIT_ORIGIN, AUDIT_HEARTBEAT_SECS";
+     AUDIT_OVERFLOW_WAIT_MS, AUDIT_QUEUE_BYTES, AUDIT_RING_DIR, AUDIT_ORIGIN, AUDIT_HEARTBEAT_SECS, \
+     AUDIT_MIN_RETENTION_DAYS, AUDIT_ARCHIVE_AFTER_DAYS, AUDIT_DELETE_AFTER_DAYS, \
+     AUDIT_RETENTION_INTERVAL_HOURS, AUDIT_ACCESS";
 
 impl AuditConfig {
     /// Reads a configuration written in TOML.
@@ -39,7 +41,9 @@ impl AuditConfig {
     /// `AUDIT_DIR` (or `AUDIT_MODE=disabled`) are needed; `AUDIT_FLUSH_MODE` is `immediate`,
     /// `batched` or `hybrid`, with `AUDIT_BATCH_SIZE` and `AUDIT_BATCH_INTERVAL_SECS`;
     /// `AUDIT_ROTATION` is `daily`, `size` or `both`, with `AUDIT_SEGMENT_BYTES`;
-    /// `AUDIT_OVERFLOW_WAIT_MS`, `AUDIT_QUEUE_BYTES`, `AUDIT_RING_DIR`, `AUDIT_ORIGIN`, `AUDIT_HEARTBEAT_SECS`.
+    /// `AUDIT_OVERFLOW_WAIT_MS`, `AUDIT_QUEUE_BYTES`, `AUDIT_RING_DIR`, `AUDIT_ORIGIN`, `AUDIT_HEARTBEAT_SECS`,
+    /// `AUDIT_MIN_RETENTION_DAYS`, `AUDIT_ARCHIVE_AFTER_DAYS`, `AUDIT_DELETE_AFTER_DAYS`,
+    /// `AUDIT_RETENTION_INTERVAL_HOURS`, `AUDIT_ACCESS` (`true` or `false`).
     ///
     /// # Errors
     /// A variable that is missing, unknown or has a value that does not fit.
@@ -82,6 +86,22 @@ impl AuditConfig {
                 "AUDIT_QUEUE_BYTES" => config.queue_bytes = number(&name, &value)?,
                 "AUDIT_ORIGIN" => config.origin = Some(value),
                 "AUDIT_HEARTBEAT_SECS" => config.heartbeat_secs = number(&name, &value)?,
+                "AUDIT_MIN_RETENTION_DAYS" => {
+                    config.retention.min_retention_days = number(&name, &value)?;
+                }
+                "AUDIT_ARCHIVE_AFTER_DAYS" => {
+                    config.retention.archive_after_days = number(&name, &value)?;
+                }
+                "AUDIT_DELETE_AFTER_DAYS" => {
+                    config.retention.delete_after_days = number(&name, &value)?;
+                }
+                "AUDIT_RETENTION_INTERVAL_HOURS" => {
+                    config.retention_interval_hours = number(&name, &value)?;
+                }
+                "AUDIT_ACCESS" => {
+                    config.audit_access =
+                        value.parse().map_err(|_| bad(&name, &value, "true or false"))?;
+                }
                 _ => return Err(ConfigError::UnknownVariable { name, known: VARIABLES }),
             }
         }

@@ -61,6 +61,13 @@ pub struct AuditConfig {
     /// How long segments are kept.
     #[serde(default)]
     pub retention: RetentionPolicy,
+    /// Hours between two times that the logger applies `retention` by itself, at most 8,760; 0 leaves it
+    /// to `auditlog retention run`.
+    #[serde(default = "default_retention_hours")]
+    pub retention_interval_hours: u32,
+    /// Whether the commands that query or export the trail note in it who asked for what.
+    #[serde(default = "default_true")]
+    pub audit_access: bool,
     /// What `emit` does when the queue is full.
     #[serde(default)]
     pub overflow: OverflowPolicy,
@@ -112,6 +119,14 @@ const fn default_queue_bytes() -> usize {
     16 << 20
 }
 
+const fn default_retention_hours() -> u32 {
+    24
+}
+
+const fn default_true() -> bool {
+    true
+}
+
 const fn default_critical_reserve() -> u8 {
     12
 }
@@ -150,6 +165,8 @@ impl AuditConfig {
             flush_mode: FlushMode::default(),
             rotation: RotationPolicy::default(),
             retention: RetentionPolicy::default(),
+            retention_interval_hours: default_retention_hours(),
+            audit_access: true,
             overflow: OverflowPolicy::default(),
             failure: FailurePolicy::default(),
             space: SpacePolicy::default(),
@@ -210,17 +227,20 @@ impl AuditConfig {
                 format!("size limit is {bytes} bytes: it must be at least {MIN_SEGMENT_BYTES}")
             })?;
         }
-        let kept = self.retention;
-        check(kept.delete_after_days >= kept.min_retention_days, "retention", || {
-            format!(
-                "delete_after_days ({}) is below min_retention_days ({})",
-                kept.delete_after_days, kept.min_retention_days
-            )
+        self.retention.validate()?;
+        check(self.retention_interval_hours <= 8_760, "retention_interval_hours", || {
+            "must be at most 8760; 0 turns it off".into()
         })?;
         check(
             (MIN_QUEUE_BYTES..=MAX_QUEUE_BYTES).contains(&self.queue_bytes),
             "queue_bytes",
             || format!("must be {MIN_QUEUE_BYTES} to {MAX_QUEUE_BYTES}"),
+        )?;
+        let ring_dir = self.ring_dir.as_deref().map(|dir| dir.as_os_str().as_encoded_bytes());
+        check(
+            ring_dir.is_none_or(|dir| !dir.is_empty() && !dir.contains(&b'\n')),
+            "ring_dir",
+            || "must be the path of a directory, without a line break in it".into(),
         )?;
         check(self.critical_reserve_percent <= 90, "critical_reserve_percent", || {
             "must be at most 90".into()
@@ -266,7 +286,7 @@ impl AuditConfig {
     }
 }
 
-fn check(
+pub(super) fn check(
     ok: bool,
     field: &'static str,
     problem: impl FnOnce() -> String,

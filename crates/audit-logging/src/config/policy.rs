@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::ConfigError;
+
 /// When an accepted event is made durable (synced to disk).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -160,12 +162,12 @@ impl RotationPolicy {
     }
 }
 
-/// How long segments are kept. Stated in the trail's configuration digest; carried out by the
-/// retention commands.
+/// How long segments are kept. Carried out by the logger's own schedule
+/// (`retention_interval_hours`) and by `auditlog retention run`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetentionPolicy {
-    /// Days below which nothing may be deleted.
+    /// Days below which nothing may be deleted: the longest that a law or a contract asks for.
     pub min_retention_days: u32,
     /// Days after which a closed segment is compressed.
     pub archive_after_days: u32,
@@ -180,6 +182,29 @@ impl Default for RetentionPolicy {
             min_retention_days: 2_555,
             archive_after_days: 90,
             delete_after_days: 2_555,
+        }
+    }
+}
+
+impl RetentionPolicy {
+    /// Refuses what would delete entries before they may be.
+    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+        let RetentionPolicy { min_retention_days: least, delete_after_days: most, .. } = *self;
+        super::check(most >= least, "retention", || {
+            format!(
+                "delete_after_days ({most}) is below min_retention_days ({least}): entries would be \
+                 deleted before they may be"
+            )
+        })
+    }
+}
+
+impl From<RetentionPolicy> for audit_core::retention::Rules {
+    fn from(policy: RetentionPolicy) -> Self {
+        audit_core::retention::Rules {
+            min_retention_days: policy.min_retention_days,
+            archive_after_days: policy.archive_after_days,
+            delete_after_days: policy.delete_after_days,
         }
     }
 }

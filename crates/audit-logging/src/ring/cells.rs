@@ -14,13 +14,16 @@
 
 use super::layout::{
     CELL_WORDS, CLOSED, CONSTANT_WORDS, Constants, FRAME_WORDS, HEAD, HEAD_SEQ, HEADER_WORDS,
-    Identity, MAX_BODY, TAIL, WORD, cells_for, open_seal_word, seal_word,
+    Identity, MAX_BODY, REFUSED, TAIL, WORD, cells_for, open_seal_word, seal_word,
 };
 use super::memory::RingMemory;
 use super::sync::{AtomicU64, Ordering};
 
 /// A count of cells since the ring was made. A record's position is that behind its last cell.
 pub(crate) type Position = u64;
+
+/// Counts of refused events, routine and critical ones.
+pub(crate) type Refusals = [u64; 2];
 
 /// Why a record was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -233,6 +236,24 @@ impl Cells {
         // only compares with more entries than it has to.
         self.word(HEAD).store(position, Ordering::Release);
         self.word(HEAD_SEQ).store(next_seq, Ordering::Release);
+    }
+
+    /// This many events, routine and critical ones, were refused.
+    pub(crate) fn refused(&self, counts: Refusals) {
+        for (word, count) in self.refusals().iter().zip(counts) {
+            word.fetch_add(count, Ordering::AcqRel);
+        }
+    }
+
+    /// The trail tells of this many of them, durably.
+    pub(crate) fn told(&self, counts: Refusals) {
+        for (word, count) in self.refusals().iter().zip(counts) {
+            word.fetch_sub(count, Ordering::AcqRel);
+        }
+    }
+
+    fn refusals(&self) -> &[AtomicU64] {
+        self.memory.words().get(REFUSED..REFUSED + 2).unwrap_or_default()
     }
 
     /// The words of a record at `position`: a part up to the end of the ring, and one from its

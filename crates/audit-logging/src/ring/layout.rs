@@ -20,6 +20,7 @@
 //! | 12 | CRC32C of words 0 to 11 |
 //! | 32 | tail: position behind the last reservation; the top bit says closed |
 //! | 64, 65 | head: position up to which all is durable in the trail; `seq` of the next entry then |
+//! | 96, 97 | refusals, of routine and of critical events, that the trail does not tell of yet |
 //!
 //! Behind it the cells of 64 bytes. A *position* counts cells since the ring was made and never
 //! starts anew; the cell of a position is its remainder by the number of cells.
@@ -43,6 +44,8 @@ pub(super) const TAIL: usize = 32;
 pub(super) const HEAD: usize = 64;
 /// Word of the `seq` that belongs to the head.
 pub(super) const HEAD_SEQ: usize = 65;
+/// Word of the refusals of routine events; that of critical ones is the next.
+pub(super) const REFUSED: usize = 96;
 /// Words before a record's body: commit word; length, kind and checksum; time.
 pub(super) const FRAME_WORDS: usize = 3;
 /// The longest body, in bytes: what the encoder makes at the most.

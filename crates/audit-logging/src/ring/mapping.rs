@@ -9,9 +9,11 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::fstat;
+use rustix::fs::{AtFlags, FlockOperation, flock, fstat, statat};
+use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, mmap_anonymous, munmap};
 
 use super::memory::Damage;
@@ -25,6 +27,11 @@ pub(crate) struct Mapping {
     start: NonNull<AtomicU64>,
     words: usize,
     file: OwnedFd,
+    /// Device and inode of the file.
+    id: (u64, u64),
+    /// Where the file has its name once it is published.
+    dir: Arc<OwnedFd>,
+    name: String,
     mark: ForkMark,
 }
 
@@ -37,11 +44,19 @@ unsafe impl Sync for Mapping {}
 
 impl Mapping {
     /// Maps the first `words` words of `file`, which must be as long as that already, with its
-    /// blocks reserved, so that touching a page cannot fail for want of space.
-    pub(crate) fn new(file: OwnedFd, words: usize) -> io::Result<Mapping> {
+    /// blocks reserved, so that touching a page cannot fail for want of space. `name` is the one it
+    /// will have in `dir`.
+    pub(crate) fn new(
+        file: OwnedFd,
+        words: usize,
+        dir: Arc<OwnedFd>,
+        name: &str,
+    ) -> io::Result<Mapping> {
         let mark = ForkMark::new()?;
         let bytes = words * size_of::<AtomicU64>();
-        if fstat(&file)?.st_size.unsigned_abs() != bytes as u64 {
+        let stat = fstat(&file)?;
+        let (id, name) = ((stat.st_dev, stat.st_ino), name.to_owned());
+        if stat.st_size.unsigned_abs() != bytes as u64 {
             return Err(io::Error::other("the ring's file is not as long as it was made"));
         }
         // SAFETY: a null address lets the kernel choose a place where nothing of ours is, so no
@@ -60,7 +75,7 @@ impl Mapping {
         }?;
         let mapped = start.cast::<AtomicU64>();
         let mapping = NonNull::new(mapped)
-            .map(|start| Mapping { start, words, file, mark })
+            .map(|start| Mapping { start, words, file, id, dir, name, mark })
             .ok_or_else(|| io::Error::other("the ring was mapped at address zero"))?;
         // SAFETY: the range is exactly the mapping just made. A child that does not inherit it
         // cannot reach it either: `words` gives it nothing.
@@ -91,16 +106,27 @@ impl Mapping {
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.words) }
     }
 
-    /// `fstat`: what a stranger did to the file.
+    /// `newfstatat`: what a stranger did to the file. Where its name leads elsewhere, `fstat` too.
     pub(super) fn damage(&self) -> io::Result<Option<Damage>> {
-        let stat = fstat(&self.file)?;
+        let named = match statat(&*self.dir, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(named) => Some(named).filter(|named| (named.st_dev, named.st_ino) == self.id),
+            Err(Errno::NOENT) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let stat = named.map_or_else(|| fstat(&self.file), Ok)?;
         Ok(if stat.st_size.unsigned_abs() != (self.words * size_of::<AtomicU64>()) as u64 {
             Some(Damage::Resized)
-        } else if stat.st_nlink == 0 {
-            Some(Damage::Unlinked)
         } else {
-            None
+            named.is_none().then_some(Damage::Unlinked)
         })
+    }
+}
+
+impl Mapping {
+    /// Lets go of the file's lock, whoever still holds the mapping. Not in a forked child, whose
+    /// descriptor is the parent's: it would let go of the parent's lock.
+    pub(super) fn unlock(&self) -> io::Result<()> {
+        if self.mark.is_child() { Ok(()) } else { Ok(flock(&self.file, FlockOperation::Unlock)?) }
     }
 }
 

@@ -57,6 +57,18 @@ impl RingMemory {
         }
     }
 
+    /// The ring is used by nobody any more: whoever finds its file may take what is in it.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub(crate) fn let_go(&self) -> std::io::Result<()> {
+        match &*self.kind {
+            Kind::Plain(_) => Ok(()),
+            #[cfg(not(any(loom, shuttle)))]
+            Kind::Mapped(mapping) => mapping.unlock(),
+        }
+    }
+
     /// What became of the file behind it: `None` when all is well.
     ///
     /// # Errors
@@ -80,7 +92,7 @@ impl std::fmt::Debug for RingMemory {
 /// What a stranger did to a ring's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Damage {
-    /// Deleted: the next writer will not find what a kill leaves in it.
+    /// Deleted, moved or replaced: the next writer will not find what a kill leaves in it.
     Unlinked,
     /// Shorter or longer than it was made: some of it may be gone.
     Resized,

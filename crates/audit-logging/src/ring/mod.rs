@@ -30,14 +30,14 @@ use self::doze::Doze;
 use self::layout::{CELL_WORDS, WORD};
 use self::sync::{AtomicU64, Ordering, fence};
 
-pub(crate) use self::cells::{Look, Position, Refusal};
+pub(crate) use self::cells::{Look, Position, Refusal, Refusals};
 pub(crate) use self::consume::WaitFor;
 pub(crate) use self::layout::{ENDING, Identity, MIN_CELLS, NotARing};
 pub use self::memory::RingMemory;
 pub(crate) use self::memory::{Damage, words_for};
 
 /// Bytes of a cell.
-const CELL_BYTES: usize = CELL_WORDS * WORD;
+pub(crate) const CELL_BYTES: usize = CELL_WORDS * WORD;
 /// How a ring is used.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Options {
@@ -263,6 +263,21 @@ impl Ring {
     /// What a stranger did to the ring's file.
     pub(crate) fn damage(&self) -> std::io::Result<Option<Damage>> {
         self.cells.memory().damage()
+    }
+
+    /// Notes, for the next process, events that were refused and that the trail does not tell of yet.
+    pub(crate) fn note_refused(&self, counts: Refusals) {
+        self.cells.refused(counts);
+    }
+
+    /// Writer only. The trail tells of these refusals now, durably.
+    pub(crate) fn refusals_told(&self, counts: Refusals) {
+        self.cells.told(counts);
+    }
+
+    /// The writer has left: the next one may take what is in the ring's file.
+    pub(crate) fn let_go(&self) -> std::io::Result<()> {
+        self.cells.memory().let_go()
     }
 
     /// True when everything that was accepted is durable in the trail.

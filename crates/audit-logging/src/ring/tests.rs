@@ -264,6 +264,70 @@ fn no_changed_byte_gives_a_record_that_was_not_accepted() {
 }
 
 #[test]
+fn what_was_accepted_and_is_not_whole_is_counted() {
+    let (ring, memory) = small();
+    let mut at = 0;
+    // A second lap, so that the cells hold an older one.
+    while at < MIN_CELLS {
+        ring.push(false, 0, b"older", NOW).unwrap();
+        drain(&ring, &mut at);
+    }
+    for body in [b"one", b"two", b"six"] {
+        ring.push(false, 0, body, NOW).unwrap();
+    }
+    let good = memory.snapshot();
+    let (head, tail) = (layout::HEAD * WORD, layout::TAIL * WORD);
+    let two = layout::HEADER_WORDS * WORD + (at % MIN_CELLS + 1) as usize * CELL_BYTES;
+    let read = |change: &dyn Fn(&mut [u8])| {
+        let mut bytes = good.clone();
+        change(&mut bytes);
+        let dead = salvage::salvage(&bytes).unwrap();
+        let bodies: Vec<_> = dead.records.into_iter().map(|record| record.body).collect();
+        (bodies, dead.overwritten, dead.hole_cells, dead.bad_header, dead.beyond_tail)
+    };
+    let (whole, less) = ([b"one", b"two", b"six"].map(Vec::from), [b"one", b"six"].map(Vec::from));
+    assert_eq!(read(&|_| {}), (whole.to_vec(), 0, 0, false, false));
+    // A byte of the body; the length; the commit word.
+    assert_eq!(read(&|ring| ring[two + 24] ^= 1), (less.to_vec(), 1, 1, false, false));
+    assert_eq!(read(&|ring| ring[two + 9] ^= 0x7f), (less.to_vec(), 1, 1, false, false));
+    assert_eq!(read(&|ring| ring[two] ^= 1), (less.to_vec(), 0, 1, false, false));
+    // The tail back at the head.
+    let behind = read(&|ring| ring.copy_within(head..head + WORD, tail));
+    assert_eq!(behind, (whole.to_vec(), 0, 0, false, true));
+    // A head that no ring has: everything of the last lap comes back, for the trail to compare.
+    let (bodies, .., bad_header, _) = read(&|ring| ring[head + 5] = 1);
+    assert!(bad_header && bodies.ends_with(&whole), "{}", bodies.len());
+    assert!(bodies.len() as u64 > MIN_CELLS - 3);
+}
+
+#[test]
+fn records_made_by_hand_give_no_more_than_the_file_holds() {
+    const LEN: usize = 32 << 10;
+    let (_, memory) = small();
+    let words = memory.words();
+    let salt = words[4].load(Ordering::Relaxed);
+    // Each cell begins a record over those behind it, all of one lap or each of its own.
+    for laps in [0, MIN_CELLS] {
+        for cell in (0..MIN_CELLS - layout::cells_for(LEN)).rev() {
+            let first = layout::HEADER_WORDS + cell as usize * CELL_WORDS;
+            let body: Vec<u8> = words[first + layout::FRAME_WORDS..][..LEN / WORD]
+                .iter()
+                .flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes())
+                .collect();
+            let position = cell + cell * laps;
+            let seal = layout::seal_word(position, 0, false, LEN, crc32c::crc32c(&body));
+            words[first].store(position ^ salt, Ordering::Relaxed);
+            words[first + 1].store(seal, Ordering::Relaxed);
+            words[first + 2].store(0, Ordering::Relaxed);
+        }
+        let bytes = memory.snapshot();
+        let dead = salvage::salvage(&bytes).unwrap();
+        let held: usize = dead.records.iter().map(|record| record.body.len()).sum();
+        assert!(!dead.records.is_empty() && held <= bytes.len(), "{held} of {}", bytes.len());
+    }
+}
+
+#[test]
 fn bytes_that_are_no_ring_say_what_is_wrong() {
     use layout::NotARing::{NotOurs, OtherVersion, TooShort, WrongLength};
     let good = small().1.snapshot();

@@ -23,7 +23,7 @@ use crate::storage::Storage;
 
 pub(crate) use keyring::{KeyError, Keyring, Prepared, epochs, generate, vkey_of};
 pub(crate) use resume::{ReadTrail, ResumeError, Rotation, choose_key, resume_tree, signed_size};
-pub(crate) use tree_file::TreeFile;
+pub(crate) use tree_file::{Front, TreeFile};
 
 /// File of the newest signed tree head.
 pub(crate) const CHECKPOINT: &str = "checkpoint";
@@ -232,6 +232,11 @@ impl Sealer {
         let checkpoint = Checkpoint::new(&self.origin, size, root);
         let signed = checkpoint.sign(signing.keyring.signer()).map_err(io::Error::other)?;
         Ok(signed.to_string())
+    }
+
+    /// The perfect subtrees over the first `size` entries, which lead to the tree as it is.
+    pub(crate) fn subtrees_at(&self, size: u64) -> io::Result<Vec<Hash>> {
+        self.signing().tree.subtrees_at(size)
     }
 
     /// First step of a key rotation: the next key, durable. None when the keys are not ours.

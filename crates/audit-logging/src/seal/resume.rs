@@ -13,7 +13,7 @@ use audit_core::note::{SignerError, VerifierKey};
 use jiff::Timestamp;
 
 use super::keyring::{self, KeyError, Keyring};
-use super::{CHECKPOINT, TreeFile};
+use super::{CHECKPOINT, Front, TreeFile};
 use crate::builder::MakeSigner;
 use crate::storage::{Storage, read_to_vec};
 
@@ -140,6 +140,8 @@ type ReadHashes<'a> = dyn Fn(u64, &mut dyn FnMut(u64, Hash)) -> io::Result<()> +
 pub(crate) struct ReadTrail<'a> {
     /// Numbers and hashes of all entries from a number on.
     pub(crate) hashes: &'a ReadHashes<'a>,
+    /// Where the entries begin, and the tree over what was before, if it is known.
+    pub(crate) front: &'a (dyn Fn() -> io::Result<(Front, Option<Vec<Hash>>)> + 'a),
     /// The key that is in force at a size, as a vkey.
     pub(crate) key_at: &'a (dyn Fn(u64) -> io::Result<String> + 'a),
 }
@@ -173,9 +175,11 @@ pub(crate) fn resume_tree(
     let is_taken_over = tree.size() == size
         && agrees(&tree, signed.as_ref()).map_err(failed)?
         && holds(&tree, newest).map_err(failed)?;
-    if !is_taken_over {
-        tracing::warn!("tree.hashes does not agree with the segments and is made anew");
-        tree.reset().map_err(failed)?;
+    if !is_taken_over || (tree.size() == 0 && head.next_seq > 0) {
+        if !is_taken_over {
+            tracing::warn!("tree.hashes does not agree with the segments and is made anew");
+        }
+        begin_again(&mut tree, read)?;
     }
     complete(&mut tree, head, newest, read_all).map_err(failed)?;
     if tree.size() != head.next_seq || !agrees(&tree, signed.as_ref()).map_err(failed)? {
@@ -185,6 +189,23 @@ pub(crate) fn resume_tree(
         ));
     }
     Ok(tree)
+}
+
+/// Empties the tree but for what retention left no entries of: that stands in the entry which announced
+/// the deletion, and must lead to the signed root like all else.
+fn begin_again(tree: &mut TreeFile, read: &ReadTrail<'_>) -> Result<(), ResumeError> {
+    let failed = |error| ResumeError::Io(super::tree_file::NAME, error);
+    match (read.front)().map_err(failed)? {
+        (Front { seq: 0, .. }, _) => tree.reset().map_err(failed),
+        (front, Some(subtrees)) => tree.restart(&front, &subtrees).map_err(failed),
+        (Front { seq: first, .. }, None) => Err(ResumeError::Refused(
+            super::tree_file::NAME,
+            format!(
+                "it is damaged or missing, the first {first} entries were deleted by retention, and no \
+                 entry says what their tree was: put the file back from a copy"
+            ),
+        )),
+    }
 }
 
 /// True when the stored leaves are those of the newest entries, as far as both reach.

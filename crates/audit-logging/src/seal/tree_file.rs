@@ -7,12 +7,24 @@
 use std::io;
 
 use audit_core::chain::Hash;
-use audit_core::tree::{Frontier, ProveError, root_at, stored_hash_count, stored_hash_index};
+use audit_core::tree::{
+    Frontier, ProveError, consistency_proof, root_at, stored_hash_count, stored_hash_index,
+    verify_consistency,
+};
 
 use crate::storage::{SegmentFile, Storage};
 
 pub(crate) const NAME: &str = "tree.hashes";
 const HASH: u64 = 32;
+
+/// Where the entries begin that retention left.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Front {
+    /// `seq` of the first one.
+    pub(crate) seq: u64,
+    /// The hash of the last one before, as the first one states.
+    pub(crate) prev_hash: Hash,
+}
 
 /// The tree over all durable entries, and the file of its hashes.
 pub(crate) struct TreeFile {
@@ -108,6 +120,56 @@ impl TreeFile {
         };
         let leaves: Option<Vec<Hash>> = (from..to).map(hash_at).collect();
         leaves.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    /// The perfect subtrees over the first `size` entries, from the left, which must be written. They
+    /// are proven to lead to the tree as it is now.
+    pub(crate) fn subtrees_at(&self, size: u64) -> io::Result<Vec<Hash>> {
+        let read = |index| read(&*self.file, index);
+        let old = Frontier::from_stored(size, read).map_err(io_error)?;
+        let proof = consistency_proof(size, self.size(), read).map_err(io_error)?;
+        verify_consistency(size, &old.root(), self.size(), &self.frontier.root(), &proof)
+            .map_err(io::Error::other)?;
+        Ok(old.subtrees().to_vec())
+    }
+
+    /// An empty file again, and in it what is known of the tree over the entries that are gone: its
+    /// perfect subtrees and its last leaf. Where its other hashes stood there are zeros.
+    pub(crate) fn restart(&mut self, front: &Front, subtrees: &[Hash]) -> io::Result<()> {
+        let size = front.seq;
+        let frontier = Frontier::from_subtrees(size, subtrees).map_err(io::Error::other)?;
+        self.reset()?;
+        let mut place = vec![(stored_hash_index(0, size.saturating_sub(1)), front.prev_hash)];
+        let mut left = subtrees.iter();
+        // Asked for in the order of the subtrees.
+        Frontier::from_stored(size, |index| {
+            let hash = left.next().copied().ok_or(io::ErrorKind::UnexpectedEof)?;
+            place.push((index, hash));
+            Ok::<_, io::Error>(hash)
+        })
+        .map_err(io_error)?;
+        place.sort_unstable_by_key(|(index, _)| *index);
+        // The last leaf of an odd number is a subtree.
+        place.dedup_by_key(|(index, _)| *index);
+        let mut at = 0;
+        for (index, hash) in place {
+            self.append_zeros((index - at) * HASH)?;
+            self.unwritten.extend_from_slice(&hash.0);
+            self.write()?;
+            at = index + 1;
+        }
+        self.append_zeros((stored_hash_count(size) - at) * HASH)?;
+        self.frontier = frontier;
+        Ok(())
+    }
+
+    fn append_zeros(&mut self, mut count: u64) -> io::Result<()> {
+        let zeros = [0; 1 << 16];
+        while count > 0 {
+            let block = &zeros[..usize::try_from(count).unwrap_or(zeros.len()).min(zeros.len())];
+            count -= self.file.append(block)? as u64;
+        }
+        Ok(())
     }
 
     /// Root over the first `size` entries, which must be written.

@@ -10,15 +10,20 @@ use std::sync::Arc;
 
 use rustix::fs::{
     AtFlags, Dir, FileType, Mode, OFlags, fchmod, fstatvfs, fsync, mkdirat, open, openat, renameat,
-    unlinkat,
+    statat, unlinkat,
 };
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use super::file::DirSegment;
 use super::lock::{LockError, TrailLock};
-use super::{KEYS, RingMemory, SegmentFile, Space, Storage, TEMPORARY, ring_file, secure};
+use super::{
+    KEYS, QUARANTINE, RingMemory, SegmentFile, Space, Storage, TEMPORARY, ring_file, secure,
+};
 use crate::error::OpenError;
+
+/// Bytes of a new file that may wait for a sync.
+const SYNC_EVERY: usize = 1 << 20;
 
 /// A trail's directory on a local file system.
 #[derive(Debug, Clone)]
@@ -165,10 +170,20 @@ fn fill(dir: &OwnedFd, name: &str, content: &mut dyn Read) -> io::Result<()> {
     let mut file = std::fs::File::from(open_checked(dir, name, flags)?);
     // Keys pass through here: no copy of them is left in a buffer.
     let mut buffer = Zeroizing::new([0; 8 << 10]);
+    let mut unsynced = 0;
     loop {
         match content.read(&mut *buffer) {
             Ok(0) => return file.sync_all(),
-            Ok(taken) => file.write_all(&buffer[..taken])?,
+            Ok(taken) => {
+                file.write_all(&buffer[..taken])?;
+                unsynced += taken;
+                // A large file goes to the disk as it comes: all of it at once would be in the way of
+                // the writer's own syncs.
+                if unsynced >= SYNC_EVERY {
+                    file.sync_data()?;
+                    unsynced = 0;
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
@@ -249,6 +264,14 @@ impl Storage for DirStorage {
         remove(&dir, name)
     }
 
+    /// `unlinkat`, `fsync` of the directory.
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let (dir, name) = locate(&self.dir, name, false)?;
+        remove(&dir, name)?;
+        fsync(&*dir)?;
+        Ok(())
+    }
+
     /// `openat`, `pwrite`, `fsync`, `unlinkat`, `fsync` of the directory.
     fn destroy(&self, name: &str) -> io::Result<()> {
         let (dir, name) = locate(&self.dir, name, false)?;
@@ -270,14 +293,14 @@ impl Storage for DirStorage {
         Ok(Space { total: stat.f_blocks * stat.f_frsize, free: stat.f_bavail * stat.f_frsize })
     }
 
-    /// `unlinkat`, `openat(O_EXCL)`, `fstatfs`, `fallocate`, `mmap`, `madvise`.
+    /// `unlinkat`, `openat(O_EXCL)`, `fstatfs`, `flock`, `fallocate`, `mmap`, `madvise`.
     fn create_ring(&self, name: &str, cells: u64) -> io::Result<RingMemory> {
         let temporary = format!("{name}{TEMPORARY}");
         // What a crash left under this name was not finished.
         remove(&self.dir, &temporary)?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
         let file = open_checked(&self.dir, &temporary, flags)?;
-        ring_file::map(file, cells).inspect_err(|_| {
+        ring_file::map(file, cells, &self.dir, name).inspect_err(|_| {
             if let Err(error) = remove(&self.dir, &temporary) {
                 tracing::warn!(%error, "an unfinished ring could not be removed");
             }
@@ -287,6 +310,30 @@ impl Storage for DirStorage {
     /// `renameat`.
     fn publish_ring(&self, name: &str) -> io::Result<()> {
         Ok(renameat(&*self.dir, format!("{name}{TEMPORARY}"), &*self.dir, name)?)
+    }
+
+    /// `openat`, `flock`.
+    fn is_ring_used(&self, name: &str) -> io::Result<bool> {
+        match open_checked(&self.dir, name, OFlags::RDONLY) {
+            Ok(file) => ring_file::is_used(&file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// `mkdirat`, `fsync`, `newfstatat`, `renameat`.
+    fn set_ring_aside(&self, name: &str) -> io::Result<()> {
+        for n in 0_u32.. {
+            let aside = format!("{QUARANTINE}/{name}.{n}");
+            let (quarantine, aside) = locate(&self.dir, &aside, true)?;
+            match statat(&*quarantine, aside, AtFlags::SYMLINK_NOFOLLOW) {
+                Err(Errno::NOENT) => return Ok(renameat(&*self.dir, name, &*quarantine, aside)?),
+                // From the time before: evidence too.
+                Ok(_) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
     }
 
     /// `unlinkat`.

@@ -100,6 +100,13 @@ pub trait Storage: Send + Sync + 'static {
     /// The operating system's; a file that is not there is no error.
     fn remove_temporary(&self, name: &str) -> io::Result<()>;
 
+    /// Removes a file, durably: a segment that was compressed, or whose time is over, and what
+    /// belongs to it.
+    ///
+    /// # Errors
+    /// The operating system's; a file that is not there is no error.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
     /// Overwrites a file with zeros, durably, and removes it, durably: for keys that must not
     /// come back. On flash and on file systems that copy on write the old blocks may outlive this.
     ///
@@ -130,6 +137,25 @@ pub trait Storage: Send + Sync + 'static {
     /// # Errors
     /// The operating system's.
     fn publish_ring(&self, name: &str) -> io::Result<()> {
+        let _ = name;
+        Ok(())
+    }
+
+    /// True when the writer that made this ring still uses it, here or in another process.
+    ///
+    /// # Errors
+    /// The operating system's; a file that is not there is used by nobody.
+    fn is_ring_used(&self, name: &str) -> io::Result<bool> {
+        let _ = name;
+        Ok(false)
+    }
+
+    /// Moves what stands under a ring's name and is no file of ours, a symlink for one, into the
+    /// quarantine of the directory it stands in, without opening it.
+    ///
+    /// # Errors
+    /// The operating system's; it stays where it is.
+    fn set_ring_aside(&self, name: &str) -> io::Result<()> {
         let _ = name;
         Ok(())
     }

@@ -46,6 +46,8 @@ pub(crate) fn check_private(fd: impl AsFd) -> io::Result<()> {
 pub(crate) fn explain(error: rustix::io::Errno) -> io::Error {
     match error {
         rustix::io::Errno::LOOP => io::Error::new(INSECURE, "is a symlink"),
+        // What opening a socket gives.
+        rustix::io::Errno::NXIO => io::Error::new(INSECURE, "is a socket or a device"),
         other => other.into(),
     }
 }

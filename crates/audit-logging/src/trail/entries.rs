@@ -10,9 +10,9 @@ use audit_core::entry::Entry;
 use audit_core::segment::SegmentName;
 use uuid::Uuid;
 
-use super::open::segments_in;
+use super::content::{read_content, segments_in};
 use super::scan::note_hash;
-use crate::seal::Rotation;
+use crate::seal::{Front, Rotation};
 use crate::storage::Storage;
 
 /// Numbers and hashes of all entries from `seq` on, read from the segments.
@@ -62,6 +62,35 @@ pub(crate) fn read_rotation(storage: &dyn Storage) -> io::Result<Rotation> {
     Ok(rotation)
 }
 
+/// Where the trail begins, and the perfect subtrees over what was before, as the entry says that
+/// announced its deletion; `None` where no entry does.
+pub(crate) fn read_front(storage: &dyn Storage) -> io::Result<(Front, Option<Vec<Hash>>)> {
+    let mut front = None;
+    let mut subtrees = None;
+    for name in segments_in(&storage.list("")?) {
+        read_segment(storage, name, &mut |entry| {
+            let here = Front { seq: entry.seq(), prev_hash: entry.prev_hash() };
+            let first = front.get_or_insert(here).seq;
+            if first > 0 && entry.event_type() == "audit.retention_applied" {
+                subtrees = subtrees_before(entry, first).or(subtrees.take());
+            }
+        })?;
+        // What is whole needs no second look.
+        if front.is_some_and(|front| front.seq == 0) {
+            break;
+        }
+    }
+    Ok((front.unwrap_or(Front { seq: 0, prev_hash: Hash::ZERO }), subtrees))
+}
+
+fn subtrees_before(entry: &Entry<'_>, first: u64) -> Option<Vec<Hash>> {
+    let details: serde_json::Value = serde_json::from_str(entry.details()?).ok()?;
+    let front = &details["front"];
+    let hash = |text: &serde_json::Value| Hash::from_hex(text.as_str()?.as_bytes());
+    let hashes = front["tree"].as_array()?.iter().map(hash).collect::<Option<Vec<Hash>>>()?;
+    (front["seq"].as_u64() == Some(first)).then_some(hashes)
+}
+
 /// Every whole entry of the trail, in order.
 fn read_entries(storage: &dyn Storage, mut each: impl FnMut(&Entry<'_>)) -> io::Result<()> {
     for name in segments_in(&storage.list("")?) {
@@ -76,7 +105,7 @@ fn read_segment(
     name: SegmentName,
     each: &mut dyn FnMut(&Entry<'_>),
 ) -> io::Result<()> {
-    let content = BufReader::with_capacity(1 << 20, storage.read(&name.to_string())?);
+    let content = BufReader::with_capacity(1 << 20, read_content(storage, name)?);
     for line in content.split(b'\n') {
         let line = line?;
         if let Some(entry) = Entry::parse(&line).ok().filter(Entry::hash_matches) {

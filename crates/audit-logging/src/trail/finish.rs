@@ -20,13 +20,17 @@ pub(crate) fn finish_segment(
     state: &SegmentState,
     now: Timestamp,
 ) -> io::Result<ManifestFile> {
-    let name = state.name.to_string();
-    let sha = state.sha256();
+    write_checksum(storage, state)?;
+    storage.set_read_only(&state.name.to_string())?;
+    Ok(state.row(Some((now, state.sha256()))))
+}
+
+/// Writes a segment's checksum and makes it read-only.
+pub(crate) fn write_checksum(storage: &dyn Storage, state: &SegmentState) -> io::Result<()> {
+    let (name, sha) = (state.name.to_string(), state.sha256());
     let checksum = checksum_name(&name);
     storage.replace(&checksum, &mut format!("{sha}  {name}\n").as_bytes())?;
-    storage.set_read_only(&checksum)?;
-    storage.set_read_only(&name)?;
-    Ok(state.row(Some((now, sha))))
+    storage.set_read_only(&checksum)
 }
 
 /// Copies everything from `keep` on into the quarantine, durably. The segment is not touched.

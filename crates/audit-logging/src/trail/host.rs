@@ -7,6 +7,11 @@ pub(crate) fn boot_id() -> String {
         .unwrap_or_default()
 }
 
+/// The kernel's id of this boot as a number; 0 where the system has none.
+pub(super) fn this_boot() -> u128 {
+    boot_id().parse::<uuid::Uuid>().map_or(0, |id| id.as_u128())
+}
+
 /// The text in the lock file: who holds it, for people and for the next writer.
 pub(crate) fn lock_text(started: &str, ring: &str, boot: &str) -> String {
     format!("pid {} started {started} ring {ring} boot {boot}", std::process::id())

@@ -61,9 +61,11 @@ impl OpenContext<'_> {
             let moved = quarantine(self.storage, &name, scan.kept.bytes, self.now, recovered);
             self.io(&name, "quarantine the abandoned tail of", moved)?;
         }
-        let mut file = self.io(&name, "open", self.storage.open_segment(&name))?;
-        self.make_durable(scan, &mut *file)?;
-        drop(file);
+        // One whose checksum alone is missing is read-only, and stays as it is.
+        if scan.torn > 0 || scan.unsigned_at.is_some() {
+            let mut file = self.io(&name, "open", self.storage.open_segment(&name))?;
+            self.make_durable(scan, &mut *file)?;
+        }
         self.io(&name, "close", finish_segment(self.storage, &scan.kept, self.now))
     }
 }

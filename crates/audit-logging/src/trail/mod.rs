@@ -4,7 +4,9 @@
 //! opening once; bytes are moved aside, never deleted; nothing is taken from derived files that the
 //! segments could contradict.
 
+mod content;
 mod create;
+mod dead;
 mod entries;
 mod finish;
 mod host;
@@ -14,21 +16,26 @@ mod rings;
 mod rows;
 mod scan;
 mod segment;
+mod signpost;
 
 use audit_core::chain::{Hash, Head};
 use audit_core::meta::{ManifestFile, TrailInfo};
 use audit_core::segment::SegmentName;
 use jiff::Timestamp;
 
+use crate::ring::Refusals;
 use crate::seal::Rotation;
 use crate::storage::SegmentFile;
 
-pub(crate) use entries::{read_hashes, read_rotation};
+pub(crate) use content::{is_archived, read_content, segments_in, unpack};
+pub(crate) use dead::id_of;
+pub(crate) use entries::{read_front, read_hashes, read_rotation};
 pub(crate) use finish::{finish_segment, set_tail_aside, write_manifest};
+use host::this_boot;
 pub(crate) use host::{boot_id, boot_of, lock_text, ring_of};
 pub(crate) use open::{OpenContext, io_error, key_error, open, peek, refuse_foreign};
-pub(crate) use rings::{Rings, id_of};
-pub(crate) use segment::SegmentState;
+pub(crate) use rings::{RingFile, Rings};
+pub(crate) use segment::{SegmentState, checksum_name};
 
 /// A segment being written.
 pub(crate) struct Active {
@@ -46,7 +53,12 @@ pub(crate) struct Recovered {
     pub(crate) same_boot: bool,
     pub(crate) damaged_at: Option<String>,
     pub(crate) checkpoint_missing: bool,
-    /// Rings that are gone or could not be read, and why.
+    /// Events, routine and critical ones, that were refused by a killed writer and may not have been
+    /// told of.
+    pub(crate) refused: Refusals,
+    /// Bytes in rings that were reserved and hold no event.
+    pub(crate) ring_unfinished_bytes: u64,
+    /// Rings that are gone, could not be read or were changed, and how.
     pub(crate) ring_problem: Option<String>,
 }
 

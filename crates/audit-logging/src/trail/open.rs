@@ -11,6 +11,8 @@ use audit_core::meta::{FORMAT, TrailInfo};
 use audit_core::segment::SegmentName;
 use jiff::Timestamp;
 
+use super::content::{is_archived, read_content, segments_in};
+use super::finish::write_checksum;
 use super::scan::{Limits, Scan, scan};
 use super::segment::checksum_name;
 use super::{Recovered, Trail};
@@ -108,13 +110,6 @@ pub(crate) fn open(context: &OpenContext<'_>, config: &AuditConfig) -> Result<Tr
     context.resume(info, &names, &segments)
 }
 
-pub(super) fn segments_in(names: &[String]) -> Vec<SegmentName> {
-    let mut segments: Vec<SegmentName> =
-        names.iter().filter_map(|name| SegmentName::parse(name)).collect();
-    segments.sort_unstable();
-    segments
-}
-
 /// A key's error as the one opening reports.
 pub(crate) fn key_error(path: &Path, epoch: u64, error: seal::KeyError) -> OpenError {
     let path = path.join(KEYS).join(format!("{epoch}.key"));
@@ -199,7 +194,9 @@ impl OpenContext<'_> {
         for &segment in older.iter().rev() {
             let known = rows.get(&segment.to_string()).filter(|row| row.sha256.is_some());
             let known = match known.filter(|_| is_closed(segment) && head.is_some()) {
-                Some(row) if self.is_true(row, next.as_ref())? => Some(row),
+                Some(row) if self.is_true(row, is_archived(names, segment), next.as_ref())? => {
+                    Some(row)
+                }
                 _ => None,
             };
             if let Some(row) = known {
@@ -231,6 +228,9 @@ impl OpenContext<'_> {
             }
             closed.push(if is_closed(segment) {
                 scan.kept.row(Some((self.now, scan.kept.sha256())))
+            } else if is_archived(names, segment) {
+                self.io(&segment.archived(), "close", write_checksum(self.storage, &scan.kept))?;
+                scan.kept.row(Some((self.now, scan.kept.sha256())))
             } else {
                 self.finish_abandoned(&scan, &mut recovered)?
             });
@@ -246,7 +246,9 @@ impl OpenContext<'_> {
         let active = if is_closed(newest) {
             closed.push(last.kept.row(Some((self.now, last.kept.sha256()))));
             // The checksum may be there and the permissions not, after a crash.
-            self.io(&name, "close", self.storage.set_read_only(&name))?;
+            if !is_archived(names, newest) {
+                self.io(&name, "close", self.storage.set_read_only(&name))?;
+            }
             None
         } else {
             Some(self.reopen(&last, head, &mut recovered)?)
@@ -273,7 +275,7 @@ impl OpenContext<'_> {
 
     fn scan(&self, segment: SegmentName, until_seq: u64) -> Result<Scan, OpenError> {
         let name = segment.to_string();
-        let content = self.io(&name, "read", self.storage.read(&name))?;
+        let content = self.io(&name, "read", read_content(self.storage, segment))?;
         let limits = Limits { until_seq, signed: self.signed, holes_are_torn: !self.same_boot };
         self.io(&name, "read", scan(segment, content, limits, self.now))
     }

@@ -40,6 +40,7 @@ impl OpenContext<'_> {
     pub(super) fn is_true(
         &self,
         row: &ManifestFile,
+        archived: bool,
         next: Option<&ManifestFile>,
     ) -> Result<bool, OpenError> {
         let name = &row.filename;
@@ -47,7 +48,12 @@ impl OpenContext<'_> {
         let checksum = read_to_vec(self.storage, &file, 4_096);
         let checksum = self.io(&file, "read", checksum)?;
         let expected = format!("{}  {name}\n", row.sha256.as_deref().unwrap_or_default());
-        let len = self.io(name, "look at", self.storage.len(name))?;
+        // How long an archive unpacks to, only unpacking tells.
+        let len = if archived {
+            row.size_bytes
+        } else {
+            self.io(name, "look at", self.storage.len(name))?
+        };
         let fits = |next: &ManifestFile| {
             row.event_count == 0
                 || (row.first_seq + row.event_count == next.first_seq

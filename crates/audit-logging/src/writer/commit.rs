@@ -76,6 +76,7 @@ impl Writer {
         let fresh = Unsynced { lines, hashes, times, ..Unsynced::default() };
         let done = std::mem::replace(&mut self.unsynced, fresh);
         self.shared.recorded.fetch_add(done.events, std::sync::atomic::Ordering::Relaxed);
+        self.shared.ring.refusals_told(done.refusals);
         self.shared.ring.release(self.position, self.head.next_seq);
         self.woken = self.shared.progress.advance(self.position);
         let wanted = self.shared.seal_to.load(std::sync::atomic::Ordering::Acquire);

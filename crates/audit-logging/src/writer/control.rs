@@ -44,6 +44,8 @@ impl Writer {
                 damaged_at: recovered.damaged_at.as_deref(),
                 checkpoint_missing: recovered.checkpoint_missing,
                 entries_salvaged: salvaged.len() as u64,
+                refused: recovered.refused,
+                ring_unfinished_bytes: recovered.ring_unfinished_bytes,
                 ring_problem: recovered.ring_problem.as_deref(),
             })?;
         }
@@ -70,8 +72,9 @@ impl Writer {
     /// The entry a writer ends with.
     pub(super) fn write_closing(&mut self) -> Result<(), Fault> {
         let synced = self.shared.recorded.load(std::sync::atomic::Ordering::Relaxed);
+        let control = self.shared.control.load(std::sync::atomic::Ordering::Relaxed);
         self.append_control(&ControlEvent::Closed {
-            entries: synced + self.unsynced.events,
+            entries: (synced + self.unsynced.events).saturating_sub(control),
             drops: self.shared.ledger.total(),
         })
     }
@@ -91,7 +94,10 @@ impl Writer {
             dropped: &dropped.rows,
             first: &rfc3339(dropped.first),
             last: &rfc3339(dropped.last),
-        })
+        })?;
+        self.unsynced.refusals[0] += dropped.count - dropped.critical;
+        self.unsynced.refusals[1] += dropped.critical;
+        Ok(())
     }
 
     pub(super) fn heartbeat(&self) -> Option<Duration> {

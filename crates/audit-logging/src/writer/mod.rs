@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use crate::clock::Clock;
 use crate::config::{AuditConfig, FailurePolicy};
 use crate::error::Fault;
-use crate::ring::{Damage, Position, WaitFor};
+use crate::ring::{Damage, Position, Refusals, WaitFor};
 use crate::seal::Sealer;
 use crate::shared::{Shared, SpaceLevel};
 use crate::storage::Storage;
@@ -60,6 +60,8 @@ struct Unsynced {
     events: u64,
     entries: u64,
     critical: bool,
+    /// Refusals that they tell of.
+    refusals: Refusals,
     /// Monotonic time of the first of them.
     since: Option<Duration>,
 }
@@ -181,8 +183,9 @@ impl Writer {
         Ok(writer)
     }
 
-    /// The thread's whole life. Never unwinds; whatever happens, nobody waits for ever.
-    pub(crate) fn run(mut self) {
+    /// The thread's whole life. Never unwinds; whatever happens, nobody waits for ever. True when the
+    /// trail was left in order: its last entry says so, durably.
+    pub(crate) fn run(mut self) -> bool {
         let shared = Arc::clone(&self.shared);
         let failure = self.config.failure;
         let segment = self.active.state.name.to_string();
@@ -196,13 +199,13 @@ impl Writer {
                 Some(Fault::new("write", &segment, &error))
             }
         };
-        if let Some(fault) = fault {
-            tracing::error!(%fault, "audit trail is poisoned: nothing more is recorded");
-            shared.poison(fault);
-            if failure == FailurePolicy::Abort {
-                std::process::abort();
-            }
+        let Some(fault) = fault else { return true };
+        tracing::error!(%fault, "audit trail is poisoned: nothing more is recorded");
+        shared.poison(fault);
+        if failure == FailurePolicy::Abort {
+            std::process::abort();
         }
+        false
     }
 
     fn work(&mut self) -> Result<(), Fault> {
@@ -291,8 +294,9 @@ impl Writer {
             Some(Damage::Resized) => Err(self.ring_fault("another process changed its length")),
             Some(Damage::Unlinked) => {
                 self.is_ring_lost = true;
-                let problem = "the emit ring was deleted by another process: until the logger is \
-                               opened again, a killed process loses events that are not durable";
+                let problem = "the emit ring was deleted, moved or replaced by another process: until \
+                               the logger is opened again, a killed process loses events that are \
+                               not durable";
                 tracing::error!("{problem}");
                 self.failures.push(abandon::StorageFailure::of_ring(problem));
                 self.report_failures()

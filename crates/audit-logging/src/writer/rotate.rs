@@ -62,6 +62,11 @@ impl Writer {
 
     /// Replaces the manifest. It is derived: a failure is reported, not fatal.
     pub(super) fn write_manifest(&mut self) -> Result<(), Fault> {
+        if let Some(front) = self.shared.front() {
+            self.closed.retain(|row| {
+                SegmentName::parse(&row.filename).is_none_or(|segment| segment >= front)
+            });
+        }
         let active = Some(&self.durable_state).filter(|state| state.bytes > 0);
         if let Err(error) = write_manifest(&*self.storage, &self.info, &self.closed, active) {
             tracing::warn!(%error, "manifest.json could not be replaced; it will be rebuilt");

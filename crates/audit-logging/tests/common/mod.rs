@@ -9,6 +9,8 @@
     reason = "tests"
 )]
 
+pub mod rings;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,4 +63,46 @@ pub fn segment_files(dir: &Path) -> Vec<std::path::PathBuf> {
 /// Opens `config` over a wrapped storage.
 pub fn open_over(config: AuditConfig, storage: Arc<dyn Storage>) -> AuditLogger {
     AuditLogger::builder(config).storage(storage).open().unwrap()
+}
+
+/// Copies a trail as it stands: what a kill leaves.
+pub fn copy_all(from: &Path, to: &Path) {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().mode(0o700).create(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_all(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// A file system in memory, unmounted at the end.
+pub struct Mount(tempfile::TempDir);
+
+impl Mount {
+    /// `None` where it is not allowed.
+    pub fn new(size: &str) -> Option<Mount> {
+        let dir = tempfile::tempdir().unwrap();
+        let done = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size},mode=0755"), "tmpfs"])
+            .arg(dir.path())
+            .output();
+        done.is_ok_and(|output| output.status.success()).then_some(Mount(dir))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let unmounted = std::process::Command::new("umount").arg("-l").arg(self.path()).status();
+        assert!(unmounted.is_ok_and(|status| status.success()), "still mounted");
+    }
 }

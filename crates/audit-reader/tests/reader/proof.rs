@@ -128,6 +128,31 @@ fn seals_that_are_stripped_empty_foreign_or_of_the_future() {
 }
 
 #[test]
+fn a_hundred_signatures_are_read_and_one_more_is_too_many() {
+    let trail = rotated();
+    let honest = fs::read_to_string(trail.file("checkpoint")).unwrap();
+    let head = trail.checkpoint().unverified().clone();
+    let strangers = (0..100_u8).map(|n| {
+        // Of the log's name, as whoever wants to crowd the true one out would make them.
+        let key = SigningKey::from_seed(SignatureType::Ed25519, &head.origin, &[100 + n; 32]);
+        let signed = head.sign(&key.unwrap()).unwrap().to_string();
+        signed.lines().last().unwrap().to_owned() + "\n"
+    });
+    let strangers: Vec<String> = strangers.collect();
+    let (text, own) = honest.rsplit_once("\n\n").unwrap();
+    let with = |before: &[String], after: &[String]| {
+        let note = format!("{text}\n\n{}{own}{}", before.concat(), after.concat());
+        fs::write(trail.file("checkpoint"), note).unwrap();
+        verify(&trail)
+    };
+    for split in [0, 50, 99] {
+        let report = with(&strangers[..split], &strangers[split..99]);
+        assert_eq!((report.verdict, report.sealed_size), (Verdict::Proven, Some(head.size)));
+    }
+    assert_eq!(violations(&with(&strangers, &[])), [CheckpointMalformed]);
+}
+
+#[test]
 fn every_byte_of_a_checkpoint_counts() {
     let trail = rotated();
     let honest = fs::read(trail.file("checkpoint")).unwrap();

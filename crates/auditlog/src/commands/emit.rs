@@ -10,9 +10,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
-use audit_logging::{
-    AuditConfig, AuditLogger, AuditMode, FlushMode, OverflowPolicy, existing_trail,
-};
+use audit_logging::{AuditConfig, AuditLogger, FlushMode, OverflowPolicy, RotationPolicy};
 use clap::ValueEnum;
 use lines::{PATIENCE, Recorded, Recorder, Tally};
 
@@ -65,17 +63,15 @@ enum ReceiptAt {
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
-    let info = existing_trail(&args.dir)?
-        .ok_or_else(|| audit_logging::OpenError::NoTrail { path: args.dir.clone() })?;
     let audit = AuditLogger::new(AuditConfig {
-        mode: AuditMode::Local { base_dir: args.dir.clone() },
         flush_mode: match args.flush_mode {
             Mode::Immediate => FlushMode::Immediate,
             Mode::Batched => FlushMode::batched(),
             Mode::Hybrid => FlushMode::hybrid(),
         },
+        rotation: RotationPolicy::default(),
         overflow: OverflowPolicy::Wait { limit_ms: PATIENCE.as_millis() as u64 },
-        ..AuditConfig::new(info.service_id)
+        ..super::config_of(&args.dir)?
     })?;
     let _guard = audit.guard_signals(SIGNAL_LIMIT).map_err(CliError::Signals)?;
     let (send, receive) = sync_channel(RECEIPTS_AHEAD);

@@ -9,9 +9,7 @@ mod show;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use audit_logging::{
-    AuditConfig, AuditLogger, AuditMode, OpenError, RotationPolicy, existing_trail,
-};
+use audit_logging::AuditLogger;
 use audit_reader::{KeyEpoch, KeyHistory, key_history};
 
 use super::Exit;
@@ -98,16 +96,9 @@ fn history(dir: &std::path::Path) -> Result<KeyHistory, CliError> {
 }
 
 fn rotate(args: &Args, config: Option<&Path>, out: &mut Output) -> Result<Exit, CliError> {
-    let info =
-        existing_trail(&args.dir)?.ok_or_else(|| OpenError::NoTrail { path: args.dir.clone() })?;
     let config = match config {
         Some(file) => super::config(file, &args.dir)?,
-        None => AuditConfig {
-            mode: AuditMode::Local { base_dir: args.dir.clone() },
-            // When a segment ends is the service's choice, and not known here.
-            rotation: RotationPolicy::SizeLimit { bytes: u64::MAX },
-            ..AuditConfig::new(info.service_id)
-        },
+        None => super::config_of(&args.dir)?,
     };
     let logger = AuditLogger::builder(config).rotate_key().open()?;
     logger.shutdown_blocking()?;

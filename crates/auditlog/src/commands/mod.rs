@@ -3,19 +3,25 @@
 //! What must stay true here: a command takes its arguments and an [`Output`], and gives an
 //! [`Exit`] or an error. Nothing else decides exit codes.
 
+mod access;
 mod check;
 mod consistency;
 mod emit;
 mod export;
+mod hold;
+#[cfg(feature = "index")]
+mod index;
 mod init;
 mod keys;
 mod prove;
 mod query;
 mod reconcile;
 mod report;
+mod retention;
 mod schema;
 mod serve_tiles;
 mod show;
+mod sql;
 mod tail;
 mod verify;
 mod witness;
@@ -28,7 +34,8 @@ use std::process::ExitCode;
 
 use audit_core::checkpoint::SignedCheckpoint;
 use audit_core::note::{MAX_NOTE, VerifierKey};
-use audit_logging::{AuditConfig, AuditMode};
+use audit_logging::retention::settings;
+use audit_logging::{AuditConfig, AuditMode, OpenError, RotationPolicy, existing_trail};
 use audit_reader::Source;
 use audit_shipper::HttpSource;
 use clap::{Parser, Subcommand};
@@ -64,8 +71,13 @@ enum Command {
     Consistency(consistency::Args),
     Tail(tail::Args),
     Show(show::Args),
+    Sql(sql::Args),
     Keys(keys::Args),
+    Retention(retention::Args),
+    Hold(hold::Args),
     Query(Box<query::Args>),
+    #[cfg(feature = "index")]
+    Index(index::Args),
     Export(export::Args),
     Reconcile(reconcile::Args),
     Report(Box<report::Args>),
@@ -109,9 +121,14 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Check(args) => check::run(&args, &mut out),
         Command::Consistency(args) => consistency::run(&args, &mut out),
         Command::Tail(args) => tail::run(&args, &mut out),
+        Command::Sql(args) => sql::run(&args, &mut out),
         Command::Show(args) => show::run(&args, &mut out),
         Command::Keys(args) => keys::run(&args, &mut out),
+        Command::Retention(args) => retention::run(&args, &mut out),
+        Command::Hold(args) => hold::run(&args, &mut out),
         Command::Query(args) => query::run(&args, &mut out),
+        #[cfg(feature = "index")]
+        Command::Index(args) => index::run(&args, &mut out),
         Command::Export(args) => export::run(&args, &mut out),
         Command::Reconcile(args) => reconcile::run(&args, &mut out),
         Command::Report(args) => report::run(&args, &mut out),
@@ -128,6 +145,31 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         // The answer stands, whether or not somebody reads all of it.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(exit),
         flushed => Ok(flushed.map(|()| exit)?),
+    }
+}
+
+/// How a trail that is there is opened by a command: as its writer was configured, as far as it said so.
+pub(crate) fn config_of(dir: &Path) -> Result<AuditConfig, CliError> {
+    let info = existing_trail(dir)?.ok_or_else(|| OpenError::NoTrail { path: dir.to_owned() })?;
+    let mut config = AuditConfig {
+        mode: AuditMode::Local { base_dir: dir.to_owned() },
+        // When a segment ends is the service's choice, and not known here.
+        rotation: RotationPolicy::SizeLimit { bytes: u64::MAX },
+        ..AuditConfig::new(info.service_id)
+    };
+    let said = settings(dir).map_err(|error| unreadable_settings(dir, &error))?;
+    if let Some(settings) = said {
+        config.retention = settings.retention;
+        config.retention_interval_hours = settings.retention_interval_hours;
+        config.audit_access = settings.audit_access;
+    }
+    Ok(config)
+}
+
+pub(crate) fn unreadable_settings(dir: &Path, error: &std::io::Error) -> CliError {
+    CliError::Usage {
+        what: format!("{}: cannot read: {error}", dir.join("settings.json").display()),
+        next: "its writer makes it anew: remove it, or correct its permissions",
     }
 }
 

@@ -11,6 +11,7 @@ use audit_reader::{Edge, Verdict};
 use clap::ValueEnum;
 
 use super::Exit;
+use super::access::{self, AccessArgs};
 use super::query::{now_in, time};
 use super::verify::{Trust, exit, verified};
 use crate::error::CliError;
@@ -81,6 +82,8 @@ pub(crate) struct Args {
     /// Do not verify the trail; the report says so
     #[arg(long, conflicts_with_all = ["key", "checkpoint", "witness"])]
     no_verify: bool,
+    #[command(flatten)]
+    access: AccessArgs,
     /// Threads that read [default: one for each core]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
@@ -125,9 +128,10 @@ impl From<Framework> for Kind {
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     let request = args.request()?;
     let source = super::source(&args.dir)?;
+    access::record(&args.access, &args.dir, "report")?;
     let mut options = Options::default();
     if !args.no_verify {
-        options.verification = Some(verified(&args.dir, &args.trust, args.jobs)?);
+        options.verification = Some(verified(&args.dir, &args.trust, None, args.jobs)?);
     }
     let bar = Bar::new("reading");
     let mut tell = |progress| bar.show(progress);

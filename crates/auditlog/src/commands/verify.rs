@@ -55,15 +55,11 @@ pub(crate) struct Trust {
 }
 
 /// Verifies a trail, with a progress bar where there is reason to.
-pub(crate) fn verified(dir: &Path, trust: &Trust, jobs: Option<usize>) -> Result<Report, CliError> {
-    verified_from(dir, trust, jobs, None)
-}
-
-fn verified_from(
+pub(crate) fn verified(
     dir: &Path,
     trust: &Trust,
-    jobs: Option<usize>,
     from_last: Option<&Path>,
+    jobs: Option<usize>,
 ) -> Result<Report, CliError> {
     let mut options = VerifyOptions::default().with_jobs(super::jobs(jobs));
     if let Some(key) = &trust.key {
@@ -81,11 +77,16 @@ fn verified_from(
     {
         options = options.from_state(file.display().to_string(), state);
     }
+    let source = super::source(dir)?;
     let bar = Bar::new("verifying");
     let mut tell = |progress| bar.show(progress);
-    let report = verify(super::source(dir)?, options.with_progress(&mut tell));
+    let report = verify(source, options.with_progress(&mut tell));
     bar.clear();
-    Ok(report?)
+    let report = report?;
+    if let (Some(file), Some(verified)) = (from_last, &report.verified) {
+        keep(file, verified)?;
+    }
+    Ok(report)
 }
 
 /// The exit code of a verdict.
@@ -98,10 +99,7 @@ pub(crate) const fn exit(verdict: Verdict) -> Exit {
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
-    let report = verified_from(&args.dir, &args.trust, args.jobs, args.from_last.as_deref())?;
-    if let (Some(file), Some(verified)) = (&args.from_last, &report.verified) {
-        keep(file, verified)?;
-    }
+    let report = verified(&args.dir, &args.trust, args.from_last.as_deref(), args.jobs)?;
     let exit = exit(report.verdict);
     let printed = if out.json { json(&report, out) } else { human(&report, out) };
     match printed {

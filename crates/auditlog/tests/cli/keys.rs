@@ -49,6 +49,16 @@ fn rotated_shown_exported_and_still_proven_by_the_first_key() {
         assert_eq!(said["epoch"], epoch);
         emit(&dir);
     }
+    // All in one segment: the rotations are found in the middle of it, and lead from the first key on.
+    let proof = temp.path().join("p.tlog-proof").display().to_string();
+    assert!(run(&["prove", &dir, "0", "-o", &proof]).status.success());
+    let proven = run(&["check", &proof, "--key", &first, "--json"]);
+    let proven: Value = serde_json::from_slice(&proven.stdout).unwrap();
+    assert_eq!(
+        (&proven["verdict"], &proven["rotations"]),
+        (&"proven".into(), &2.into()),
+        "{proven}"
+    );
     let after = show(&dir);
     let epochs = after["epochs"].as_array().unwrap();
     assert_eq!(epochs.len(), 3);

@@ -8,12 +8,15 @@
 
 mod commands;
 mod export;
+mod from_last;
 mod import;
 mod keys;
 mod proofs;
 mod query;
 mod report;
+mod retention;
 mod script;
+mod siem;
 mod writing;
 
 use std::path::{Path, PathBuf};

@@ -1,9 +1,10 @@
 //! `auditlog export`: the entries of a trail in the forms of other programs, once or for ever.
 //!
-//! What must stay true here: the cursor never says more than what was written, and with `-o` synced:
-//! after a crash records may come again, and none is missing.
+//! What must stay true here: the cursor never says more than what was written, and with `-o` synced, and
+//! with `--to` confirmed: after a crash records may come again, and none is missing.
 
 mod output;
+mod remote;
 mod state;
 
 use std::io::Write;
@@ -19,6 +20,7 @@ use clap::ValueEnum;
 use self::output::Sink;
 use self::state::CursorFile;
 use super::Exit;
+use super::access::{self, AccessArgs};
 use crate::error::CliError;
 use crate::output::Output;
 use crate::progress::Bar;
@@ -34,11 +36,15 @@ const BATCH: u64 = 50_000;
     after_help = "Every record has the trail's origin and the entry's seq, and where the form has \
     room the entry itself: `auditlog reconcile` proves a set of records complete.\n\
     With --cursor, a next run goes on behind the last one. Records are delivered at least once: after a \
-    crash up to 50,000 come again.\n\n\
+    crash up to 50,000 come again.\n\
+    --to sends RFC 5424 messages in octet-counted frames, over TLS (RFC 5425) or TCP. Syslog has no\n\
+    acknowledgement: the cursor moves when the receiver has closed a connection in order, after it has read\n\
+    all of it; what it does then is its own affair, and `reconcile` on its files tells.\n\n\
     Examples:\n  \
     auditlog export ./audit --format ocsf > audit.ocsf.ndjson\n  \
     auditlog export ./audit --format ecs --follow --cursor /var/lib/siem/audit.cursor -o /var/spool/siem/audit.ndjson\n  \
-    auditlog export ./audit --format cef --cursor audit.cursor | nc siem.example 514"
+    auditlog export ./audit --format cef --cursor audit.cursor | nc siem.example 514\n  \
+    auditlog export ./audit --format syslog --follow --cursor audit.cursor --to tls://siem.example:6514 --ca siem-ca.pem"
 )]
 pub(crate) struct Args {
     /// The trail
@@ -49,18 +55,22 @@ pub(crate) struct Args {
     /// Append to a file, which is synced, instead of writing to standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    remote: remote::Remote,
     /// Where it is remembered how far the export is; made by the first run
     #[arg(long, value_name = "FILE")]
     cursor: Option<PathBuf>,
     /// Go on with entries as they are written
     #[arg(short, long)]
     follow: bool,
+    #[command(flatten)]
+    access: AccessArgs,
     /// Threads that read [default: one for each core]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Form {
     /// The entry as on disk, with the origin beside it
     Json,
@@ -95,34 +105,58 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
         what: format!("{} has no trail.json that can be read", args.dir.display()),
         next: "records carry the origin it states; run `auditlog verify`",
     })?;
+    access::record(&args.access, &args.dir, "export")?;
     let state = args.cursor.as_deref().map(|file| CursorFile::open(file, &info.origin));
     let mut state = state.transpose()?;
     let mut after = state.as_ref().and_then(CursorFile::cursor);
-    let mut sink = Sink::open(args.output.as_deref(), after.is_some(), out)?;
+    let mut sink = match args.remote.delivery(args.format, args.follow, state.is_some())? {
+        Some(delivery) => Sink::stream(delivery),
+        None => Sink::open(args.output.as_deref(), after.is_some(), out)?,
+    };
     let exporter = Exporter::new(args.format.into(), &info.origin);
     if let (true, Some(header)) = (after.is_none(), exporter.header()) {
         writeln!(sink, "{header}")?;
     }
     let bar = Bar::new("exporting");
     let mut total = Total::default();
+    let mut retry = remote::Retry::new(args.follow);
     loop {
         // A batch is as much as comes again after a crash; without a cursor all comes again anyway.
         let limit = if state.is_some() || args.follow { BATCH } else { u64::MAX };
-        let searched = batch(&source, &exporter, (after, limit), args.jobs, &bar, &mut sink)?;
-        sink.make_safe()?;
-        after = searched.next.or(after);
-        if let (Some(state), Some(cursor)) = (&mut state, searched.next) {
-            state.advance(cursor)?;
+        let searched = batch(&source, &exporter, (after, limit), args.jobs, &bar, &mut sink);
+        let is_end = searched.as_ref().is_ok_and(|searched| searched.complete && !args.follow);
+        let step = || {
+            let searched = searched?;
+            after = searched.next.or(after);
+            total.add(&searched);
+            if sink.is_due() || is_end {
+                sink.make_safe()?;
+                if let (Some(state), Some(cursor)) = (&mut state, after) {
+                    state.advance(cursor)?;
+                }
+                total.settle();
+                retry.works();
+            }
+            Ok(searched.complete)
+        };
+        match step() {
+            Ok(complete) => {
+                if is_end {
+                    break;
+                }
+                if complete {
+                    // Nothing tells of a new entry, so this waits for a clock.
+                    std::thread::park_timeout(INTERVAL);
+                }
+            }
+            Err(error) => {
+                let error = sink.start_again().map_or(error, CliError::from);
+                std::thread::park_timeout(retry.after(error)?);
+                // From the last record that is known to be there.
+                after = state.as_ref().and_then(CursorFile::cursor);
+                total.forget();
+            }
         }
-        total.add(&searched);
-        if !searched.complete {
-            continue;
-        }
-        if !args.follow {
-            break;
-        }
-        // Nothing tells of a new entry, so this waits for a clock.
-        std::thread::park_timeout(INTERVAL);
     }
     bar.clear();
     drop(sink);
@@ -143,9 +177,15 @@ fn batch(
         query = query.after(cursor);
     }
     let mut tell = |progress| bar.show(progress);
+    let framed = sink.is_stream();
     let render = |entry: &Entry<'_>, out: &mut Vec<u8>| {
+        let start = out.len();
         exporter.record(entry, out);
-        out.push(b'\n');
+        if framed {
+            audit_shipper::siem::frame(out, start);
+        } else {
+            out.push(b'\n');
+        }
     };
     let options = QueryOptions::default()
         .with_jobs(super::jobs(jobs))
@@ -172,19 +212,34 @@ struct Total {
     malformed: u64,
     next: Option<Cursor>,
     seconds: f64,
+    /// Records and lines of the batches that are not made safe yet.
+    unsettled: (u64, u64, Option<Cursor>),
 }
 
 impl Total {
     fn add(&mut self, searched: &Searched) {
-        self.records += searched.matched;
-        self.malformed += searched.malformed;
-        self.next = searched.next.or(self.next);
+        let (records, malformed, next) = &mut self.unsettled;
+        *records += searched.matched;
+        *malformed += searched.malformed;
+        *next = searched.next.or(*next);
         self.seconds += searched.seconds;
+    }
+
+    fn settle(&mut self) {
+        let (records, malformed, next) = std::mem::take(&mut self.unsettled);
+        self.records += records;
+        self.malformed += malformed;
+        self.next = next.or(self.next);
+    }
+
+    /// What was not made safe comes again.
+    fn forget(&mut self) {
+        self.unsettled = (0, 0, None);
     }
 
     /// Says on standard error what was exported: standard output is for records.
     fn tell(&self, out: &Output) -> Result<Exit, CliError> {
-        let Total { records, malformed, next, seconds } = self;
+        let Total { records, malformed, next, seconds, .. } = self;
         let next = next.map(|cursor| cursor.to_string());
         let mut to = std::io::stderr().lock();
         if out.json {

@@ -1,19 +1,35 @@
 //! Where records go.
 //!
-//! What must stay true here: a file that is appended to holds whole records only: what a crash left of
+//! What must stay true here: what a stream did not confirm is written again; a file that is appended to holds whole records only: what a crash left of
 //! one is cut off, it comes again. Nothing is ever cut off a file that no export was writing.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+use audit_shipper::siem::{Delivery, DeliveryError};
 
 use crate::error::CliError;
 use crate::output::Output;
 
-/// Standard output, or a file.
+/// How long a stream's records wait for being confirmed: each time costs a connection.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// Standard output, a file, or a stream to a SIEM.
 pub(super) enum Sink<'o> {
     Standard(&'o mut Output),
     File(BufWriter<File>),
+    Stream(Box<Stream>),
+}
+
+/// A stream, and what is not confirmed of it.
+pub(super) struct Stream {
+    delivery: Delivery,
+    /// When the first record was sent that is not confirmed.
+    since: Option<Instant>,
+    /// Why the last write failed.
+    failed: Option<DeliveryError>,
 }
 
 impl<'o> Sink<'o> {
@@ -42,13 +58,45 @@ impl<'o> Sink<'o> {
         Ok(Sink::File(BufWriter::with_capacity(1 << 20, file)))
     }
 
+    /// Records go to a SIEM.
+    pub(super) fn stream(delivery: Delivery) -> Sink<'o> {
+        Sink::Stream(Box::new(Stream { delivery, since: None, failed: None }))
+    }
+
+    /// Whether records are framed for a stream, instead of ending with the line.
+    pub(super) const fn is_stream(&self) -> bool {
+        matches!(self, Sink::Stream(_))
+    }
+
+    /// Whether it is time to make sure.
+    pub(super) fn is_due(&self) -> bool {
+        match self {
+            Sink::Stream(stream) => stream.since.is_none_or(|since| since.elapsed() >= SETTLE),
+            _ => true,
+        }
+    }
+
     /// Makes sure of what was written, as far as that can be done from here.
-    pub(super) fn make_safe(&mut self) -> io::Result<()> {
+    pub(super) fn make_safe(&mut self) -> Result<(), CliError> {
         self.flush()?;
         match self {
-            Sink::Standard(_) => Ok(()),
-            Sink::File(file) => file.get_ref().sync_data(),
+            Sink::Standard(_) => {}
+            Sink::File(file) => file.get_ref().sync_data()?,
+            Sink::Stream(stream) => {
+                stream.since = None;
+                stream.delivery.confirm()?;
+            }
         }
+        Ok(())
+    }
+
+    /// Why a write failed, if the stream knows better than the error. Nothing of what was not
+    /// confirmed is there any more.
+    pub(super) fn start_again(&mut self) -> Option<DeliveryError> {
+        let Sink::Stream(stream) = self else { return None };
+        stream.delivery.reset();
+        stream.since = None;
+        stream.failed.take()
     }
 }
 
@@ -57,6 +105,14 @@ impl Write for Sink<'_> {
         match self {
             Sink::Standard(out) => out.write(bytes),
             Sink::File(file) => file.write(bytes),
+            Sink::Stream(stream) => {
+                stream.since.get_or_insert_with(Instant::now);
+                stream.delivery.send(bytes).map_err(|error| {
+                    stream.failed = Some(error);
+                    io::Error::other("the stream broke")
+                })?;
+                Ok(bytes.len())
+            }
         }
     }
 
@@ -64,6 +120,7 @@ impl Write for Sink<'_> {
         match self {
             Sink::Standard(out) => out.flush(),
             Sink::File(file) => file.flush(),
+            Sink::Stream(_) => Ok(()),
         }
     }
 }

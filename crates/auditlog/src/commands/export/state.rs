@@ -55,6 +55,9 @@ impl CursorFile {
 
     /// Says that everything up to this entry is written.
     pub(super) fn advance(&mut self, cursor: Cursor) -> Result<(), CliError> {
+        if self.cursor == Some(cursor) {
+            return Ok(());
+        }
         self.replace(cursor).map_err(|error| CliError::Usage {
             what: format!("cannot write {}: {error}", self.path.display()),
             next: "records since the last cursor will come again",

@@ -11,6 +11,7 @@ use clap::ValueEnum;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 
+use crate::commands::access::AccessArgs;
 use crate::error::CliError;
 
 /// Find entries of a trail
@@ -84,9 +85,17 @@ pub(crate) struct Args {
     /// The next page: behind the entry that the last one ended with
     #[arg(long, value_name = "CURSOR")]
     after: Option<String>,
+    /// Compute the hash of every entry that is printed; exit 1 if one states another
+    #[arg(long)]
+    verified: bool,
+    /// Read the segments even where `auditlog index` has made an index; the answer is the same
+    #[arg(long)]
+    no_index: bool,
     /// How entries are printed [default: table; with --json: json]
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
+    #[command(flatten)]
+    pub(super) access: AccessArgs,
     /// Threads that search [default: one for each core]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
@@ -120,6 +129,10 @@ impl Args {
         &self.dir
     }
 
+    pub(super) const fn verified(&self) -> bool {
+        self.verified
+    }
+
     pub(super) const fn jobs(&self) -> Option<usize> {
         self.jobs
     }
@@ -130,7 +143,7 @@ impl Args {
 
     /// The query these arguments mean.
     pub(super) fn query(&self) -> Result<Query, CliError> {
-        let mut query = Query::new();
+        let mut query = Query::new().index(!self.no_index);
         type Condition = fn(Query, &str) -> Query;
         let conditions: [(&[String], Condition); 8] = [
             (&self.actor, |query, text| query.actor(text)),

@@ -1,0 +1,208 @@
+//! What is archived, deleted and held, day by day.
+//!
+//! What must stay true here: each rule is tried from both sides of its edge.
+
+use super::*;
+use crate::chain::Head;
+use crate::encode::{EncodePolicy, Encoder, Stamp};
+use crate::entry::Entry;
+use crate::event::{ActorInfo, Event};
+
+const RULES: Rules =
+    Rules { min_retention_days: 30, archive_after_days: 10, delete_after_days: 60 };
+
+fn date(text: &str) -> Date {
+    text.parse().unwrap()
+}
+
+/// Closed segments of ten entries each, begun on these dates, and the one that is being written.
+fn segments(dates: &[&str]) -> Vec<Stored> {
+    let mut all: Vec<Stored> = dates
+        .iter()
+        .zip((0..).step_by(10))
+        .map(|(on, first)| Stored {
+            name: SegmentName::first_of(date(on)),
+            first_seq: Some(first),
+            bytes: 1_000,
+            closed: true,
+            archived: false,
+        })
+        .collect();
+    all.last_mut().unwrap().closed = false;
+    all
+}
+
+fn fates(segments: &[Stored], holds: &Holds, today: &str) -> Vec<Fate> {
+    plan(segments, RULES, holds, date(today)).into_iter().map(|decision| decision.fate).collect()
+}
+
+fn keep(why: Why) -> Fate {
+    Fate::Keep { why }
+}
+
+fn held(id: &str) -> Fate {
+    keep(Why::Held { holds: vec![id.to_owned()] })
+}
+
+/// The line of an event at `seq`.
+fn line(seq: u64, event: &dyn Event) -> Vec<u8> {
+    let stamp = Stamp {
+        audit_id: uuid::Uuid::from_u128(0x0193_2c05_aa00_7000_8000_0000_0000_0000),
+        now: "2026-03-01T12:00:00Z".parse().unwrap(),
+        service_id: "billing-api",
+    };
+    let mut head = Head { next_seq: seq, ..Head::EMPTY };
+    let mut out = Vec::new();
+    let mut encoder = Encoder::default();
+    let body = encoder.encode(&EncodePolicy::default(), &stamp, &event);
+    crate::plan::append_line(&mut out, &mut head, body);
+    out.pop();
+    Entry::parse(&out).unwrap();
+    out
+}
+
+fn hold(seq: u64, id: &str, scope: HoldScope) -> Holds {
+    let by = ActorInfo::internal("counsel");
+    let mut holds = Holds::default();
+    holds.see_line(&line(seq, &HoldAdded { by: &by, hold: id, scope, reason: Some("case 7") }));
+    holds
+}
+
+#[test]
+fn a_segment_is_as_old_as_the_date_the_next_one_was_begun_on() {
+    let all = segments(&["2026-01-01", "2026-01-05", "2026-01-06"]);
+    let none = Holds::default();
+    let young = keep(Why::Young);
+    assert_eq!(fates(&all, &none, "2026-01-14"), [young.clone(), young.clone(), keep(Why::Open)]);
+    assert_eq!(fates(&all, &none, "2026-01-15"), [Fate::Archive, young, keep(Why::Open)]);
+    // Sixty days after the fifth of January is the sixth of March, and that day is kept too.
+    assert_eq!(fates(&all, &none, "2026-03-06")[0], Fate::Archive);
+    assert_eq!(fates(&all, &none, "2026-03-07")[..2], [Fate::Delete, Fate::Archive]);
+    assert_eq!(fates(&all, &none, "2026-03-08")[..2], [Fate::Delete, Fate::Delete]);
+}
+
+#[test]
+fn the_newest_segment_and_one_without_checksum_stay_for_ever() {
+    let mut all = segments(&["2026-01-01", "2026-01-02", "2026-01-03"]);
+    all[0].closed = false;
+    let stay = keep(Why::Open);
+    let behind = Fate::Archive;
+    assert_eq!(fates(&all, &Holds::default(), "2036-01-01"), [stay.clone(), behind, stay]);
+    all[1].archived = true;
+    assert_eq!(fates(&all, &Holds::default(), "2036-01-01")[1], keep(Why::Behind));
+}
+
+#[test]
+fn a_clock_that_was_set_back_deletes_nothing() {
+    let all = segments(&["2026-01-01", "2026-01-02"]);
+    assert_eq!(fates(&all, &Holds::default(), "1999-01-01")[0], keep(Why::Young));
+}
+
+#[test]
+fn nothing_is_deleted_before_the_minimum_even_if_the_rules_are_wrong() {
+    let all = segments(&["2026-01-01", "2026-01-02"]);
+    let wrong = Rules { min_retention_days: 2_555, delete_after_days: 1, ..RULES };
+    let decided = plan(&all, wrong, &Holds::default(), date("2027-01-01"));
+    assert_eq!((&decided[0].fate, decided[0].age_days), (&Fate::Archive, Some(364)));
+}
+
+#[test]
+fn a_hold_keeps_what_it_covers_and_everything_behind_it() {
+    let mut all = segments(&["2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04"]);
+    all.iter_mut().for_each(|segment| segment.archived = true);
+    let today = "2026-06-01";
+    let fates = |holds: &Holds| fates(&all, holds, today)[..3].to_vec();
+    let (delete, behind) = (Fate::Delete, keep(Why::Behind));
+    let everything = hold(35, "c7", HoldScope::default());
+    assert_eq!(fates(&everything), [held("c7"), held("c7"), held("c7")]);
+    let seq = |first, last| HoldScope { first_seq: first, last_seq: last, ..HoldScope::default() };
+    assert_eq!(
+        fates(&hold(35, "c7", seq(Some(10), Some(19)))),
+        [delete.clone(), held("c7"), behind.clone()]
+    );
+    assert_eq!(fates(&hold(35, "c7", seq(None, Some(9)))), [held("c7"), behind.clone(), behind]);
+    assert_eq!(
+        fates(&hold(35, "c7", seq(Some(20), None))),
+        [delete.clone(), delete.clone(), held("c7")]
+    );
+    // A segment may hold entries of the date the next one was begun on.
+    let on = |since, until| HoldScope {
+        since: Some(date(since)),
+        until: Some(date(until)),
+        ..HoldScope::default()
+    };
+    assert_eq!(
+        fates(&hold(35, "c7", on("2026-01-03", "2026-01-03")))[..2],
+        [delete.clone(), held("c7")]
+    );
+    // The entry that adds a hold outlives what would otherwise release it by deletion.
+    let later = HoldScope { since: Some(date("2027-01-01")), ..HoldScope::default() };
+    assert_eq!(fates(&hold(12, "c7", later))[..2], [delete.clone(), held("c7")]);
+    let mut released = everything;
+    let by = ActorInfo::internal("counsel");
+    let release = |id| line(36, &HoldReleased { by: &by, hold: id, reason: None });
+    released.see_line(&release("other"));
+    assert_eq!(released.in_force().len(), 1);
+    released.see_line(&release("c7"));
+    assert_eq!(fates(&released), [delete.clone(), delete.clone(), delete]);
+}
+
+#[test]
+fn what_callers_write_is_no_hold_and_what_cannot_be_read_holds_everything() {
+    let mut holds = Holds::default();
+    holds.see_line(br#"{"seq":1,"event_type":"audit.hold_added"}"#);
+    assert!(holds.in_force().is_empty(), "not an entry");
+    let good = line(
+        3,
+        &HoldAdded {
+            by: &ActorInfo::internal("counsel"),
+            hold: "c7",
+            scope: HoldScope { first_seq: Some(4), ..HoldScope::default() },
+            reason: Some("case 7"),
+        },
+    );
+    let text = String::from_utf8(good).unwrap();
+    holds.see_line(text.replace("first_seq", "fjrst_seq").as_bytes());
+    assert_eq!(holds.in_force()[0].id, "unreadable:3");
+    assert!(holds.in_force()[0].scope.is_everything());
+    let mut holds = Holds::default();
+    holds.see_line(text.as_bytes());
+    let hold = holds.get("c7").unwrap();
+    assert_eq!((hold.by.as_str(), hold.reason.as_deref()), ("counsel", Some("case 7")));
+    assert_eq!((hold.seq, hold.at.as_str()), (3, "2026-03-01T12:00:00.000000000Z"));
+}
+
+#[test]
+fn the_longest_list_of_deleted_segments_fits_into_an_entry() {
+    let deleted = Deleted {
+        filename: "2026-01-01-4294967295.audit".into(),
+        first_seq: u64::MAX,
+        last_seq: u64::MAX,
+        sha256: "f".repeat(64),
+        bytes: u64::MAX,
+    };
+    let tree = [crate::chain::Hash::ZERO; 64];
+    let segments = vec![deleted; Applied::MOST];
+    let key = Some("k".repeat(400));
+    let front = Front { seq: u64::MAX, key: key.as_deref(), tree: &tree };
+    let line = line(9, &Applied { segments: &segments, rules: RULES, front });
+    let entry = Entry::parse(&line).unwrap();
+    assert!(!entry.details().unwrap().contains("oversize"));
+    assert!(line.len() < 50_000, "{}", line.len());
+}
+
+#[test]
+fn ids_and_scopes_are_checked() {
+    for id in ["c7", "SEC-2026/118:a_b.c"] {
+        assert!(is_hold_id(id));
+    }
+    for id in ["", "a b", "a\"b", "größe", &"x".repeat(129)] {
+        assert!(!is_hold_id(id));
+    }
+    let seq = |first, last| HoldScope {
+        first_seq: Some(first),
+        last_seq: Some(last),
+        ..HoldScope::default()
+    };
+    assert!(seq(5, 4).is_empty() && !seq(5, 5).is_empty() && !HoldScope::default().is_empty());
+}

@@ -1,0 +1,147 @@
+//! Deleting expired segments from the front of a trail.
+//!
+//! What must stay true here: the order. The segments are read and are what their checksums say; the
+//! entry that names them is durable and signed; only then files go, front to back, each durably before
+//! the next, the checksum before its segment: what is left after a crash is a shorter trail that says so.
+
+use audit_core::chain::Hash;
+use audit_core::entry::Entry;
+use audit_core::retention::{Applied, Decision, Deleted, Front, Rules, Stored};
+use sha2::{Digest, Sha256};
+
+use super::keeper::Keeper;
+use super::survey::{checksum_of, each_line};
+use super::{RetentionError, RetentionPlan};
+use crate::seal::Rotation;
+use crate::trail::checksum_name;
+
+/// What was deleted, and how many bytes of disk it had.
+#[derive(Default)]
+pub(super) struct Removed {
+    pub(super) segments: Vec<Deleted>,
+    pub(super) bytes: u64,
+}
+
+impl Keeper {
+    /// Deletes what is expired, in portions that fit into an entry each. `front_key` is the key in
+    /// force where the trail begins, if it was shortened before.
+    pub(super) fn delete(
+        &self,
+        plan: &RetentionPlan,
+        front_key: Option<String>,
+        removed: &mut Removed,
+    ) -> Result<(), RetentionError> {
+        let all = plan.decisions.as_slice();
+        let count = plan.expired().len();
+        let is_whole = all.iter().find_map(|one| one.segment.first_seq) == Some(0);
+        let first = if is_whole { Some(self.initial_key.clone()) } else { front_key };
+        let mut keys = Keys { named: Rotation::default(), first };
+        let mut at = 0;
+        while at < count {
+            let end = count.min(at + Applied::MOST);
+            let Some(next) = all[end..].iter().find_map(|later| later.segment.first_seq) else {
+                // Nothing behind it has an entry: then this is not the front of anything.
+                return Ok(());
+            };
+            let rows = self.describe(&all[at..end], next, &mut keys)?;
+            self.announce(&rows, plan.rules, next, keys.at(next))?;
+            for (decision, row) in all[at..end].iter().zip(rows) {
+                if self.is_stopped() {
+                    return Err(RetentionError::Closing);
+                }
+                self.remove(&decision.segment)?;
+                removed.bytes += decision.segment.bytes;
+                removed.segments.push(row);
+            }
+            at = end;
+        }
+        Ok(())
+    }
+
+    /// What the trail will say of these segments, out of their own bytes. `next` is the `seq` of the
+    /// first entry behind them.
+    fn describe(
+        &self,
+        doomed: &[Decision],
+        next: u64,
+        keys: &mut Keys,
+    ) -> Result<Vec<Deleted>, RetentionError> {
+        let mut rows = Vec::with_capacity(doomed.len());
+        for (at, Decision { segment, .. }) in doomed.iter().enumerate() {
+            let expected = checksum_of(&*self.storage, segment.name)?;
+            let (mut sha, mut bytes) = (Sha256::new(), 0);
+            each_line(&*self.storage, segment.name, &self.stop, |line| {
+                sha.update(line);
+                bytes += line.len() as u64;
+                keys.see(line);
+            })?;
+            let filename = segment.name.to_string();
+            let found = Hash(sha.finalize().into()).to_string();
+            if found != expected {
+                return Err(RetentionError::Changed { segment: filename, expected, found });
+            }
+            let later = doomed[at + 1..].iter().find_map(|later| later.segment.first_seq);
+            let end = later.unwrap_or(next);
+            rows.push(Deleted {
+                filename,
+                first_seq: segment.first_seq.unwrap_or(end),
+                last_seq: end.saturating_sub(1),
+                sha256: found,
+                bytes,
+            });
+        }
+        Ok(rows)
+    }
+
+    /// Has the trail say so, durably and under a signed checkpoint.
+    fn announce(
+        &self,
+        rows: &[Deleted],
+        rules: Rules,
+        next: u64,
+        key: Option<&str>,
+    ) -> Result<(), RetentionError> {
+        let tree = self.sealer.subtrees_at(next).map_err(|error| {
+            tracing::error!(%error, "tree.hashes does not lead to the tree");
+            RetentionError::NoTree { size: next }
+        })?;
+        let front = Front { seq: next, key, tree: &tree };
+        self.record(&Applied { segments: rows, rules, front })?;
+        tracing::info!(segments = rows.len(), first_kept = next, "expired segments are deleted");
+        Ok(())
+    }
+
+    /// Removes a segment, whatever form it has, and what belongs to it.
+    fn remove(&self, segment: &Stored) -> Result<(), RetentionError> {
+        let plain = segment.name.to_string();
+        // An archive that a crash left beside its segment goes before it, or it would be left.
+        for file in [checksum_name(&plain), segment.name.archived(), plain] {
+            self.storage.remove(&file).map_err(RetentionError::io("remove", &file))?;
+        }
+        Ok(())
+    }
+}
+
+/// The keys that the deleted entries name.
+struct Keys {
+    named: Rotation,
+    /// The key in force at the first of these entries.
+    first: Option<String>,
+}
+
+impl Keys {
+    fn see(&mut self, line: &[u8]) {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        if memchr::memmem::find(line, b"\"event_type\":\"audit.key_rotated\"").is_some()
+            && let Ok(entry) = Entry::parse(line)
+        {
+            self.named.see(&entry);
+        }
+    }
+
+    /// The key in force at a size: a new one is, after the entry that seals the epoch before it.
+    fn at(&self, size: u64) -> Option<&str> {
+        let named = self.named.history.iter().rfind(|(seq, _)| size > seq + 1);
+        named.map(|(_, key)| key.as_str()).or(self.first.as_deref())
+    }
+}

@@ -1,0 +1,371 @@
+//! The keeper: one thread beside the writer that sees to retention and to what operators ask.
+//!
+//! What must stay true here: one thing at a time, so a hold and a deletion never overlap; it keeps no
+//! trail open, and closing waits for it, but never long; what it records goes through the ring like any
+//! event, so the writer knows nothing of it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use audit_core::encode::{EncodePolicy, Encoder, Stamp};
+use audit_core::event::{ActorInfo, Event};
+use audit_core::retention::{
+    Accessed, Fate, Hold, HoldAdded, HoldError, HoldReleased, HoldScope, Rules, is_hold_id,
+};
+use audit_core::text::redact::RedactionConfig;
+use jiff::civil::Date;
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
+
+use super::archive::archive;
+use super::delete::Removed;
+use super::mailbox::{Busy, Mailbox};
+use super::plan::plan_of;
+use super::survey::{Said, said, survey};
+use super::{RetentionError, RetentionPlan, RetentionReport};
+use crate::clock::{Clock, nanos};
+use crate::config::AuditConfig;
+use crate::error::WaitError;
+use crate::progress::Goal;
+use crate::ring::Refusal;
+use crate::seal::Sealer;
+use crate::shared::Shared;
+use crate::storage::Storage;
+
+/// How often requests are looked for.
+const POLL: Duration = Duration::from_millis(500);
+/// How long a logger is open before it applies retention by itself: a service that restarts over and
+/// over has other worries.
+const SETTLE: Duration = Duration::from_secs(60);
+/// How long an entry of ours may wait for room in the ring.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an entry of ours may take to be signed. It is recorded all the same if it takes longer, and
+/// nothing is done upon it.
+const SEALED_WITHIN: Duration = Duration::from_secs(60);
+/// How far the clock may run ahead of the newest control entry before it is not believed.
+const AHEAD: SignedDuration = SignedDuration::from_hours(31 * 24);
+
+/// What a keeper is made from.
+pub(crate) struct KeeperParts {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) sealer: Arc<Sealer>,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) config: Arc<AuditConfig>,
+    pub(crate) policy: Arc<EncodePolicy>,
+    /// The trail's first key, as a vkey.
+    pub(crate) initial_key: String,
+    /// Time of the last control entry of the writer before.
+    pub(crate) last_control: Option<Timestamp>,
+}
+
+/// Retention of one open trail.
+pub(crate) struct Keeper {
+    shared: Arc<Shared>,
+    pub(super) sealer: Arc<Sealer>,
+    pub(super) storage: Arc<dyn Storage>,
+    clock: Arc<dyn Clock>,
+    config: Arc<AuditConfig>,
+    /// For what others wrote: who asks for what.
+    policy: Arc<EncodePolicy>,
+    /// For entries of which every member counts, and none can be a secret: nothing is redacted.
+    verbatim: EncodePolicy,
+    pub(super) initial_key: String,
+    /// The latest time that was believable when the trail was opened, and the monotonic clock then.
+    bound: (Timestamp, Duration),
+    pub(super) stop: AtomicBool,
+    /// Held while something is done; true when nothing may be done any more.
+    closed: Mutex<bool>,
+    bell: (Mutex<()>, Condvar),
+}
+
+impl Keeper {
+    pub(crate) fn new(parts: KeeperParts) -> Keeper {
+        let KeeperParts {
+            shared,
+            sealer,
+            storage,
+            clock,
+            config,
+            policy,
+            initial_key,
+            last_control,
+        } = parts;
+        let (now, monotonic) = (clock.now(), clock.monotonic());
+        let bound = last_control.unwrap_or(now).saturating_add(AHEAD).unwrap_or(now);
+        Keeper {
+            shared,
+            sealer,
+            storage,
+            clock,
+            config,
+            policy,
+            verbatim: EncodePolicy::default()
+                .with_redaction(&RedactionConfig { enabled: false, ..RedactionConfig::default() }),
+            initial_key,
+            bound: (bound, monotonic),
+            stop: AtomicBool::new(false),
+            closed: Mutex::new(false),
+            bell: (Mutex::new(()), Condvar::new()),
+        }
+    }
+
+    /// Starts the thread; with `mailbox`, it also does what other processes ask for there.
+    pub(crate) fn start(self: &Arc<Self>, mailbox: bool) -> std::io::Result<JoinHandle<()>> {
+        let keeper = Arc::clone(self);
+        std::thread::Builder::new()
+            .name("audit-keeper".to_owned())
+            .spawn(move || keeper.work(mailbox))
+    }
+
+    /// Ends the thread and whatever is being done, and lets nothing begin any more.
+    pub(crate) fn stop(&self) {
+        {
+            // Under the lock that the thread looks under before it sleeps, or it could sleep through this.
+            let _bell = self.bell.0.lock().unwrap_or_else(PoisonError::into_inner);
+            self.stop.store(true, Ordering::Relaxed);
+        }
+        self.bell.1.notify_all();
+        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn work(&self, mailbox: bool) {
+        let mailbox = mailbox.then(|| Mailbox::new(&*self.storage));
+        let interval = Duration::from_secs(u64::from(self.config.retention_interval_hours) * 3_600);
+        let mut due = self.clock.monotonic().saturating_add(SETTLE.min(interval));
+        while !self.is_stopped() {
+            if let Some(mailbox) = &mailbox {
+                mailbox.serve(self, Busy::No);
+            }
+            if !interval.is_zero() && self.clock.monotonic() >= due {
+                due = self.clock.monotonic().saturating_add(interval);
+                self.apply_as_scheduled(mailbox.as_ref());
+            }
+            let guard = self.bell.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if !self.is_stopped() {
+                drop(self.bell.1.wait_timeout(guard, POLL));
+            }
+        }
+    }
+
+    fn apply_as_scheduled(&self, mailbox: Option<&Mailbox<'_>>) {
+        match self.apply_aside(mailbox) {
+            Ok(report) => {
+                for problem in report.problems {
+                    tracing::warn!(problem, "retention could not be applied to all of the trail");
+                }
+            }
+            Err(RetentionError::Closing) => {}
+            Err(error) => tracing::warn!(%error, "retention could not be applied"),
+        }
+    }
+
+    /// Applies retention by the configuration's rules, on a thread of the lowest priority: compressing is
+    /// never worth a moment of the service's own work. Not on the keeper's own thread, which could not
+    /// raise its priority again, and whose end closing waits for.
+    pub(super) fn apply_aside(
+        &self,
+        mailbox: Option<&Mailbox<'_>>,
+    ) -> Result<RetentionReport, RetentionError> {
+        let work = || {
+            #[cfg(target_os = "linux")]
+            if let Err(error) = rustix::process::nice(19) {
+                tracing::warn!(%error, "segments are compressed at the service's priority");
+            }
+            // A hold must not wait until years of segments are compressed.
+            let mut between =
+                |_, _| mailbox.into_iter().for_each(|requests| requests.serve(self, Busy::Yes));
+            self.apply(self.rules(), &mut between)
+        };
+        let failed = RetentionError::io("compress", "the trail");
+        std::thread::scope(|scope| {
+            let worker = std::thread::Builder::new().name("audit-archiver".to_owned());
+            match worker.spawn_scoped(scope, work).map(std::thread::ScopedJoinHandle::join) {
+                Ok(Ok(applied)) => applied,
+                Ok(Err(_)) => Err(failed(std::io::Error::other("a panic (a bug: report it)"))),
+                Err(error) => Err(failed(error)),
+            }
+        })
+    }
+
+    /// Nothing else is done until the guard goes.
+    fn begin(&self) -> Result<MutexGuard<'_, bool>, RetentionError> {
+        if self.shared.is_forked() {
+            return Err(RetentionError::Forked);
+        }
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        if *closed || self.is_stopped() { Err(RetentionError::Closing) } else { Ok(closed) }
+    }
+
+    /// The UTC date, or the latest one that is believable: a clock that jumps years ahead, at start-up
+    /// before the network set it right, must not empty a trail.
+    fn today(&self) -> Date {
+        let (bound, opened) = self.bound;
+        let open = self.clock.monotonic().saturating_sub(opened);
+        let bound = bound.saturating_add(open).unwrap_or(bound);
+        Offset::UTC.to_datetime(self.clock.now().min(bound)).date()
+    }
+
+    /// What would be done.
+    pub(crate) fn plan(&self) -> Result<RetentionPlan, RetentionError> {
+        let _alone = self.begin()?;
+        Ok(plan_of(&*self.storage, self.rules(), self.today(), &self.stop)?.0)
+    }
+
+    /// The rules of the configuration.
+    pub(crate) fn rules(&self) -> Rules {
+        self.config.retention.into()
+    }
+
+    /// Compresses what is old enough, and deletes what is expired. `tell` is told how many of how many
+    /// segments are compressed.
+    pub(crate) fn apply(
+        &self,
+        rules: Rules,
+        tell: &mut dyn FnMut(u64, u64),
+    ) -> Result<RetentionReport, RetentionError> {
+        let mut removed = Removed::default();
+        let mut report = RetentionReport {
+            as_of: self.today(),
+            archived: Vec::new(),
+            deleted: Vec::new(),
+            freed_bytes: 0,
+            problems: Vec::new(),
+        };
+        let plan = {
+            // Holds are read and the deletion is done under one guard: no hold comes in between.
+            let _alone = self.begin()?;
+            let (plan, said) = plan_of(&*self.storage, rules, report.as_of, &self.stop)?;
+            if let Err(error) = self.delete(&plan, said.front_key, &mut removed) {
+                report.problems.push(error.to_string());
+            }
+            plan
+        };
+        let first_kept = plan.decisions.get(removed.segments.len());
+        self.shared.forget_before(first_kept.map(|decision| decision.segment.name));
+        report.deleted = removed.segments;
+        report.freed_bytes = removed.bytes;
+        let due = plan.decisions.iter().filter(|one| one.fate == Fate::Archive);
+        let count = due.clone().count() as u64;
+        for (done, decision) in (0..).zip(due) {
+            tell(done, count);
+            // Others may come in between two segments.
+            match self.begin().and_then(|_alone| self.archive(&decision.segment)) {
+                Ok(done) => {
+                    report.freed_bytes += done.bytes_before.saturating_sub(done.bytes_after);
+                    report.archived.push(done);
+                }
+                Err(RetentionError::Closing) => {
+                    report.problems.push(RetentionError::Closing.to_string());
+                    break;
+                }
+                Err(error) => report.problems.push(error.to_string()),
+            }
+        }
+        Ok(report)
+    }
+
+    fn archive(
+        &self,
+        segment: &audit_core::retention::Stored,
+    ) -> Result<super::Archived, RetentionError> {
+        // Careful: an archive has a sixth of the bytes, as a rule. What the writer needs is not touched.
+        let needed = segment.bytes / 2;
+        let space = self.storage.space().map_err(RetentionError::io("look at", "the disk"))?;
+        let spared = self.config.space.refuse_all_below.min(space.total / 100);
+        if space.free < needed.saturating_add(spared) {
+            let segment = segment.name.to_string();
+            return Err(RetentionError::NoRoom { segment, needed, free: space.free });
+        }
+        archive(&*self.storage, segment.name, &self.stop)
+    }
+
+    /// The holds in force.
+    pub(crate) fn holds(&self) -> Result<Vec<Hold>, RetentionError> {
+        let _alone = self.begin()?;
+        Ok(self.said()?.holds.in_force().to_vec())
+    }
+
+    fn said(&self) -> Result<Said, RetentionError> {
+        said(&*self.storage, &survey(&*self.storage)?, &self.stop)
+    }
+
+    /// Adds a hold: durable and signed when this returns. One that is in force as it is asked for is no
+    /// error.
+    pub(crate) fn add_hold(
+        &self,
+        by: &ActorInfo,
+        id: &str,
+        scope: HoldScope,
+        reason: Option<&str>,
+    ) -> Result<(), RetentionError> {
+        if !is_hold_id(id) {
+            return Err(HoldError::BadId.into());
+        }
+        if scope.is_empty() {
+            return Err(HoldError::EmptyScope.into());
+        }
+        let _alone = self.begin()?;
+        match self.said()?.holds.get(id) {
+            Some(hold) if hold.scope == scope => Ok(()),
+            Some(_) => Err(HoldError::Exists(id.to_owned()).into()),
+            None => self.record(&HoldAdded { by, hold: id, scope, reason }),
+        }
+    }
+
+    /// Releases a hold: durable and signed when this returns.
+    pub(crate) fn release_hold(
+        &self,
+        by: &ActorInfo,
+        id: &str,
+        reason: Option<&str>,
+    ) -> Result<(), RetentionError> {
+        let _alone = self.begin()?;
+        match self.said()?.holds.get(id) {
+            Some(_) => self.record(&HoldReleased { by, hold: id, reason }),
+            None => Err(HoldError::Unknown(id.to_owned()).into()),
+        }
+    }
+
+    /// Notes who reads the trail: durable and signed when this returns.
+    pub(crate) fn record_access(&self, access: &Accessed<'_>) -> Result<(), RetentionError> {
+        let _alone = self.begin()?;
+        self.record_by(&self.policy, access)
+    }
+
+    /// Records an entry of the writer's own, and waits until a checkpoint covers it.
+    pub(super) fn record(&self, event: &impl Event) -> Result<(), RetentionError> {
+        self.record_by(&self.verbatim, event)
+    }
+
+    fn record_by(&self, policy: &EncodePolicy, event: &impl Event) -> Result<(), RetentionError> {
+        let now = self.clock.now();
+        let audit_id = crate::ids::next(now)?;
+        let stamp = Stamp { audit_id, now, service_id: &self.config.service_id };
+        let mut encoder = Encoder::default();
+        let body = encoder.encode(policy, &stamp, event);
+        self.shared.control.fetch_add(1, Ordering::Relaxed);
+        let ring = &self.shared.ring;
+        let position = match ring.push(false, nanos(now), body, PATIENCE) {
+            Ok(position) => position,
+            Err(refusal) => {
+                self.shared.control.fetch_sub(1, Ordering::Relaxed);
+                return Err(match (refusal, self.shared.progress.fault()) {
+                    (_, Some(fault)) => WaitError::Poisoned(fault).into(),
+                    (Refusal::Full, None) => RetentionError::QueueFull,
+                    (Refusal::Closed, None) => RetentionError::Closing,
+                });
+            }
+        };
+        ring.request_flush(position);
+        self.shared.seal_to.fetch_max(position, Ordering::AcqRel);
+        self.sealer.hurry();
+        Ok(self.shared.progress.wait(Goal::Sealed(position), Some(SEALED_WITHIN))?)
+    }
+}

@@ -1,0 +1,176 @@
+//! A ring that somebody changed, dead or alive: what is whole comes into the trail, and the trail says
+//! what is not.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod common;
+
+use std::path::Path;
+
+use audit_logging::AuditLogger;
+use audit_testkit::TestEvent;
+use audit_testkit::read::{labels, of_type};
+use common::rings::{kill, killed, live, only_ring, read, recovered, reopen};
+use common::{PATIENCE, config, durable, lazy, with_mode};
+
+#[test]
+fn a_life() {
+    live();
+}
+
+/// Changes the bytes of the only ring in `dir`.
+fn change_ring(dir: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    let ring = only_ring(dir);
+    let mut bytes = std::fs::read(&ring).unwrap();
+    change(&mut bytes);
+    std::fs::write(ring, bytes).unwrap();
+}
+
+fn find(bytes: &[u8], text: &str) -> usize {
+    bytes.windows(text.len()).rposition(|window| window == text.as_bytes()).unwrap()
+}
+
+#[test]
+fn events_that_were_overwritten_in_the_ring_are_counted_in_the_trail() {
+    let dir = tempfile::tempdir().unwrap();
+    killed(dir.path(), None, &["kept", "victim"]);
+    change_ring(dir.path(), |ring| {
+        let at = find(ring, "victim");
+        ring[at] ^= 1;
+    });
+    let lines = reopen(dir.path());
+    assert_eq!(labels(&lines), ["written", "kept"]);
+    let told = recovered(&lines)[0];
+    let problem = told["ring_problem"].as_str().unwrap();
+    assert!(problem.contains("overwritten, and are lost: 1"), "{told}");
+}
+
+#[test]
+fn events_that_were_erased_from_the_ring_leave_their_room() {
+    let dir = tempfile::tempdir().unwrap();
+    killed(dir.path(), None, &["kept", "victim"]);
+    change_ring(dir.path(), |ring| {
+        // As if nothing had ever been stored behind the first event, the header left as it is. A
+        // body begins with its id, behind three words.
+        let from = find(ring, "\"audit_id\":\"") - 24;
+        ring[from..].fill(0);
+    });
+    let lines = reopen(dir.path());
+    assert_eq!(labels(&lines), ["written", "kept"]);
+    let told = recovered(&lines)[0];
+    assert!(told["ring_unfinished_bytes"].as_u64().unwrap() >= 192, "{told}");
+    assert!(told.get("ring_problem").is_none(), "{told}");
+}
+
+#[test]
+fn a_header_that_was_changed_hides_nothing_and_is_named() {
+    // The head far away; the head and its `seq`; the tail back at the start.
+    let far = (1u64 << 40).to_le_bytes();
+    let cases: [&[(usize, [u8; 8])]; 3] =
+        [&[(512, far)], &[(512, far), (520, far)], &[(256, [0; 8])]];
+    for case in cases {
+        let dir = tempfile::tempdir().unwrap();
+        let logger = AuditLogger::new(config(dir.path())).unwrap();
+        durable(&logger, "before");
+        logger.shutdown_timeout(PATIENCE).unwrap();
+        killed(dir.path(), None, &["one", "two"]);
+        change_ring(dir.path(), |ring| {
+            for (at, value) in case {
+                ring[*at..][..8].copy_from_slice(value);
+            }
+        });
+        let lines = reopen(dir.path());
+        assert_eq!(labels(&lines), ["before", "written", "one", "two"]);
+        let told = recovered(&lines)[0];
+        let problem = told["ring_problem"].as_str().unwrap();
+        assert!(problem.contains("head and tail were changed"), "{told}");
+    }
+}
+
+#[test]
+fn a_trail_that_was_cut_to_before_what_the_ring_knows_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let logger = AuditLogger::new(with_mode(dir.path(), lazy())).unwrap();
+    drop(logger.emit(TestEvent::routine("durable")).unwrap());
+    logger.flush_blocking().unwrap();
+    drop(logger.emit(TestEvent::routine("in the ring")).unwrap());
+    let copy = kill(dir.path());
+    // Nothing that was signed shows it.
+    for derived in ["checkpoint", "tree.hashes"] {
+        match std::fs::remove_file(copy.path().join("trail").join(derived)) {
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound),
+            Ok(()) => {}
+        }
+    }
+    let segment = common::segment_files(copy.path()).pop().unwrap();
+    let text = std::fs::read_to_string(&segment).unwrap();
+    let cut: Vec<_> = text.lines().take_while(|line| !line.contains("\"durable\"")).collect();
+    std::fs::write(&segment, cut.join("\n") + "\n").unwrap();
+    let lines = reopen(copy.path());
+    assert_eq!(labels(&lines), ["in the ring"]);
+    let told = recovered(&lines)[0];
+    let problem = told["ring_problem"].as_str().unwrap();
+    assert!(problem.contains("the trail was cut: it had 3 entries, and has 2"), "{told}");
+}
+
+#[test]
+fn a_ring_that_is_moved_or_replaced_while_it_is_used_is_noticed() {
+    type Take = fn(&Path, &Path);
+    let ways: [Take; 3] = [
+        |ring, away| std::fs::rename(ring, away).unwrap(),
+        |ring, away| {
+            std::fs::hard_link(ring, away).unwrap();
+            std::fs::remove_file(ring).unwrap();
+        },
+        |ring, away| {
+            std::fs::copy(ring, away).unwrap();
+            std::fs::rename(away, ring).unwrap();
+        },
+    ];
+    for take in ways {
+        let dir = tempfile::tempdir().unwrap();
+        let logger = AuditLogger::new(config(dir.path())).unwrap();
+        take(&only_ring(dir.path()), &dir.path().join("away"));
+        durable(&logger, "one");
+        durable(&logger, "two");
+        logger.shutdown_timeout(PATIENCE).unwrap();
+        let lines = read(dir.path());
+        let told: Vec<_> = of_type(&lines, "audit.storage_failed");
+        assert_eq!(told.len(), 1);
+        assert!(told[0].raw.contains("emit ring was deleted, moved or replaced"), "{told:?}");
+    }
+}
+
+/// Makes one record of a ring's bytes say something else, with a checksum that fits.
+fn forge(ring: &mut [u8], from: &str, to: &str) {
+    let at = find(ring, from);
+    ring[at..at + to.len()].copy_from_slice(to.as_bytes());
+    let body = ring[..at].windows(12).rposition(|w| w == b"\"audit_id\":\"").unwrap();
+    let word = |at: usize| u64::from_le_bytes(ring[at..][..8].try_into().unwrap());
+    let (commit, seal, salt) = (body - 24, word(body - 16), word(32));
+    let mut sum = crc32c::crc32c(&ring[body..][..(seal & 0xff_ffff) as usize]);
+    sum = crc32c::crc32c_append(sum, &(word(commit) ^ salt).to_le_bytes());
+    sum = crc32c::crc32c_append(sum, &word(body - 8).to_le_bytes());
+    sum = crc32c::crc32c_append(sum, &(seal as u32).to_le_bytes());
+    ring[body - 12..body - 8].copy_from_slice(&sum.to_le_bytes());
+}
+
+#[test]
+fn records_that_are_no_events_do_not_keep_the_others_out() {
+    // A member that is none, and an entry that only the writer makes.
+    for (from, to) in [("\"result\":", "\"resul7\":"), ("data.read", "audit.hel")] {
+        let dir = tempfile::tempdir().unwrap();
+        killed(dir.path(), None, &["one", "two"]);
+        change_ring(dir.path(), |ring| forge(ring, from, to));
+        let ring = only_ring(dir.path());
+        let left = std::fs::read(&ring).unwrap();
+        let lines = reopen(dir.path());
+        assert_eq!(labels(&lines), ["written", "one"]);
+        let told = recovered(&lines)[0];
+        let problem = told["ring_problem"].as_str().unwrap();
+        assert!(problem.contains("records that are no events: 1"), "{told}");
+        assert_eq!(told["entries_salvaged"], 1, "{told}");
+        let kept = dir.path().join("trail/quarantine").join(ring.file_name().unwrap());
+        assert_eq!(std::fs::read(kept).unwrap(), left);
+    }
+}

@@ -1,0 +1,170 @@
+//! `auditlog hold`: legal holds, which keep entries whatever their age.
+//!
+//! What must stay true here: a hold is an entry of the trail, durable and signed before the command says
+//! so; a running logger records it, and need not be stopped.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use audit_core::entry::Parser;
+use audit_core::event::ActorInfo;
+use audit_core::retention::{Hold, HoldScope, Holds};
+use audit_logging::retention::{Ask, RetentionError, ask};
+use audit_logging::{AuditLogger, OpenError};
+use audit_reader::{Query, QueryOptions, Source};
+use jiff::civil::Date;
+use serde_json::json;
+
+use super::Exit;
+use super::access::who;
+use super::query::seq_range;
+use crate::error::CliError;
+use crate::output::{Output, escape};
+
+/// Add, list and release legal holds: what they cover is not deleted, whatever its age
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "A trail is shortened from its front only, so everything behind what a hold \
+    covers stays, too.\n\n\
+    Example:\n  auditlog hold /var/lib/billing/audit add case-2026-118 --reason 'ACME v. Example'\n  \
+    auditlog hold /var/lib/billing/audit list\n  \
+    auditlog hold /var/lib/billing/audit release case-2026-118 --reason 'settled'"
+)]
+pub(crate) struct Args {
+    /// The trail
+    dir: PathBuf,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Add a hold, on everything or on a part
+    #[command(after_help = "Example:\n  auditlog hold ./audit add case-7 --reason 'subpoena'\n  \
+        auditlog hold ./audit add case-8 --since 2026-03-01 --until 2026-03-31\n  \
+        auditlog hold ./audit add case-9 --seq 1000-2000")]
+    Add {
+        /// What to call it: A-Z a-z 0-9 . _ : / -
+        id: String,
+        /// Why
+        #[arg(long)]
+        reason: Option<String>,
+        /// Entries with a `seq` in this range: 100-200, 100-, or one number
+        #[arg(long, value_name = "FIRST-LAST")]
+        seq: Option<String>,
+        /// Entries written on this date (UTC) or later
+        #[arg(long, value_name = "DATE")]
+        since: Option<Date>,
+        /// Entries written on this date (UTC) or earlier
+        #[arg(long, value_name = "DATE")]
+        until: Option<Date>,
+    },
+    /// List the holds in force
+    #[command(after_help = "Example:\n  auditlog hold ./audit list")]
+    List,
+    /// Release a hold
+    #[command(after_help = "Example:\n  auditlog hold ./audit release case-7 --reason 'settled'")]
+    Release {
+        /// What it is called
+        id: String,
+        /// Why
+        #[arg(long)]
+        reason: Option<String>,
+    },
+}
+
+pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
+    let by = who();
+    match &args.action {
+        Action::List => return list(args, out),
+        Action::Add { id, reason, seq, since, until } => {
+            let (first, last) = match seq {
+                Some(seq) => seq_range(seq).map(|(first, last)| (Some(first), last))?,
+                None => (None, None),
+            };
+            let scope =
+                HoldScope { first_seq: first, last_seq: last, since: *since, until: *until };
+            let request = Ask::AddHold { by, hold: id.clone(), scope, reason: reason.clone() };
+            record(args, &request)?;
+            said(out, id, "in force", "added")
+        }
+        Action::Release { id, reason } => {
+            let request = Ask::ReleaseHold { by, hold: id.clone(), reason: reason.clone() };
+            record(args, &request)?;
+            said(out, id, "released", "released")
+        }
+    }
+}
+
+/// Has the trail say so, here or where it is open.
+fn record(args: &Args, request: &Ask) -> Result<(), CliError> {
+    let logger = match AuditLogger::new(super::config_of(&args.dir)?) {
+        Ok(logger) => logger,
+        Err(OpenError::Locked { .. }) => {
+            return ask(&args.dir, request)?.map(drop).map_err(CliError::Refused);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let actor = ActorInfo::internal;
+    let done: Result<(), RetentionError> = match request {
+        Ask::AddHold { by, hold, scope, reason } => {
+            logger.add_hold(&actor(by), hold, *scope, reason.as_deref())
+        }
+        Ask::ReleaseHold { by, hold, reason } => {
+            logger.release_hold(&actor(by), hold, reason.as_deref())
+        }
+        _ => return Err(CliError::Bug("a hold that is none")),
+    };
+    logger.shutdown_blocking()?;
+    Ok(done?)
+}
+
+fn said(out: &mut Output, id: &str, state: &str, done: &str) -> Result<Exit, CliError> {
+    if out.json {
+        writeln!(out, "{}", json!({"hold": id, "state": state.replace(' ', "_")}))?;
+    } else {
+        writeln!(out, "hold {} {done}; the trail says so", escape(id.as_bytes()))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn list(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
+    let source = Source::open(&args.dir)?;
+    let (mut holds, mut parser) = (Holds::default(), Parser::default());
+    let options = QueryOptions::default().with_jobs(super::jobs(None));
+    Query::new().event_type("audit.hold_*").run(&source, options, |hit| {
+        if let Ok(entry) = parser.parse(hit.bytes) {
+            holds.see(&entry);
+        }
+        std::ops::ControlFlow::Continue(())
+    })?;
+    if out.json {
+        for hold in holds.in_force() {
+            writeln!(out, "{}", json!(hold))?;
+        }
+        return Ok(Exit::Done);
+    }
+    if holds.in_force().is_empty() {
+        writeln!(out, "no hold is in force")?;
+    }
+    for hold in holds.in_force() {
+        let Hold { id, reason, by, at, .. } = hold;
+        let why = reason.as_ref().map_or(String::new(), |why| format!(": {why}"));
+        let covers = covers(&hold.scope);
+        let line = format!("{id}  {covers}, added {at} by {by}{why}");
+        writeln!(out, "{}", escape(line.as_bytes()))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn covers(scope: &HoldScope) -> String {
+    if scope.is_everything() {
+        return "everything".to_owned();
+    }
+    let mut parts = Vec::new();
+    parts.extend(scope.first_seq.map(|seq| format!("from seq {seq}")));
+    parts.extend(scope.last_seq.map(|seq| format!("to seq {seq}")));
+    parts.extend(scope.since.map(|date| format!("since {date}")));
+    parts.extend(scope.until.map(|date| format!("until {date}")));
+    parts.join(", ")
+}

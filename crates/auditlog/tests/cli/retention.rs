@@ -1,0 +1,225 @@
+//! `auditlog retention`, `auditlog hold`, and accesses that are noted: on trails nobody holds, and on one
+//! that a running program holds.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Stdio};
+use std::time::Duration;
+
+use audit_logging::{AuditConfig, AuditLogger, AuditMode, RetentionPolicy, RotationPolicy};
+use audit_testkit::{TestClock, TestEvent};
+use serde_json::Value;
+
+use crate::{auditlog, run, stderr, stdout};
+
+/// A trail that was written for so many days up to now.
+fn trail_of_days(dir: &Path, days: u64, retention: RetentionPolicy) -> String {
+    let day = Duration::from_secs(86_400);
+    let start = jiff::Timestamp::now() - day * u32::try_from(days).unwrap();
+    let clock = TestClock::at(&start.to_string());
+    let config = AuditConfig {
+        mode: AuditMode::Local { base_dir: dir.to_owned() },
+        rotation: RotationPolicy::Daily,
+        retention,
+        retention_interval_hours: 0,
+        ..AuditConfig::new("billing-api")
+    };
+    let logger = AuditLogger::builder(config).clock(clock.shared()).open().unwrap();
+    for n in 0..days {
+        for entry in 0..40 {
+            drop(logger.emit(TestEvent::routine(format!("{n}-{entry}")).padded(300)).unwrap());
+        }
+        logger.flush_blocking().unwrap();
+        clock.advance(day);
+    }
+    logger.shutdown_blocking().unwrap();
+    dir.display().to_string()
+}
+
+const POLICY: RetentionPolicy =
+    RetentionPolicy { min_retention_days: 20, archive_after_days: 5, delete_after_days: 20 };
+
+fn json(args: &[&str]) -> Value {
+    let output = run(&[args, &["--json"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{args:?}: {}", stderr(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn ending(dir: &str, suffix: &str) -> usize {
+    let names = fs::read_dir(dir).unwrap().map(|item| item.unwrap().file_name());
+    names.filter(|name| name.to_string_lossy().ends_with(suffix)).count()
+}
+
+/// `auditlog emit`, which holds the trail until it is dropped.
+struct Holder {
+    child: Child,
+    stdin: Option<ChildStdin>,
+}
+
+impl Holder {
+    fn of(dir: &str) -> Holder {
+        let mut child = auditlog(&["emit", dir, "--receipts", "durable"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(b"{\"event_type\":\"door.opened\"}\n").unwrap();
+        let mut receipt = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut receipt).unwrap();
+        assert!(receipt.contains("audit_id"));
+        Holder { child, stdin: Some(stdin) }
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        drop(self.stdin.take());
+        self.child.wait().unwrap();
+    }
+}
+
+#[test]
+fn planned_refused_run_and_proven() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = trail_of_days(&temp.path().join("trail"), 30, POLICY);
+    // The rules are those of the writer, which left them beside the trail.
+    let plan = json(&["retention", &dir, "plan"]);
+    assert_eq!(plan["rules"]["archive_after_days"], 5);
+    let count = |action: &str| {
+        plan["segments"].as_array().unwrap().iter().filter(|row| row["action"] == action).count()
+    };
+    let (delete, archive) = (count("delete"), count("archive"));
+    assert!(delete >= 7 && archive >= 13, "{plan}");
+    let table = stdout(&run(&["retention", &dir, "plan"]));
+    assert!(
+        table.contains("never before 20") && table.contains("keep: entries are being"),
+        "{table}"
+    );
+    // Below the minimum: refused, with the reason, and nothing is touched.
+    let below = run(&["retention", &dir, "run", "--delete-after-days", "10"]);
+    assert_eq!(below.status.code(), Some(2));
+    let why = "delete_after_days (10) is below min_retention_days (20): entries would be deleted";
+    assert!(stderr(&below).contains(why), "{}", stderr(&below));
+    assert_eq!(ending(&dir, ".zst"), 0);
+    let report = json(&["retention", &dir, "run"]);
+    assert_eq!(report["deleted"].as_array().unwrap().len(), delete, "{report}");
+    assert_eq!(report["archived"].as_array().unwrap().len(), archive);
+    assert_eq!(ending(&dir, ".zst"), archive);
+    assert!(report["freed_bytes"].as_u64().unwrap() > 0);
+    // The key to pin from now on stands in the trail.
+    let applied = run(&["query", &dir, "--type", "audit.retention_applied", "--json"]);
+    let entry: Value = serde_json::from_slice(&applied.stdout).unwrap();
+    let key = entry["details"]["front"]["key"].as_str().unwrap();
+    let verified = run(&["verify", &dir, "--key", key, "--json"]);
+    assert_eq!(verified.status.code(), Some(0), "{}", stdout(&verified));
+    // Asked again, there is nothing to do.
+    let again = stdout(&run(&["retention", &dir, "run"]));
+    assert!(again.contains("0 segments deleted, 0 archived"), "{again}");
+    assert_eq!(run(&["retention", "/nowhere", "plan"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_hold_stops_the_deletion_and_its_release_lets_it_go() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = trail_of_days(&temp.path().join("trail"), 30, POLICY);
+    let added = run(&["hold", &dir, "add", "case-7", "--reason", "ACME v. Example"]);
+    assert_eq!(added.status.code(), Some(0), "{}", stderr(&added));
+    let list = stdout(&run(&["hold", &dir, "list"]));
+    assert!(list.starts_with("case-7  everything, added ") && list.contains("ACME"), "{list}");
+    assert_eq!(json(&["retention", &dir, "run"])["deleted"].as_array().unwrap().len(), 0);
+    let plan = stdout(&run(&["retention", &dir, "plan"]));
+    assert!(plan.contains("keep: held by case-7"), "{plan}");
+    for refused in [
+        &["add", "case-7", "--seq", "1-2"][..],
+        &["add", "case 8"],
+        &["add", "case-8", "--since", "2026-02-02", "--until", "2026-02-01"],
+        &["release", "case-8"],
+    ] {
+        let output = run(&[&["hold", &dir][..], refused].concat());
+        assert_eq!(output.status.code(), Some(2), "{refused:?}: {}", stdout(&output));
+    }
+    assert_eq!(json(&["hold", &dir, "release", "case-7"])["state"], "released");
+    assert_eq!(stdout(&run(&["hold", &dir, "list"])), "no hold is in force\n");
+    assert!(json(&["retention", &dir, "run"])["deleted"].as_array().unwrap().len() >= 7);
+}
+
+#[test]
+fn a_running_logger_does_what_it_is_asked() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = trail_of_days(&temp.path().join("trail"), 30, POLICY);
+    let holder = Holder::of(&dir);
+    let added = run(&["hold", &dir, "add", "case-7", "--seq", "0-10", "--reason", "subpoena"]);
+    assert_eq!(added.status.code(), Some(0), "{}", stderr(&added));
+    assert!(stdout(&run(&["hold", &dir, "list"])).contains("from seq 0, to seq 10"));
+    let twice = run(&["hold", &dir, "add", "case-7"]);
+    assert_eq!(twice.status.code(), Some(2));
+    assert!(stderr(&twice).contains("is in force already"), "{}", stderr(&twice));
+    let report = json(&["retention", &dir, "run"]);
+    assert_eq!(report["deleted"].as_array().unwrap().len(), 0, "{report}");
+    assert!(report["archived"].as_array().unwrap().len() >= 20, "{report}");
+    // Other rules than the logger's are not silently its own.
+    let other = run(&["retention", &dir, "run", "--archive-after-days", "1"]);
+    assert_eq!(other.status.code(), Some(2));
+    assert!(stderr(&other).contains("by its own rules"), "{}", stderr(&other));
+    assert_eq!(run(&["hold", &dir, "release", "case-7"]).status.code(), Some(0));
+    assert!(json(&["retention", &dir, "run"])["deleted"].as_array().unwrap().len() >= 7);
+    // Nothing is left in the box, and what lay there is nobody's business.
+    assert_eq!(fs::read_dir(Path::new(&dir).join("requests")).unwrap().count(), 0);
+    drop(holder);
+    let applied = run(&["query", &dir, "--type", "audit.retention_applied", "--json"]);
+    let entry: Value = serde_json::from_slice(&applied.stdout).unwrap();
+    let key = entry["details"]["front"]["key"].as_str().unwrap();
+    assert_eq!(run(&["verify", &dir, "--key", key]).status.code(), Some(0));
+}
+
+/// The accesses that a trail names: what was asked, by whom.
+fn accesses(dir: &str) -> Vec<Value> {
+    let args = ["query", dir, "--type", "audit.accessed", "--json", "--audit-access=never"];
+    stdout(&run(&args)).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn who_asks_is_noted_before_the_answer() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("trail").display().to_string();
+    assert!(run(&["init", &dir, "--service", "billing-api"]).status.success());
+    assert_eq!(run(&["query", &dir, "--actor", "mallory"]).status.code(), Some(0));
+    assert_eq!(run(&["export", &dir, "--format", "csv"]).status.code(), Some(0));
+    let noted = accesses(&dir);
+    assert_eq!(noted.len(), 2, "{noted:?}");
+    assert_eq!(noted[0]["details"]["command"], "query");
+    assert_eq!(noted[0]["details"]["arguments"], serde_json::json!([dir, "--actor", "mallory"]));
+    assert!(!noted[0]["actor"]["user_id"].as_str().unwrap().is_empty());
+    assert_eq!(noted[1]["details"]["command"], "export");
+    // Where somebody else holds the trail, in one beside it.
+    let holder = Holder::of(&dir);
+    for _ in 0..2 {
+        let output = run(&["query", &dir, "--type", "door.*", "--json"]);
+        assert_eq!(stdout(&output).lines().count(), 1, "{}", stderr(&output));
+    }
+    assert_eq!(accesses(&dir).len(), 2);
+    let beside = format!("{dir}.access");
+    let noted = accesses(&beside);
+    assert_eq!(noted.len(), 2, "{noted:?}");
+    assert!(noted[0]["details"]["origin"].as_str().unwrap().starts_with("billing-api/"));
+    assert_eq!(run(&["verify", &beside]).status.code(), Some(0));
+    drop(holder);
+    // Asked for and not to be had: nothing is read.
+    let copy = temp.path().join("copy");
+    fs::create_dir(&copy).unwrap();
+    fs::copy(Path::new(&dir).join("checkpoint"), copy.join("checkpoint")).unwrap();
+    for name in fs::read_dir(&dir).unwrap().map(|item| item.unwrap().file_name()) {
+        if name.to_string_lossy().ends_with(".audit") {
+            fs::copy(Path::new(&dir).join(&name), copy.join(&name)).unwrap();
+        }
+    }
+    let copy = copy.display().to_string();
+    let refused = run(&["query", &copy, "--audit-access"]);
+    assert_eq!((refused.status.code(), stdout(&refused)), (Some(2), String::new()));
+    // A copy without its settings is nobody's to write into.
+    let asked = run(&["query", &copy, "--json"]);
+    assert!(asked.status.success() && !stderr(&asked).contains("could not be noted"));
+    assert_eq!(accesses(&copy).len(), 2);
+}
