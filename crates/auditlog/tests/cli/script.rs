@@ -115,3 +115,35 @@ fn the_independent_check_of_a_proof_says_what_we_say() {
         std::fs::write(&file, whole).unwrap();
     }
 }
+
+#[test]
+fn the_independent_verifier_says_what_it_could_not_look_at() {
+    let python = Command::new("python3").args(["-c", "import cryptography"]).output();
+    if !python.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: docs/verify_full.py needs python3 and its package `cryptography`");
+        return;
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/verify_full.py");
+    let look = |trail: &Path| Command::new("python3").arg(&script).arg(trail).output().unwrap();
+    let empty = tempfile::tempdir().unwrap();
+    let output = look(empty.path());
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("is not an audit trail") && !error.contains("Traceback"), "{error}");
+
+    // A torn tail behind what was signed, which a killed process leaves: both say so.
+    let trail = tempfile::tempdir().unwrap();
+    for item in std::fs::read_dir(vectors().join("healthy")).unwrap() {
+        let item = item.unwrap();
+        std::fs::copy(item.path(), trail.path().join(item.file_name())).unwrap();
+    }
+    let newest = trail.path().join("2026-11-24.audit");
+    let mut bytes = std::fs::read(&newest).unwrap();
+    bytes.extend_from_slice(b"{\"seq\":300,\"audit");
+    std::fs::write(&newest, bytes).unwrap();
+    let theirs = look(trail.path());
+    let ours = run(&["verify", "--json", trail.path().to_str().unwrap()]);
+    assert_eq!(theirs.status.code(), Some(0), "{}", String::from_utf8_lossy(&theirs.stderr));
+    assert_eq!(kinds(&theirs.stdout), kinds(&ours.stdout));
+    assert!(kinds(&ours.stdout).1.contains("in_flight"));
+}
