@@ -142,11 +142,6 @@ impl SimDisk {
         state.files.iter_mut().for_each(SimFile::unmap);
         state.clone()
     }
-
-    /// `count` disks a power cut may leave.
-    pub fn crash_images(&self, seed: u64, count: u64) -> impl Iterator<Item = SimDisk> {
-        (0..count).map(move |n| self.crash_image(seed.wrapping_add(n).wrapping_mul(0x9e37_79b9)))
-    }
 }
 
 impl State {
@@ -273,7 +268,7 @@ impl Storage for SimDisk {
         let mut state = self.lock();
         state.step()?;
         let file = state.find(name)?;
-        Ok(Box::new(Cursor::new(Content(state.files[file].content()))))
+        Ok(Box::new(Cursor::new(state.files[file].content())))
     }
 
     fn create_segment(&self, name: &str) -> io::Result<Box<dyn SegmentFile>> {
@@ -370,14 +365,5 @@ impl Storage for SimDisk {
 
     fn remove_ring(&self, name: &str) -> io::Result<()> {
         self.remove_temporary(name)
-    }
-}
-
-/// A file's bytes, shared.
-struct Content(Arc<Vec<u8>>);
-
-impl AsRef<[u8]> for Content {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
     }
 }
