@@ -96,7 +96,9 @@ fn the_story_goes_as_told() {
         let check = format!("python3 '{docs}/verify_proof.py' '{proof}' --key {}", proof_key);
         without_our_software(&check, &trail);
     } else {
-        println!("SKIPPED, for Python's `cryptography` is not installed: verify_full.py, verify_proof.py");
+        println!(
+            "SKIPPED, for Python's `cryptography` is not installed: verify_full.py, verify_proof.py"
+        );
     }
 }
 
