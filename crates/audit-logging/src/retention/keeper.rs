@@ -10,10 +10,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use audit_core::encode::{EncodePolicy, Encoder, Stamp};
-use audit_core::event::{ActorInfo, Event};
-use audit_core::retention::{
-    Accessed, Fate, Hold, HoldAdded, HoldError, HoldReleased, HoldScope, Rules, is_hold_id,
-};
+use audit_core::event::Event;
+use audit_core::retention::{Fate, Rules};
 use audit_core::text::redact::RedactionConfig;
 use jiff::civil::Date;
 use jiff::tz::Offset;
@@ -69,7 +67,7 @@ pub(crate) struct Keeper {
     clock: Arc<dyn Clock>,
     config: Arc<AuditConfig>,
     /// For what others wrote: who asks for what.
-    policy: Arc<EncodePolicy>,
+    pub(super) policy: Arc<EncodePolicy>,
     /// For entries of which every member counts, and none can be a secret: nothing is redacted.
     verbatim: EncodePolicy,
     pub(super) initial_key: String,
@@ -195,7 +193,7 @@ impl Keeper {
     }
 
     /// Nothing else is done until the guard goes.
-    fn begin(&self) -> Result<MutexGuard<'_, bool>, RetentionError> {
+    pub(super) fn begin(&self) -> Result<MutexGuard<'_, bool>, RetentionError> {
         if self.shared.is_forked() {
             return Err(RetentionError::Forked);
         }
@@ -286,57 +284,8 @@ impl Keeper {
         archive(&*self.storage, segment.name, &self.stop)
     }
 
-    /// The holds in force.
-    pub(crate) fn holds(&self) -> Result<Vec<Hold>, RetentionError> {
-        let _alone = self.begin()?;
-        Ok(self.said()?.holds.in_force().to_vec())
-    }
-
-    fn said(&self) -> Result<Said, RetentionError> {
+    pub(super) fn said(&self) -> Result<Said, RetentionError> {
         said(&*self.storage, &survey(&*self.storage)?, &self.stop)
-    }
-
-    /// Adds a hold: durable and signed when this returns. One that is in force as it is asked for is no
-    /// error.
-    pub(crate) fn add_hold(
-        &self,
-        by: &ActorInfo,
-        id: &str,
-        scope: HoldScope,
-        reason: Option<&str>,
-    ) -> Result<(), RetentionError> {
-        if !is_hold_id(id) {
-            return Err(HoldError::BadId.into());
-        }
-        if scope.is_empty() {
-            return Err(HoldError::EmptyScope.into());
-        }
-        let _alone = self.begin()?;
-        match self.said()?.holds.get(id) {
-            Some(hold) if hold.scope == scope => Ok(()),
-            Some(_) => Err(HoldError::Exists(id.to_owned()).into()),
-            None => self.record(&HoldAdded { by, hold: id, scope, reason }),
-        }
-    }
-
-    /// Releases a hold: durable and signed when this returns.
-    pub(crate) fn release_hold(
-        &self,
-        by: &ActorInfo,
-        id: &str,
-        reason: Option<&str>,
-    ) -> Result<(), RetentionError> {
-        let _alone = self.begin()?;
-        match self.said()?.holds.get(id) {
-            Some(_) => self.record(&HoldReleased { by, hold: id, reason }),
-            None => Err(HoldError::Unknown(id.to_owned()).into()),
-        }
-    }
-
-    /// Notes who reads the trail: durable and signed when this returns.
-    pub(crate) fn record_access(&self, access: &Accessed<'_>) -> Result<(), RetentionError> {
-        let _alone = self.begin()?;
-        self.record_by(&self.policy, access)
     }
 
     /// Records an entry of the writer's own, and waits until a checkpoint covers it.
@@ -344,7 +293,11 @@ impl Keeper {
         self.record_by(&self.verbatim, event)
     }
 
-    fn record_by(&self, policy: &EncodePolicy, event: &impl Event) -> Result<(), RetentionError> {
+    pub(super) fn record_by(
+        &self,
+        policy: &EncodePolicy,
+        event: &impl Event,
+    ) -> Result<(), RetentionError> {
         let now = self.clock.now();
         let audit_id = crate::ids::next(now)?;
         let stamp = Stamp { audit_id, now, service_id: &self.config.service_id };
