@@ -82,14 +82,14 @@ impl Job<'_> {
             Found::Bound(binding) if self.is_sound(&binding) => {
                 return Ok(Outcome::Kept { table_bytes: binding.table_bytes });
             }
-            Found::Touched(binding) if self.is_sound(&binding) => {
-                if sha256(&*segment.file).map_err(self.unreadable())? == stated
-                    && self.is_still(stamp)
-                {
-                    let table_bytes = binding.table_bytes;
-                    self.store.bind(self.segment, &Binding { stamp, ..*binding })?;
-                    return Ok(Outcome::Refreshed { table_bytes });
-                }
+            Found::Touched(binding)
+                if self.is_sound(&binding)
+                    && sha256(&*segment.file).map_err(self.unreadable())? == stated
+                    && self.is_still(stamp) =>
+            {
+                let table_bytes = binding.table_bytes;
+                self.store.bind(self.segment, &Binding { stamp, ..*binding })?;
+                return Ok(Outcome::Refreshed { table_bytes });
             }
             _ => {}
         }
@@ -151,7 +151,6 @@ impl Job<'_> {
 
     /// Writes the table of a segment; gives what was written and the digest of what was read, or what
     /// is wrong with the segment.
-    #[expect(clippy::type_complexity, reason = "used once, right above")]
     fn write(
         &self,
         file: Arc<dyn LogFile>,

@@ -63,12 +63,15 @@ pub fn verify(
     Ok(report)
 }
 
+/// What an earlier verification left, and where in which segment it ended.
+type Resumption<'o> = (&'o VerifiedState, (SegmentName, u64));
+
 /// Where an earlier verification can be gone on from: what it verified last stands where it stood, and
 /// nobody asks for what is before.
 fn resumption<'o>(
     source: &Source,
     options: &'o VerifyOptions<'_>,
-) -> Result<Option<(&'o VerifiedState, (SegmentName, u64))>, ReadError> {
+) -> Result<Option<Resumption<'o>>, ReadError> {
     let Some((_, state)) = &options.from else { return Ok(None) };
     let older = |(_, seen): &(String, SignedCheckpoint)| seen.unverified().size < state.size();
     let other = options.key.as_ref().is_some_and(|key| key != state.first_key());

@@ -17,7 +17,7 @@ const SEGMENTS: [&str; 2] = ["2026-11-20.audit", "2026-11-20-1.audit"];
 fn make(trail: &Trail) -> Indexed {
     let options = IndexOptions::default().with_jobs(2);
     let rows = NonZeroUsize::new(7).unwrap();
-    index(&DirSource::open(trail.path()).unwrap(), options.with_group_rows(rows)).unwrap()
+    index(DirSource::open(trail.path()).unwrap(), options.with_group_rows(rows)).unwrap()
 }
 
 /// A trail of three segments, the first two closed.

@@ -76,7 +76,7 @@ enum Action {
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     let by = who();
     match &args.action {
-        Action::List => return list(args, out),
+        Action::List => list(args, out),
         Action::Add { id, reason, seq, since, until } => {
             let (first, last) = match seq {
                 Some(seq) => seq_range(seq).map(|(first, last)| (Some(first), last))?,

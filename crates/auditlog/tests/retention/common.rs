@@ -102,7 +102,7 @@ pub fn applied(dir: &Path) -> Value {
     let mut found = Value::Null;
     let query = Query::new().event_type("audit.retention_applied").order(Order::NewestFirst);
     query
-        .run(&DirSource::open(dir).unwrap(), QueryOptions::default(), |hit| {
+        .run(DirSource::open(dir).unwrap(), QueryOptions::default(), |hit| {
             let entry: Value = serde_json::from_slice(hit.bytes).unwrap();
             found = entry["details"].clone();
             ControlFlow::Break(())

@@ -214,7 +214,7 @@ fn young_and_open_segments_say_why_they_stay() {
 fn contents(dir: &std::path::Path) -> Vec<String> {
     let mut lines = Vec::new();
     let searched = Query::new()
-        .run(&DirSource::open(dir).unwrap(), QueryOptions::default(), |hit| {
+        .run(DirSource::open(dir).unwrap(), QueryOptions::default(), |hit| {
             lines.push(String::from_utf8(hit.bytes.to_vec()).unwrap());
             ControlFlow::Continue(())
         })
