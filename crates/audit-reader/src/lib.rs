@@ -20,6 +20,8 @@
 mod error;
 pub mod export;
 mod find;
+#[cfg(feature = "index")]
+pub mod index;
 mod info;
 mod keys;
 mod line;
@@ -30,7 +32,11 @@ pub mod report;
 mod rotations;
 mod scan;
 mod source;
+#[cfg(feature = "sql")]
+pub mod sql;
 mod stored;
+#[cfg(feature = "index")]
+mod table;
 mod tail;
 mod trail;
 mod verify;

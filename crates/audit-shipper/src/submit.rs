@@ -149,12 +149,17 @@ impl Submission<'_> {
         let size = self.tree.size();
         let mut round = self.add(client, self.checkpoint, self.tree, old.min(size))?;
         if matches!(round, Round::UnknownKey) {
-            let known = self.introduce_keys(client)?;
+            let known = match self.introduce_keys(client) {
+                Err(Stop::Outcome(Outcome::UnknownKey)) => {
+                    return Err(Stop::Outcome(self.unknown_key(client, witness)?));
+                }
+                known => known?,
+            };
             round = self.add(client, self.checkpoint, self.tree, known)?;
         }
         match round {
             Round::Signatures(signatures) => self.verify(witness, signatures),
-            Round::UnknownKey => Err(Stop::Outcome(Outcome::UnknownKey)),
+            Round::UnknownKey => Err(Stop::Outcome(self.unknown_key(client, witness)?)),
             Round::Ahead(seen) => {
                 let evidence = self.evidence(client, witness);
                 let outcome = match &evidence {
@@ -178,6 +183,20 @@ impl Submission<'_> {
                 Err(Stop::Outcome(Outcome::Fork { seen, evidence }))
             }
         }
+    }
+
+    /// A witness that does not know our key may know another history's, which changed keys otherwise: what
+    /// it shows says which it is.
+    fn unknown_key(&self, client: &Client, witness: &Witness) -> Result<Outcome, Stop> {
+        let Some((shown, evidence)) = self.evidence(client, witness) else {
+            return Ok(Outcome::UnknownKey);
+        };
+        let (seen, evidence) = (shown.size, Some(evidence));
+        if seen > self.tree.size() {
+            return Ok(Outcome::Rollback { seen, evidence });
+        }
+        let is_ours = self.tree.root_at(seen)? == shown.root;
+        Ok(if is_ours { Outcome::UnknownKey } else { Outcome::Fork { seen, evidence } })
     }
 
     /// Submits a checkpoint, corrected by the sizes the witness reports.

@@ -28,6 +28,7 @@ pub mod rng;
 pub mod rotation;
 pub mod seals;
 pub mod sim;
+mod sim_crash;
 pub mod sim_disk;
 mod sim_file;
 mod sim_history;

@@ -37,8 +37,6 @@ pub const ROUNDS: u64 = 1_000;
 const LIVES: u64 = 40;
 /// Set in the process that has a mount namespace of its own.
 const INSIDE: &str = "AUDIT_BATTERY_MOUNTS";
-/// Between two looks whether a file system is still busy.
-const BREATH: Duration = Duration::from_millis(5);
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// What a campaign came to.
@@ -247,7 +245,7 @@ impl Disk {
         loop {
             match rustix::mount::unmount(&at, UnmountFlags::empty()) {
                 Ok(()) => return Ok(()),
-                Err(Errno::BUSY) if Instant::now() < end => std::thread::sleep(BREATH),
+                Err(Errno::BUSY) if Instant::now() < end => std::thread::yield_now(),
                 Err(error) => return Err(format!("umount: {error}; held by {:?}", holders(&at))),
             }
         }

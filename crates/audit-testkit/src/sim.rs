@@ -222,12 +222,12 @@ pub fn sweep(images: u64, seed: u64, stride: u64) -> Result<Summary, String> {
     Ok(summary)
 }
 
-/// A trail's first start fails at each step, the second one loses the power at each step: what is
-/// left must open.
+/// A trail's first start fails at each step, the second one loses the power at every `stride`-th
+/// step: what is left must open.
 ///
 /// # Errors
 /// The first thing that was wrong, with both steps and the seed.
-pub fn first_starts(images: u64, seed: u64) -> Result<Summary, String> {
+pub fn first_starts(images: u64, seed: u64, stride: usize) -> Result<Summary, String> {
     let mut summary = Summary::default();
     for first in 1.. {
         let mut history = History::new(SimDisk::new(seed));
@@ -237,7 +237,8 @@ pub fn first_starts(images: u64, seed: u64) -> Result<Summary, String> {
             break;
         }
         history.crash(true, seed);
-        for second in 1.. {
+        // Beginning elsewhere each time, so that all of them are met.
+        for second in (1 + first % stride as u64..).step_by(stride) {
             let mut again = history.fork(true, seed);
             again.disk.die_after(second);
             again.open_and_leave()?;

@@ -20,9 +20,9 @@ use crate::sim_segment::SimSegment;
 pub(crate) struct State {
     pub(crate) files: Vec<SimFile>,
     pub(crate) names: BTreeMap<String, usize>,
-    durable_names: BTreeMap<String, usize>,
-    pending: Vec<NameOp>,
-    rng: Rng,
+    pub(crate) durable_names: BTreeMap<String, usize>,
+    pub(crate) pending: Vec<NameOp>,
+    pub(crate) rng: Rng,
     steps: u64,
     dies_at: u64,
     fails_at: Vec<(u64, ErrorKind)>,
@@ -33,7 +33,7 @@ pub(crate) struct State {
 
 /// The disk; clones share it.
 #[derive(Debug, Clone)]
-pub struct SimDisk(Arc<Mutex<State>>);
+pub struct SimDisk(pub(crate) Arc<Mutex<State>>);
 
 impl SimDisk {
     /// An empty disk whose choices come from `seed`.
@@ -102,29 +102,6 @@ impl SimDisk {
         SimDisk(Arc::new(Mutex::new(state)))
     }
 
-    /// One of the disks a power cut may leave, chosen by `seed`.
-    #[must_use]
-    pub fn crash_image(&self, seed: u64) -> SimDisk {
-        let mut rng = Rng::new(seed);
-        let mut state = self.after_death();
-        let mut names = state.durable_names.clone();
-        let most = rng.between(0, state.pending.len());
-        let any = rng.one_in(2);
-        for (index, op) in state.pending.iter().enumerate() {
-            if if any { rng.one_in(2) } else { index < most } {
-                op.apply(&mut names);
-            }
-        }
-        state.names.clone_from(&names);
-        state.durable_names = names;
-        state.pending.clear();
-        state.forget_unreachable();
-        state.files = state.files.iter().map(|file| file.after_power_cut(&mut rng)).collect();
-        state.rng = rng;
-        state.revive();
-        SimDisk(Arc::new(Mutex::new(state)))
-    }
-
     /// Gives a file other bytes, as if they had been left so.
     ///
     /// # Panics
@@ -136,22 +113,17 @@ impl SimDisk {
     }
 
     /// The process that used it is gone, so what it mapped stays as it stands.
-    fn after_death(&self) -> State {
+    pub(crate) fn after_death(&self) -> State {
         let mut state = self.lock();
         state.forget_unreachable();
         state.files.iter_mut().for_each(SimFile::unmap);
         state.clone()
     }
-
-    /// `count` disks a power cut may leave.
-    pub fn crash_images(&self, seed: u64, count: u64) -> impl Iterator<Item = SimDisk> {
-        (0..count).map(move |n| self.crash_image(seed.wrapping_add(n).wrapping_mul(0x9e37_79b9)))
-    }
 }
 
 impl State {
     /// Drops the content of files that no name leads to, on the disk or on its way there.
-    fn forget_unreachable(&mut self) {
+    pub(crate) fn forget_unreachable(&mut self) {
         let mut reached = vec![false; self.files.len()];
         let pending = self.pending.iter().filter_map(NameOp::file);
         let named = self.names.values().chain(self.durable_names.values()).copied();
@@ -162,7 +134,7 @@ impl State {
         lost.for_each(|(file, _)| *file = SimFile::default());
     }
 
-    fn revive(&mut self) {
+    pub(crate) fn revive(&mut self) {
         self.is_dead = false;
         self.is_broken = false;
         self.dies_at = u64::MAX;
@@ -273,7 +245,7 @@ impl Storage for SimDisk {
         let mut state = self.lock();
         state.step()?;
         let file = state.find(name)?;
-        Ok(Box::new(Cursor::new(Content(state.files[file].content()))))
+        Ok(Box::new(Cursor::new(state.files[file].content())))
     }
 
     fn create_segment(&self, name: &str) -> io::Result<Box<dyn SegmentFile>> {
@@ -370,14 +342,5 @@ impl Storage for SimDisk {
 
     fn remove_ring(&self, name: &str) -> io::Result<()> {
         self.remove_temporary(name)
-    }
-}
-
-/// A file's bytes, shared.
-struct Content(Arc<Vec<u8>>);
-
-impl AsRef<[u8]> for Content {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
     }
 }

@@ -25,6 +25,15 @@ pub(crate) struct SimFile {
     ring: Option<SimRing>,
 }
 
+/// A file's bytes, shared.
+pub(crate) struct Content(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Content {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// What was stored into a mapping: in the page cache, and never synced.
 #[derive(Debug, Clone)]
 enum SimRing {
@@ -78,8 +87,8 @@ impl SimFile {
     }
 
     /// What a reader finds.
-    pub(crate) fn content(&self) -> Arc<Vec<u8>> {
-        self.ring.as_ref().map_or_else(|| Arc::new(self.cache.clone()), SimRing::bytes)
+    pub(crate) fn content(&self) -> Content {
+        Content(self.ring.as_ref().map_or_else(|| Arc::new(self.cache.clone()), SimRing::bytes))
     }
 
     /// The process is gone: what it mapped stays as it stands.

@@ -82,6 +82,8 @@ impl History {
             flush_mode,
             rotation: RotationPolicy::Both { bytes: 64 << 10 },
             queue_bytes: 1 << 20,
+            // Steps of the disk are counted: nothing but the writer and the sealer makes any.
+            retention_interval_hours: 0,
             ..AuditConfig::new("sim")
         };
         AuditLogger::builder(config).clock(self.clock.shared()).storage(Arc::new(self.disk.clone()))

@@ -102,6 +102,27 @@ pub fn crashed(dir: &Path, rng: &mut Rng) {
     export(&disk, dir);
 }
 
+/// A trail whose last process was killed somewhere, as it lies there.
+///
+/// # Panics
+/// As [`clean`].
+pub fn killed(dir: &Path, rng: &mut Rng) {
+    let clock = TestClock::at("2026-11-23T23:00:00Z");
+    let mut disk = SimDisk::new(rng.next_u64());
+    for life in 0..rng.between(1, 3) {
+        let storage: Arc<dyn Storage> = Arc::new(disk.clone());
+        // The first life gets as far as its first checkpoint.
+        disk.die_after(if life == 0 { 80 + rng.below(250) } else { 1 + rng.below(250) });
+        if let Ok(logger) = builder(dir, &clock, rng).storage(storage).open() {
+            live(&logger, &clock, rng);
+            drop(logger);
+        }
+        disk = disk.after_kill();
+        clock.advance(Duration::from_secs(60));
+    }
+    export(&disk, dir);
+}
+
 /// Puts the files of a simulated disk into a directory.
 fn export(disk: &SimDisk, dir: &Path) {
     let make = |dir: &Path| fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);

@@ -19,6 +19,14 @@ pub(crate) enum CliError {
     /// The trail could not be asked.
     #[error("{0}")]
     Query(#[from] audit_reader::QueryError),
+    /// The index could not be made.
+    #[cfg(feature = "index")]
+    #[error("{0}")]
+    Index(#[from] audit_reader::index::IndexError),
+    /// The trail could not be asked in SQL.
+    #[cfg(feature = "sql")]
+    #[error("{0}")]
+    Sql(#[from] audit_reader::sql::SqlError),
     /// Exported records could not be held against the trail.
     #[error("{0}")]
     Reconcile(#[from] audit_reader::ReconcileError),

@@ -93,8 +93,12 @@ fn the_story_goes_as_told() {
         .is_ok_and(|o| o.status.success())
     {
         without_our_software(&format!("python3 '{docs}/verify_full.py' . --key '{key}'"), &trail);
+        let check = format!("python3 '{docs}/verify_proof.py' '{proof}' --key {}", proof_key);
+        without_our_software(&check, &trail);
     } else {
-        println!("SKIPPED, for Python's `cryptography` is not installed: verify_full.py");
+        println!(
+            "SKIPPED, for Python's `cryptography` is not installed: verify_full.py, verify_proof.py"
+        );
     }
 }
 

@@ -160,6 +160,25 @@ fn two_writers_after_a_restored_backup_are_found() {
 }
 
 #[test]
+fn a_second_history_with_keys_of_its_own_is_a_fork_and_no_unknown_key() {
+    let temp = tempfile::tempdir().unwrap();
+    let (dir, backup) = (temp.path().join("trail"), temp.path().join("backup"));
+    let log = write_rotating(&dir, "alice", 20);
+    let (server, key) = witness(&temp.path().join("w"), &[log]);
+    let policy = || policy(1, &[(&*server.url, &key)]);
+    assert!(sync(&dir, policy()).written);
+    copy(&dir, &backup);
+    // Both go on with new keys, the copy beyond what was witnessed of the other.
+    write_rotating(&dir, "mallory", 400);
+    assert!(sync(&dir, policy()).written);
+    write_rotating(&backup, "alice", 900);
+    let report = sync(&backup, policy());
+    assert!(matches!(report.witnesses[0].outcome, Outcome::Fork { .. }), "{report:?}");
+    assert!(report.has_finding() && !report.written);
+    assert!(sync(&dir, policy()).satisfied);
+}
+
+#[test]
 fn without_stored_hashes_the_entries_give_the_proof() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("trail");

@@ -10,10 +10,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use audit_core::encode::{EncodePolicy, Encoder, Stamp};
-use audit_core::event::{ActorInfo, Event};
-use audit_core::retention::{
-    Accessed, Fate, Hold, HoldAdded, HoldError, HoldReleased, HoldScope, Rules, is_hold_id,
-};
+use audit_core::event::Event;
+use audit_core::retention::{Fate, Rules};
 use audit_core::text::redact::RedactionConfig;
 use jiff::civil::Date;
 use jiff::tz::Offset;
@@ -69,7 +67,7 @@ pub(crate) struct Keeper {
     clock: Arc<dyn Clock>,
     config: Arc<AuditConfig>,
     /// For what others wrote: who asks for what.
-    policy: Arc<EncodePolicy>,
+    pub(super) policy: Arc<EncodePolicy>,
     /// For entries of which every member counts, and none can be a secret: nothing is redacted.
     verbatim: EncodePolicy,
     pub(super) initial_key: String,
@@ -136,11 +134,6 @@ impl Keeper {
     }
 
     fn work(&self, mailbox: bool) {
-        // Compressing is never worth a moment of the service's own work. Linux: of this thread only.
-        #[cfg(target_os = "linux")]
-        if let Err(error) = rustix::process::nice(19) {
-            tracing::warn!(%error, "the keeper's thread runs at the service's priority");
-        }
         let mailbox = mailbox.then(|| Mailbox::new(&*self.storage));
         let interval = Duration::from_secs(u64::from(self.config.retention_interval_hours) * 3_600);
         let mut due = self.clock.monotonic().saturating_add(SETTLE.min(interval));
@@ -160,9 +153,7 @@ impl Keeper {
     }
 
     fn apply_as_scheduled(&self, mailbox: Option<&Mailbox<'_>>) {
-        // A hold must not wait until years of segments are compressed.
-        let mut between = |_, _| mailbox.into_iter().for_each(|box_| box_.serve(self, Busy::Yes));
-        match self.apply(self.rules(), &mut between) {
+        match self.apply_aside(mailbox) {
             Ok(report) => {
                 for problem in report.problems {
                     tracing::warn!(problem, "retention could not be applied to all of the trail");
@@ -173,8 +164,36 @@ impl Keeper {
         }
     }
 
+    /// Applies retention by the configuration's rules, on a thread of the lowest priority: compressing is
+    /// never worth a moment of the service's own work. Not on the keeper's own thread, which could not
+    /// raise its priority again, and whose end closing waits for.
+    pub(super) fn apply_aside(
+        &self,
+        mailbox: Option<&Mailbox<'_>>,
+    ) -> Result<RetentionReport, RetentionError> {
+        let work = || {
+            #[cfg(target_os = "linux")]
+            if let Err(error) = rustix::process::nice(19) {
+                tracing::warn!(%error, "segments are compressed at the service's priority");
+            }
+            // A hold must not wait until years of segments are compressed.
+            let mut between =
+                |_, _| mailbox.into_iter().for_each(|requests| requests.serve(self, Busy::Yes));
+            self.apply(self.rules(), &mut between)
+        };
+        let failed = RetentionError::io("compress", "the trail");
+        std::thread::scope(|scope| {
+            let worker = std::thread::Builder::new().name("audit-archiver".to_owned());
+            match worker.spawn_scoped(scope, work).map(std::thread::ScopedJoinHandle::join) {
+                Ok(Ok(applied)) => applied,
+                Ok(Err(_)) => Err(failed(std::io::Error::other("a panic (a bug: report it)"))),
+                Err(error) => Err(failed(error)),
+            }
+        })
+    }
+
     /// Nothing else is done until the guard goes.
-    fn begin(&self) -> Result<MutexGuard<'_, bool>, RetentionError> {
+    pub(super) fn begin(&self) -> Result<MutexGuard<'_, bool>, RetentionError> {
         if self.shared.is_forked() {
             return Err(RetentionError::Forked);
         }
@@ -265,57 +284,8 @@ impl Keeper {
         archive(&*self.storage, segment.name, &self.stop)
     }
 
-    /// The holds in force.
-    pub(crate) fn holds(&self) -> Result<Vec<Hold>, RetentionError> {
-        let _alone = self.begin()?;
-        Ok(self.said()?.holds.in_force().to_vec())
-    }
-
-    fn said(&self) -> Result<Said, RetentionError> {
+    pub(super) fn said(&self) -> Result<Said, RetentionError> {
         said(&*self.storage, &survey(&*self.storage)?, &self.stop)
-    }
-
-    /// Adds a hold: durable and signed when this returns. One that is in force as it is asked for is no
-    /// error.
-    pub(crate) fn add_hold(
-        &self,
-        by: &ActorInfo,
-        id: &str,
-        scope: HoldScope,
-        reason: Option<&str>,
-    ) -> Result<(), RetentionError> {
-        if !is_hold_id(id) {
-            return Err(HoldError::BadId.into());
-        }
-        if scope.is_empty() {
-            return Err(HoldError::EmptyScope.into());
-        }
-        let _alone = self.begin()?;
-        match self.said()?.holds.get(id) {
-            Some(hold) if hold.scope == scope => Ok(()),
-            Some(_) => Err(HoldError::Exists(id.to_owned()).into()),
-            None => self.record(&HoldAdded { by, hold: id, scope, reason }),
-        }
-    }
-
-    /// Releases a hold: durable and signed when this returns.
-    pub(crate) fn release_hold(
-        &self,
-        by: &ActorInfo,
-        id: &str,
-        reason: Option<&str>,
-    ) -> Result<(), RetentionError> {
-        let _alone = self.begin()?;
-        match self.said()?.holds.get(id) {
-            Some(_) => self.record(&HoldReleased { by, hold: id, reason }),
-            None => Err(HoldError::Unknown(id.to_owned()).into()),
-        }
-    }
-
-    /// Notes who reads the trail: durable and signed when this returns.
-    pub(crate) fn record_access(&self, access: &Accessed<'_>) -> Result<(), RetentionError> {
-        let _alone = self.begin()?;
-        self.record_by(&self.policy, access)
     }
 
     /// Records an entry of the writer's own, and waits until a checkpoint covers it.
@@ -323,7 +293,11 @@ impl Keeper {
         self.record_by(&self.verbatim, event)
     }
 
-    fn record_by(&self, policy: &EncodePolicy, event: &impl Event) -> Result<(), RetentionError> {
+    pub(super) fn record_by(
+        &self,
+        policy: &EncodePolicy,
+        event: &impl Event,
+    ) -> Result<(), RetentionError> {
         let now = self.clock.now();
         let audit_id = crate::ids::next(now)?;
         let stamp = Stamp { audit_id, now, service_id: &self.config.service_id };

@@ -199,7 +199,7 @@ impl<'s> Mailbox<'s> {
                 return;
             }
             let answer = match request {
-                Ok(ask) => keeper.answer(&ask, &mut |_, _| self.serve(keeper, Busy::Yes)),
+                Ok(ask) => keeper.answer(&ask, self),
                 Err(error) => Answer::Refused(format!("the request cannot be read: {error}")),
             };
             let told = serde_json::to_vec(&answer).map_err(io::Error::from).and_then(|bytes| {
@@ -213,10 +213,10 @@ impl<'s> Mailbox<'s> {
 }
 
 impl Keeper {
-    fn answer(&self, ask: &Ask, between: &mut dyn FnMut(u64, u64)) -> Answer {
+    fn answer(&self, ask: &Ask, mailbox: &Mailbox<'_>) -> Answer {
         let done = |outcome: Result<(), RetentionError>| outcome.map(|()| Value::Null);
         let outcome = match ask {
-            Ask::Retain => self.apply(self.rules(), between).map(|report| json!(report)),
+            Ask::Retain => self.apply_aside(Some(mailbox)).map(|report| json!(report)),
             Ask::AddHold { by, hold, scope, reason } => {
                 done(self.add_hold(&ActorInfo::internal(by), hold, *scope, reason.as_deref()))
             }

@@ -8,6 +8,7 @@ mod api;
 mod archive;
 mod delete;
 mod error;
+mod holds;
 mod keeper;
 mod mailbox;
 mod plan;

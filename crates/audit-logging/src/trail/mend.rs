@@ -27,6 +27,11 @@ impl OpenContext<'_> {
             let moved = quarantine(self.storage, &name, keep, self.now, recovered);
             self.io(&name, "quarantine the torn tail of", moved)?;
         }
+        // The process that made it may have died, or been refused, before its name was durable, and
+        // what is acknowledged must not stand under a name that a power cut takes. Removing what
+        // cannot be there syncs the directory.
+        let archive = last.kept.name.archived();
+        self.io(&name, "keep the name of", self.storage.remove(&archive))?;
         let mut file = self.io(&name, "open", self.storage.open_segment(&name))?;
         self.make_durable(last, &mut *file)?;
         let mut state = last.kept.clone();

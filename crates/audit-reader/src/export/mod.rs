@@ -108,6 +108,6 @@ pub fn csv_row(entry: &Entry<'_>, out: &mut Vec<u8>) {
 }
 
 /// Appends a text as a cell of CSV, guarded against spreadsheets.
-pub(crate) fn csv_cell(text: &str, out: &mut Vec<u8>) {
+pub fn csv_cell(text: &str, out: &mut Vec<u8>) {
     csv::cell(text, out);
 }

@@ -55,6 +55,13 @@ impl TypeGlob {
         self.machine.as_ref().is_some_and(|machine| machine.matches(event_type.as_bytes()))
     }
 
+    /// The one type that matches, if no other can.
+    #[cfg(feature = "index")]
+    pub(crate) fn literal(&self) -> Option<&str> {
+        let literal = !self.pattern.contains(['*', '?']);
+        literal.then_some(&self.pattern)
+    }
+
     /// As a needle that stands in the line of every entry whose type matches, if there is one.
     pub(super) fn needle(&self) -> Option<String> {
         let Some(machine) = &self.machine else { return Some(format!("\"{}\"", self.pattern)) };

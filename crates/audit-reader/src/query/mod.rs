@@ -28,6 +28,7 @@ mod cursor;
 mod error;
 mod filter;
 mod glob;
+mod narrow;
 mod prefilter;
 mod run;
 mod search;
@@ -56,7 +57,7 @@ pub enum Order {
 
 /// What is asked for. Conditions of different kinds must all hold; of several given of one kind, at
 /// least one; of several texts, all.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Query {
     actors: Vec<String>,
     types: Vec<TypeGlob>,
@@ -74,6 +75,31 @@ pub struct Query {
     order: Order,
     limit: Option<u64>,
     after: Option<Cursor>,
+    index: bool,
+}
+
+impl Default for Query {
+    fn default() -> Query {
+        Query {
+            actors: Vec::new(),
+            types: Vec::new(),
+            resource_types: Vec::new(),
+            resources: Vec::new(),
+            results: Vec::new(),
+            reasons: Vec::new(),
+            trace_ids: Vec::new(),
+            request_ids: Vec::new(),
+            critical: None,
+            since: None,
+            until: None,
+            seq: (0, None),
+            texts: Vec::new(),
+            order: Order::OldestFirst,
+            limit: None,
+            after: None,
+            index: true,
+        }
+    }
 }
 
 macro_rules! one_of {
@@ -166,6 +192,14 @@ impl Query {
     #[must_use]
     pub const fn limit(mut self, limit: u64) -> Query {
         self.limit = Some(limit);
+        self
+    }
+
+    /// Whether indexes are used where there are any, which is so if this is not called. The answer is
+    /// the same.
+    #[must_use]
+    pub const fn index(mut self, index: bool) -> Query {
+        self.index = index;
         self
     }
 

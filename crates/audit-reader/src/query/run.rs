@@ -11,8 +11,8 @@ use audit_core::entry::{Entry, Parser};
 use audit_core::segment::SegmentName;
 use serde::{Serialize, Serializer};
 
-use super::search::{Answer, Search, Worker};
-use super::{Cursor, Order, Query, QueryError};
+use super::search::{Answer, How, Search, Worker};
+use super::{Cursor, Order, Query, QueryError, narrow};
 use crate::scan::{Bounds, Plan, ordered};
 use crate::{Progress, ReadError, Source, Step, tail};
 
@@ -26,6 +26,7 @@ pub struct QueryOptions<'a> {
     jobs: usize,
     progress: Option<&'a mut dyn FnMut(Progress)>,
     render: Option<Render<'a>>,
+    verified: bool,
 }
 
 impl<'a> QueryOptions<'a> {
@@ -40,6 +41,14 @@ impl<'a> QueryOptions<'a> {
     #[must_use]
     pub fn with_progress(mut self, tell: &'a mut dyn FnMut(Progress)) -> QueryOptions<'a> {
         self.progress = Some(tell);
+        self
+    }
+
+    /// The hash of every entry that matches is computed and compared; one that states another is not
+    /// handed on but counted, in [`Searched::hash_mismatches`].
+    #[must_use]
+    pub const fn verified(mut self, verified: bool) -> QueryOptions<'a> {
+        self.verified = verified;
         self
     }
 
@@ -93,6 +102,13 @@ pub struct Searched {
     pub malformed: u64,
     /// The trail ends in the middle of a line: it is being written, or was not closed in peace.
     pub unfinished: bool,
+    /// Entries that match, were asked for verified, and do not have the hash they state: changed since
+    /// they were written. They were not handed on.
+    pub hash_mismatches: u64,
+    /// Segments of which only the lines that their index names were read.
+    pub segments_by_index: u64,
+    /// Segments that have an index which is damaged or does not fit: it was passed over.
+    pub indexes_unusable: u64,
     /// Segments that retention took away during the search.
     pub segments_gone: u64,
     /// All was searched that was asked for. Otherwise a limit was reached, or the receiver had enough.
@@ -127,8 +143,11 @@ impl Query {
         let source = &source.into();
         self.check()?;
         let bounds = self.bounds(source)?;
-        let plan = Plan::new(source, &bounds)?;
-        let search = Search::new(self, source, &plan, bounds.seq, options.render);
+        let how = How { render: options.render, verified: options.verified };
+        let mut plan = Plan::new(source, &bounds)?;
+        let lookup = narrow::lookup(self, source, &plan.segments, &bounds);
+        plan.divide(|segment| lookup.cuts(segment));
+        let search = Search::new(self, source, &plan, &lookup, bounds.seq, how);
         let mut answer = Answer::new(&plan, self.limit, options.progress);
         if self.limit != Some(0) {
             ordered(
@@ -139,7 +158,7 @@ impl Query {
                 |found| answer.take(&found, &mut each),
             )?;
         }
-        Ok(answer.searched(began.elapsed()))
+        Ok(answer.searched(lookup.told(), began.elapsed()))
     }
 
     /// Refuses what cannot mean anything.

@@ -10,10 +10,11 @@ use audit_core::entry::Parser;
 use memchr::memchr_iter;
 
 use super::filter::Filter;
+use super::narrow::{Advice, Lookup};
 use super::prefilter::Prefilter;
 use super::run::{Hit, Render, Searched};
 use super::{Cursor, Order, Query};
-use crate::scan::{Ending, Plan, Reader};
+use crate::scan::{Ending, Piece, Plan, Reader};
 use crate::{Progress, ReadError, Source};
 
 /// What every thread needs to know.
@@ -23,7 +24,16 @@ pub(super) struct Search<'a> {
     order: Order,
     filter: Filter<'a>,
     prefilter: Option<Prefilter>,
-    render: Option<Render<'a>>,
+    lookup: &'a Lookup,
+    how: How<'a>,
+}
+
+/// What becomes of an entry that matches.
+#[derive(Clone, Copy)]
+pub(super) struct How<'a> {
+    pub(super) render: Option<Render<'a>>,
+    /// Only if it has the hash it states.
+    pub(super) verified: bool,
 }
 
 /// What every thread has for itself.
@@ -42,6 +52,7 @@ pub(super) struct Found {
     bytes: Vec<u8>,
     lines: u64,
     malformed: u64,
+    mismatches: u64,
     unfinished: bool,
     gone: bool,
 }
@@ -60,8 +71,9 @@ impl<'a> Search<'a> {
         query: &'a Query,
         source: &'a Source,
         plan: &'a Plan,
+        lookup: &'a Lookup,
         seq: (u64, Option<u64>),
-        render: Option<Render<'a>>,
+        how: How<'a>,
     ) -> Search<'a> {
         let filter = Filter::new(query, seq);
         Search {
@@ -70,17 +82,60 @@ impl<'a> Search<'a> {
             order: query.order,
             filter,
             prefilter: Prefilter::new(query),
-            render,
+            lookup,
+            how,
         }
     }
 
     /// Searches a piece, the `index`-th in the query's order.
     pub(super) fn piece(&self, worker: &mut Worker, index: usize) -> Result<Found, ReadError> {
-        let Plan { pieces, segments, .. } = self.plan;
+        let pieces = &self.plan.pieces;
         let piece = match self.order {
             Order::OldestFirst => pieces[index],
             Order::NewestFirst => pieces[pieces.len() - 1 - index],
         };
+        let mut found = match self.lookup.advise(piece) {
+            Advice::Scan => self.scan(worker, piece)?,
+            Advice::Lines { searched, at } => match self.lines(worker, piece, &at)? {
+                Some(found) => Found { lines: searched, ..found },
+                None => {
+                    self.lookup.contradicted(piece.segment);
+                    self.scan(worker, piece)?
+                }
+            },
+        };
+        if self.order == Order::NewestFirst {
+            found.matches.reverse();
+        }
+        Ok(found)
+    }
+
+    /// Looks at the lines of a piece that begin at these places; `None` if no lines begin there.
+    fn lines(
+        &self,
+        worker: &mut Worker,
+        piece: Piece,
+        at: &[u64],
+    ) -> Result<Option<Found>, ReadError> {
+        let Worker { reader, parser } = worker;
+        let piece_bytes = piece.to - piece.from;
+        let mut found = Found { segment: piece.segment, piece_bytes, ..Found::default() };
+        for &from in at {
+            let line = Piece { from, to: from + 1, ..piece };
+            let Some(block) = reader.read(self.source, &self.plan.segments, line)? else {
+                return Ok(Some(Found { segment: piece.segment, gone: true, ..Found::default() }));
+            };
+            match block.lines.strip_suffix(b"\n") {
+                Some(line) if block.offset == from => self.line(parser, from, line, &mut found),
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(found))
+    }
+
+    /// Looks at all lines of a piece.
+    fn scan(&self, worker: &mut Worker, piece: Piece) -> Result<Found, ReadError> {
+        let segments = &self.plan.segments;
         let Worker { reader, parser } = worker;
         let mut found = Found { segment: piece.segment, ..Found::default() };
         let Some(block) = reader.read(self.source, segments, piece)? else {
@@ -106,9 +161,6 @@ impl<'a> Search<'a> {
             Ending::CutOff if segments[piece.segment].newest => found.unfinished = true,
             Ending::CutOff | Ending::Oversized => found.malformed += 1,
         }
-        if self.order == Order::NewestFirst {
-            found.matches.reverse();
-        }
         Ok(found)
     }
 
@@ -123,8 +175,12 @@ impl<'a> Search<'a> {
         if !self.filter.matches(&entry) {
             return;
         }
+        if self.how.verified && !entry.hash_matches() {
+            found.mismatches += 1;
+            return;
+        }
         let from = found.bytes.len();
-        match self.render {
+        match self.how.render {
             Some(render) => render(&entry, &mut found.bytes),
             None => found.bytes.extend_from_slice(line),
         }
@@ -160,6 +216,9 @@ impl<'a, 't> Answer<'a, 't> {
             first_seq: plan.first_seq,
             malformed: 0,
             unfinished: false,
+            hash_mismatches: 0,
+            segments_by_index: 0,
+            indexes_unusable: 0,
             segments_gone: 0,
             complete: false,
             next: None,
@@ -186,6 +245,7 @@ impl<'a, 't> Answer<'a, 't> {
         searched.entries += found.lines;
         searched.bytes += found.piece_bytes;
         searched.malformed += found.malformed;
+        searched.hash_mismatches += found.mismatches;
         searched.unfinished |= found.unfinished;
         let segment = self.plan.segments[found.segment].name;
         for &Match { seq, offset, from, to } in &found.matches {
@@ -204,8 +264,11 @@ impl<'a, 't> Answer<'a, 't> {
         ControlFlow::Continue(())
     }
 
-    pub(super) fn searched(self, took: Duration) -> Searched {
+    /// The whole of it. `indexes` says how many were used, and how many could not be.
+    pub(super) fn searched(self, indexes: (u64, u64), took: Duration) -> Searched {
         let complete = !self.stopped && self.pieces == self.plan.pieces.len();
-        Searched { complete, seconds: took.as_secs_f64(), ..self.searched }
+        let (segments_by_index, indexes_unusable) = indexes;
+        let seconds = took.as_secs_f64();
+        Searched { complete, segments_by_index, indexes_unusable, seconds, ..self.searched }
     }
 }

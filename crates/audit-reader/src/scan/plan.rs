@@ -119,6 +119,21 @@ impl Plan {
         Ok(plan)
     }
 
+    /// Divides the pieces of each segment where it is asked for.
+    pub(crate) fn divide<'c>(&mut self, cuts: impl Fn(usize) -> &'c [u64]) {
+        let mut divided = Vec::with_capacity(self.pieces.len());
+        for piece in &self.pieces {
+            let (mut rest, cuts) = (*piece, cuts(piece.segment));
+            let next = cuts.partition_point(|cut| *cut <= piece.from);
+            for &cut in cuts[next..].iter().take_while(|cut| **cut < piece.to) {
+                divided.push(Piece { to: cut, ..rest });
+                rest.from = cut;
+            }
+            divided.push(rest);
+        }
+        self.pieces = divided;
+    }
+
     /// Adds the pieces of a segment.
     fn add(&mut self, index: usize, bounds: &Bounds) {
         let &Segment { name, len, .. } = &self.segments[index];

@@ -53,6 +53,10 @@ impl LogSource for DirSource {
         self.path.clone()
     }
 
+    fn directory(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
+
     fn names(&self) -> Result<Vec<String>, ReadError> {
         let mut names = Vec::new();
         for item in fs::read_dir(&self.path).map_err(ReadError::io(&self.path))? {

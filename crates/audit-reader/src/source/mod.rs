@@ -44,6 +44,11 @@ pub trait LogSource: fmt::Debug + Send + Sync {
     /// When it is there and cannot be read.
     fn open(&self, name: &str) -> Result<Option<Arc<dyn LogFile>>, ReadError>;
 
+    /// Where in the file system the files lie, if they do: only there can be an index.
+    fn directory(&self) -> Option<&Path> {
+        None
+    }
+
     /// Whether a writer holds the trail now, as far as that can be seen from here.
     ///
     /// # Errors
@@ -89,6 +94,12 @@ impl Source {
     #[must_use]
     pub fn place(&self) -> PathBuf {
         self.0.place()
+    }
+
+    /// Where in the file system the files lie, if they do.
+    #[must_use]
+    pub fn directory(&self) -> Option<&Path> {
+        self.0.directory()
     }
 
     /// A trail in a directory, or in an archive of one (tar, or tar compressed with zstd).

@@ -7,6 +7,8 @@
 
 mod common;
 mod export;
+#[cfg(feature = "index")]
+mod index;
 mod listing;
 mod proof;
 mod query;
@@ -15,5 +17,7 @@ mod reconcile;
 mod resume;
 mod sizes;
 mod sources;
+#[cfg(feature = "sql")]
+mod sql;
 mod vectors;
 mod verify;

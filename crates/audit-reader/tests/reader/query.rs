@@ -27,6 +27,12 @@ const TEXTS: [&str; 14] = [
     "12345",
     "x",
 ];
+/// Trace ids, which have one form.
+const TRACES: [&str; 3] = [
+    "0af7651916cd43dd8448eb211c80319c",
+    "4bf92f3577b34da6a3ce929d0e0e4736",
+    "0af7651916cd43dd8448eb211c80319d",
+];
 const TYPES: [&str; 6] =
     ["auth.failure", "auth.success", "authz.denied", "data.read", "a.b.c", "pool.deleted"];
 const GLOBS: [&str; 8] =
@@ -76,7 +82,8 @@ fn members(random: &mut Random) -> String {
         write!(out, ",\"reason\":{why}").unwrap();
     }
     if random.below(3) == 0 {
-        write!(out, ",\"context\":{{\"trace_id\":{value},\"request_id\":{id}}}").unwrap();
+        let trace = random.one_of(&TRACES);
+        write!(out, ",\"context\":{{\"trace_id\":\"{trace}\",\"request_id\":{id}}}").unwrap();
     }
     if random.below(3) == 0 {
         write!(out, ",\"details\":{{{name}:[{value},{{\"n\":{}}}]}}", random.below(99)).unwrap();
@@ -110,10 +117,10 @@ fn says(value: &Value, text: &str) -> bool {
     }
 }
 
-type Condition = Box<dyn Fn(&Value) -> bool>;
+pub(crate) type Condition = Box<dyn Fn(&Value) -> bool>;
 
 /// A condition of a kind for the query, and for the oracle.
-fn condition(kind: usize, query: Query, random: &mut Random) -> (Query, Condition) {
+pub(crate) fn condition(kind: usize, query: Query, random: &mut Random) -> (Query, Condition) {
     let text = *random.one_of(&TEXTS);
     let is = move |path: &'static str| -> Condition {
         Box::new(move |entry| entry.pointer(path).is_some_and(|value| value == text))
@@ -123,7 +130,10 @@ fn condition(kind: usize, query: Query, random: &mut Random) -> (Query, Conditio
         1 => (query.resource(text), is("/resource/resource_id")),
         2 => (query.resource_type(text), is("/resource/resource_type")),
         3 => (query.reason(text), is("/reason")),
-        4 => (query.trace_id(text), is("/context/trace_id")),
+        4 => {
+            let trace = *random.one_of(&TRACES);
+            (query.trace_id(trace), Box::new(move |entry| entry["context"]["trace_id"] == trace))
+        }
         5 => (query.request_id(text), is("/context/request_id")),
         6 => {
             let glob = *random.one_of(&GLOBS);

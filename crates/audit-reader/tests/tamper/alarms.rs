@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use audit_reader::{Severity, Verdict};
+use audit_reader::{FindingKind, Severity, Verdict};
 use audit_testkit::{Rng, trails};
 
 use crate::{first_key, memory, rounds, seed, verify_pinned};
@@ -35,6 +35,51 @@ fn clean_trails_with_restarts_days_rotations_and_clocks_years_off() {
 #[test]
 fn trails_that_crashed_and_were_recovered() {
     none_is_accused("crash-recovered trails", 60, trails::crashed);
+}
+
+/// Compresses every closed segment, as an archiver does.
+fn archived(dir: &Path, rng: &mut Rng) {
+    trails::clean(dir, rng);
+    for item in std::fs::read_dir(dir).unwrap() {
+        let digest = item.unwrap().path();
+        let Some(segment) = digest.to_str().unwrap().strip_suffix(".sha256") else { continue };
+        let level = i32::try_from(rng.below(19)).unwrap();
+        let packed = zstd::encode_all(std::fs::File::open(segment).unwrap(), level).unwrap();
+        std::fs::write(format!("{segment}.zst"), packed).unwrap();
+        std::fs::remove_file(segment).unwrap();
+    }
+}
+
+#[test]
+fn trails_whose_closed_segments_are_archived() {
+    none_is_accused("archived trails", 40, archived);
+}
+
+#[test]
+fn trails_of_killed_processes_that_nobody_opened_again() {
+    let (rounds, first) = (rounds(40), seed());
+    let temp = memory();
+    let (mut looked, mut torn) = (0, 0);
+    for seed in first..first + rounds {
+        let dir = temp.path().join("trail");
+        trails::killed(&dir, &mut Rng::new(seed));
+        // Killed before the first seal there is nothing to prove it by, and FORMAT says what that is.
+        if dir.join("checkpoint").exists() {
+            let report = verify_pinned(&dir, &first_key(&dir));
+            let accused: Vec<_> = report
+                .findings
+                .kept()
+                .iter()
+                .filter(|f| f.severity == Severity::Violation)
+                .collect();
+            assert!(accused.is_empty(), "seed {seed}: {accused:?}");
+            assert_eq!(report.verdict, Verdict::Proven, "seed {seed}");
+            looked += 1;
+            torn += report.findings.counts().get(&FindingKind::InFlight).copied().unwrap_or(0);
+        }
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+    println!("tamper: killed and not reopened: {looked} trails, {torn} torn, 0 false alarms");
 }
 
 #[test]

@@ -9,6 +9,8 @@ mod consistency;
 mod emit;
 mod export;
 mod hold;
+#[cfg(feature = "index")]
+mod index;
 mod init;
 mod keys;
 mod prove;
@@ -19,6 +21,7 @@ mod retention;
 mod schema;
 mod serve_tiles;
 mod show;
+mod sql;
 mod tail;
 mod verify;
 mod witness;
@@ -68,10 +71,13 @@ enum Command {
     Consistency(consistency::Args),
     Tail(tail::Args),
     Show(show::Args),
+    Sql(sql::Args),
     Keys(keys::Args),
     Retention(retention::Args),
     Hold(hold::Args),
     Query(Box<query::Args>),
+    #[cfg(feature = "index")]
+    Index(index::Args),
     Export(export::Args),
     Reconcile(reconcile::Args),
     Report(Box<report::Args>),
@@ -115,11 +121,14 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Check(args) => check::run(&args, &mut out),
         Command::Consistency(args) => consistency::run(&args, &mut out),
         Command::Tail(args) => tail::run(&args, &mut out),
+        Command::Sql(args) => sql::run(&args, &mut out),
         Command::Show(args) => show::run(&args, &mut out),
         Command::Keys(args) => keys::run(&args, &mut out),
         Command::Retention(args) => retention::run(&args, &mut out),
         Command::Hold(args) => hold::run(&args, &mut out),
         Command::Query(args) => query::run(&args, &mut out),
+        #[cfg(feature = "index")]
+        Command::Index(args) => index::run(&args, &mut out),
         Command::Export(args) => export::run(&args, &mut out),
         Command::Reconcile(args) => reconcile::run(&args, &mut out),
         Command::Report(args) => report::run(&args, &mut out),

@@ -101,10 +101,12 @@ pub(super) fn farewell(
     narrator.show(format_args!("A={program}"))?;
     narrator.show(format_args!("D={}", quoted(dir)))?;
     narrator.show(format_args!("KEY={}", escape(pinned.to_string().as_bytes())))?;
-    narrator.say("Without our software (verify_full.py needs the package `cryptography`):")?;
+    let (proof, key) = (&seq_file, escape(proven.key.to_string().as_bytes()));
+    narrator.say("Without our software (the last two need Python's package `cryptography`):")?;
     narrator.show("(cd \"$D\"/trail && sha256sum -c *.sha256)")?;
     narrator.show("python3 docs/verify_trail.py \"$D\"/trail")?;
     narrator.show("python3 docs/verify_full.py \"$D\"/trail --key \"$KEY\"")?;
+    narrator.show(format_args!("python3 docs/verify_proof.py \"$D\"/{proof} --key {key}"))?;
     narrator.say("With it:")?;
     narrator.show("$A verify \"$D\"/trail --key \"$KEY\"")?;
     narrator.show("$A verify \"$D\"/forged/9-signed-again --key \"$KEY\"")?;
@@ -114,10 +116,7 @@ pub(super) fn farewell(
     narrator.show(format_args!(
         "$A verify \"$D\"/forged/11-signed-today --key \"$KEY\" --checkpoint \"$D\"/{NOTED}"
     ))?;
-    narrator.show(format_args!(
-        "$A check \"$D\"/{seq_file} --key {}",
-        escape(proven.key.to_string().as_bytes())
-    ))?;
+    narrator.show(format_args!("$A check \"$D\"/{proof} --key {key}"))?;
     narrator.show("$A tail \"$D\"/trail -n 20")?;
     narrator.say("How to audit your own service: crates/auditlog/src/demo/service/")
 }

@@ -8,6 +8,7 @@
 
 mod commands;
 mod export;
+mod from_last;
 mod import;
 mod keys;
 mod proofs;

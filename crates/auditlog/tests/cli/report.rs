@@ -14,7 +14,8 @@ fn report(args: &[&str]) -> (i32, String) {
 }
 
 fn json(trail: &str, args: &[&str]) -> Value {
-    let all = [&["report", trail, "--json", "--since", "2026-01-01"], args].concat();
+    let all = [&["report", trail, "--json", "--since", "2026-01-01", "--audit-access=never"], args]
+        .concat();
     let output = run(&all);
     serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}", stderr(&output)))
@@ -111,8 +112,11 @@ fn the_exit_code_is_the_verdict_and_the_report_says_it() {
 fn trail_of(dir: &Path, lines: &str) -> String {
     let trail = dir.join("trail").display().to_string();
     assert!(run(&["init", &trail, "--service", "svc"]).status.success());
-    let mut child =
-        auditlog(&["emit", &trail]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+    let mut child = auditlog(&["emit", &trail])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), lines.as_bytes()).unwrap();
     assert!(child.wait().unwrap().success());
     trail

@@ -1,4 +1,4 @@
-//! `docs/verify_trail.py` and `docs/verify_full.py` agree with us: on the chain, and on everything.
+//! The Python scripts in `docs/` agree with us: on the chain, on everything, and on the proof of one entry.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -68,4 +68,82 @@ fn the_independent_verifier_finds_what_we_find() {
             assert_eq!(kinds(&theirs.stdout), kinds(&ours.stdout), "{name} {more:?}");
         }
     }
+}
+
+/// Our verdict and the script's, as exit codes.
+fn checked(proof: &Path, key: &str) -> (Option<i32>, Option<i32>) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/verify_proof.py");
+    let theirs = Command::new("python3").arg(&script).arg(proof).args(["--key", key]).output();
+    let ours = run(&["check", proof.to_str().unwrap(), "--key", key]);
+    (ours.status.code(), theirs.unwrap().status.code())
+}
+
+#[test]
+fn the_independent_check_of_a_proof_says_what_we_say() {
+    let python = Command::new("python3").args(["-c", "import cryptography"]).output();
+    if !python.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: docs/verify_proof.py needs python3 and its package `cryptography`");
+        return;
+    }
+    let keys = std::fs::read(vectors().join("keys.json")).unwrap();
+    let keys: serde_json::Value = serde_json::from_slice(&keys).unwrap();
+    let keys = keys["vkeys"].as_array().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let proof = dir.path().join("7.tlog-proof");
+    let healthy = vector("healthy");
+    let made = run(&["prove", &healthy, "7", "-o", proof.to_str().unwrap()]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let mut verdicts = BTreeSet::new();
+    for key in keys {
+        let (ours, theirs) = checked(&proof, key.as_str().unwrap());
+        assert_eq!(ours, theirs, "{key}");
+        verdicts.insert(ours);
+    }
+    assert!(verdicts.contains(&Some(0)), "one of the keys proves it: {verdicts:?}");
+    // Every byte of the entry and, here and there, of the proof counts.
+    let key = keys[0].as_str().unwrap();
+    for file in [proof.with_extension("tlog-proof.entry"), proof.clone()] {
+        let whole = std::fs::read(&file).unwrap();
+        for at in (0..whole.len()).step_by(whole.len() / 7 + 1) {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1;
+            std::fs::write(&file, bytes).unwrap();
+            let (ours, theirs) = checked(&proof, key);
+            assert_ne!((ours, theirs), (Some(0), Some(0)), "byte {at} of {}", file.display());
+            assert_eq!(ours == Some(0), theirs == Some(0), "byte {at} of {}", file.display());
+        }
+        std::fs::write(&file, whole).unwrap();
+    }
+}
+
+#[test]
+fn the_independent_verifier_says_what_it_could_not_look_at() {
+    let python = Command::new("python3").args(["-c", "import cryptography"]).output();
+    if !python.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: docs/verify_full.py needs python3 and its package `cryptography`");
+        return;
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/verify_full.py");
+    let look = |trail: &Path| Command::new("python3").arg(&script).arg(trail).output().unwrap();
+    let empty = tempfile::tempdir().unwrap();
+    let output = look(empty.path());
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("is not an audit trail") && !error.contains("Traceback"), "{error}");
+
+    // A torn tail behind what was signed, which a killed process leaves: both say so.
+    let trail = tempfile::tempdir().unwrap();
+    for item in std::fs::read_dir(vectors().join("healthy")).unwrap() {
+        let item = item.unwrap();
+        std::fs::copy(item.path(), trail.path().join(item.file_name())).unwrap();
+    }
+    let newest = trail.path().join("2026-11-24.audit");
+    let mut bytes = std::fs::read(&newest).unwrap();
+    bytes.extend_from_slice(b"{\"seq\":300,\"audit");
+    std::fs::write(&newest, bytes).unwrap();
+    let theirs = look(trail.path());
+    let ours = run(&["verify", "--json", trail.path().to_str().unwrap()]);
+    assert_eq!(theirs.status.code(), Some(0), "{}", String::from_utf8_lossy(&theirs.stderr));
+    assert_eq!(kinds(&theirs.stdout), kinds(&ours.stdout));
+    assert!(kinds(&ours.stdout).1.contains("in_flight"));
 }

@@ -85,6 +85,12 @@ pub(crate) struct Args {
     /// The next page: behind the entry that the last one ended with
     #[arg(long, value_name = "CURSOR")]
     after: Option<String>,
+    /// Compute the hash of every entry that is printed; exit 1 if one states another
+    #[arg(long)]
+    verified: bool,
+    /// Read the segments even where `auditlog index` has made an index; the answer is the same
+    #[arg(long)]
+    no_index: bool,
     /// How entries are printed [default: table; with --json: json]
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
@@ -123,6 +129,10 @@ impl Args {
         &self.dir
     }
 
+    pub(super) const fn verified(&self) -> bool {
+        self.verified
+    }
+
     pub(super) const fn jobs(&self) -> Option<usize> {
         self.jobs
     }
@@ -133,7 +143,7 @@ impl Args {
 
     /// The query these arguments mean.
     pub(super) fn query(&self) -> Result<Query, CliError> {
-        let mut query = Query::new();
+        let mut query = Query::new().index(!self.no_index);
         type Condition = fn(Query, &str) -> Query;
         let conditions: [(&[String], Condition); 8] = [
             (&self.actor, |query, text| query.actor(text)),

@@ -30,8 +30,10 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     let bar = Bar::new("searching");
     let mut tell = |progress| bar.show(progress);
     let as_csv = |entry: &Entry<'_>, row: &mut Vec<u8>| csv_row(entry, row);
-    let mut options =
-        QueryOptions::default().with_jobs(super::jobs(args.jobs())).with_progress(&mut tell);
+    let mut options = QueryOptions::default()
+        .with_jobs(super::jobs(args.jobs()))
+        .verified(args.verified())
+        .with_progress(&mut tell);
     if format == Format::Csv {
         options = options.with_render(&as_csv);
         writeln!(out, "{}", csv_header())?;
@@ -59,7 +61,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     }
     out.flush()?;
     summary::print(&searched, out)?;
-    Ok(Exit::Done)
+    Ok(if searched.hash_mismatches > 0 { Exit::Violated } else { Exit::Done })
 }
 
 fn print(

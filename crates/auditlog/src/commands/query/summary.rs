@@ -26,10 +26,26 @@ fn text(searched: &Searched) -> String {
         true => String::new(),
         false => format!(" of {segments_total}"),
     };
+    let by_index = match searched.segments_by_index {
+        0 => String::new(),
+        count => format!(" ({count} by index)"),
+    };
     let size = bytes(searched.bytes);
     let mut text = format!(
-        "{matched} found; searched {entries} entries in {segments}{of} segments, {size}, in {seconds:.2} s\n"
+        "{matched} found; searched {entries} entries in {segments}{of} segments{by_index}, {size}, in {seconds:.2} s\n"
     );
+    if searched.hash_mismatches > 0 {
+        let changed = searched.hash_mismatches;
+        text += &format!(
+            "{changed} entries match and are not what was written: their hash is another; they are not printed; run `auditlog verify`\n"
+        );
+    }
+    if searched.indexes_unusable > 0 {
+        let unusable = searched.indexes_unusable;
+        text += &format!(
+            "{unusable} indexes are damaged or of other bytes and were passed over; run `auditlog index`\n"
+        );
+    }
     if let (false, Some(next)) = (searched.complete, searched.next) {
         text += &format!("there may be more: --after {next}\n");
     }

@@ -1,0 +1,116 @@
+//! Tables of the index, as the engine reads them.
+//!
+//! What must stay true here: every byte that reaches the engine was checked against its block's
+//! checksum. One that does not fit ends the reading, and it is remembered which segment it was of.
+
+use std::collections::BTreeSet;
+use std::future::{Future, ready};
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use audit_core::segment::SegmentName;
+use bytes::Bytes;
+use datafusion::common::Result as EngineResult;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
+use datafusion::error::DataFusionError;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::async_reader::AsyncFileReader;
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+
+use crate::index::CheckedFile;
+
+/// Segments whose index was found damaged.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Damaged(Arc<Mutex<BTreeSet<SegmentName>>>);
+
+impl Damaged {
+    fn add(&self, segment: SegmentName) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(segment);
+    }
+
+    /// Those that were found since the last call.
+    pub(super) fn take(&self) -> BTreeSet<SegmentName> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The table of a segment.
+#[derive(Debug, Clone)]
+pub(super) struct Table {
+    pub(super) segment: SegmentName,
+    pub(super) file: CheckedFile,
+    metadata: Arc<OnceLock<Arc<ParquetMetaData>>>,
+}
+
+impl Table {
+    pub(super) fn new(segment: SegmentName, file: CheckedFile) -> Table {
+        Table { segment, file, metadata: Arc::default() }
+    }
+
+    /// Its footer, read once.
+    fn metadata(&self) -> Result<Arc<ParquetMetaData>> {
+        if let Some(metadata) = self.metadata.get() {
+            return Ok(Arc::clone(metadata));
+        }
+        let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
+        let metadata = Arc::new(reader.parse_and_finish(&self.file)?);
+        Ok(Arc::clone(self.metadata.get_or_init(|| metadata)))
+    }
+}
+
+/// Hands the engine readers of the tables that its files carry.
+#[derive(Debug)]
+pub(super) struct Tables {
+    pub(super) damaged: Damaged,
+}
+
+impl ParquetFileReaderFactory for Tables {
+    fn create_reader(
+        &self,
+        _: usize,
+        file: PartitionedFile,
+        _: Option<usize>,
+        _: &ExecutionPlanMetricsSet,
+    ) -> EngineResult<Box<dyn AsyncFileReader + Send>> {
+        let table = file.extension::<Table>().cloned();
+        let table =
+            table.ok_or_else(|| DataFusionError::Internal("a file that is no table".to_owned()))?;
+        Ok(Box::new(TableReader { table, damaged: self.damaged.clone() }))
+    }
+}
+
+struct TableReader {
+    table: Table,
+    damaged: Damaged,
+}
+
+impl TableReader {
+    /// Remembers that something is wrong.
+    fn noted<T>(&self, read: Result<T>) -> Result<T> {
+        if read.is_err() {
+            self.damaged.add(self.table.segment);
+        }
+        read
+    }
+}
+
+type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+impl AsyncFileReader for TableReader {
+    fn get_bytes(&mut self, range: Range<u64>) -> Answer<'_, Bytes> {
+        let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+        let read = self.table.file.read(range.start, length);
+        Box::pin(ready(self.noted(read.map_err(|error| ParquetError::External(Box::new(error))))))
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        _: Option<&'a ArrowReaderOptions>,
+    ) -> Answer<'a, Arc<ParquetMetaData>> {
+        Box::pin(ready(self.noted(self.table.metadata())))
+    }
+}
