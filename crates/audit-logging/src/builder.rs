@@ -211,7 +211,7 @@ impl Builder {
             last_control: trail.last_control,
         }));
         let writer = Writer::start(parts, trail)?;
-        ring_file.name_it();
+        ring_file.will_be_named();
         if let Some((dir, lock)) = &place.owned {
             // The trail is open and says so durably: from now on this is the last writer's boot.
             let started = rfc3339(self.clock.now());

@@ -11,13 +11,14 @@ mod common;
 
 use std::io::{Read, Write};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use audit_logging::{AuditConfig, AuditLogger, EmitError, OpenError, WaitError};
 use audit_testkit::TestEvent;
-use audit_testkit::read::{Line, labels, read_dir};
+use audit_testkit::read::{labels, read_dir};
+use common::rings::{kill, killed, live, only_ring, reopen};
 use common::{PATIENCE, config, durable, lazy, with_mode};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, setrlimit};
 
@@ -40,23 +41,9 @@ fn start(test: &str, variable: &str, dir: &Path) -> Child {
         .unwrap()
 }
 
-fn kill(dir: &Path) -> tempfile::TempDir {
-    let copy = tempfile::tempdir().unwrap();
-    common::copy_all(&dir.join("trail"), &copy.path().join("trail"));
-    copy
-}
-
-fn only_ring(dir: &Path) -> PathBuf {
-    let names = std::fs::read_dir(dir.join("trail")).unwrap().map(|entry| entry.unwrap().path());
-    let mut rings = names.filter(|path| path.extension().is_some_and(|ending| ending == "ring"));
-    let ring = rings.next().unwrap();
-    assert!(rings.next().is_none());
-    ring
-}
-
-fn reopen(dir: &Path) -> Vec<Line> {
-    AuditLogger::new(config(dir)).unwrap().shutdown_timeout(PATIENCE).unwrap();
-    read_dir(&dir.join("trail"))
+#[test]
+fn a_life() {
+    live();
 }
 
 /// The process that is stopped: two threads emit until standard input ends.
@@ -250,16 +237,14 @@ fn large_events_over_the_end_of_the_ring_are_salvaged() {
 #[test]
 fn a_ring_of_another_boot_is_salvaged_and_the_trail_says_that_the_boot_changed() {
     let dir = tempfile::tempdir().unwrap();
-    let logger = AuditLogger::new(with_mode(dir.path(), lazy())).unwrap();
-    drop(logger.emit(TestEvent::routine("then")).unwrap());
-    let copy = kill(dir.path());
-    let lock = copy.path().join("trail/lock");
+    killed(dir.path(), None, &["then"]);
+    let lock = dir.path().join("trail/lock");
     let text = std::fs::read_to_string(&lock).unwrap();
     let (before, _) = text.rsplit_once(" boot ").unwrap();
     std::fs::write(&lock, format!("{before} boot 00000000-0000-4000-8000-000000000000\n")).unwrap();
-    let lines = reopen(copy.path());
-    assert_eq!(labels(&lines), ["then"]);
+    let lines = reopen(dir.path());
+    assert_eq!(labels(&lines), ["written", "then"]);
     let told = lines.iter().find(|line| line.event_type == "audit.recovered").unwrap();
     assert_eq!(told.details["same_boot"], false);
-    drop(logger);
+    assert_eq!(told.details["entries_salvaged"], 1);
 }

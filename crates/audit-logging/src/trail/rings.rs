@@ -70,7 +70,7 @@ pub(crate) struct RingFile {
 
 impl RingFile {
     /// Before the lock file names it.
-    pub(crate) const fn name_it(&mut self) {
+    pub(crate) const fn will_be_named(&mut self) {
         self.is_missed = true;
     }
 
