@@ -152,14 +152,8 @@ impl Sealer {
                 if is_due { written.and_then(|()| self.publish(&mut signing)) } else { written };
             let position = signing.position;
             drop(signing);
-            match outcome {
-                Ok(()) if is_due => {
-                    if self.shared.meters.sealed() {
-                        tracing::warn!("the trail is sealed again");
-                    }
-                }
-                Ok(()) => {}
-                Err(error) => self.failed(position, &error, stop),
+            if let Err(error) = outcome {
+                self.failed(position, &error, stop);
             }
         }
     }
@@ -224,6 +218,10 @@ impl Sealer {
             signing.signed = size;
         }
         self.shared.marks.published(size, signing.position);
+        // Before those who wait are woken: they may look at the metrics.
+        if self.shared.meters.sealed() {
+            tracing::warn!("the trail is sealed again");
+        }
         self.shared.progress.seal(signing.position);
         Ok(())
     }

@@ -17,19 +17,13 @@ use super::story::path_of;
 use super::trail::each;
 use crate::output::escape;
 
-/// An entry proven: where, and by which key.
-pub(super) struct Proven {
-    file: PathBuf,
-    key: VerifierKey,
-}
-
-/// Proves one entry of the attack, and checks it from the two files.
+/// Proves one entry of the attack, and checks it from the two files. Returns where the proof is.
 pub(super) fn prove_one(
     dir: &Path,
     trail: &Path,
     pinned: &VerifierKey,
     narrator: &mut Narrator<'_>,
-) -> Result<Proven, DemoError> {
+) -> Result<PathBuf, DemoError> {
     narrator.step(
         "prove",
         "A court asks for one entry, and may not see the others. `auditlog prove` makes two files.",
@@ -68,45 +62,47 @@ pub(super) fn prove_one(
     let bytes = bytes.map_err(DemoError::io("read the proof"))?;
     let line = line.map_err(DemoError::io("read the entry"))?;
     let proof = TlogProof::parse(&bytes).map_err(DemoError::failed("read the proof"))?;
-    let proven = proof.verify_entry(&line, &evidence.key);
-    let holds = proven.as_ref().is_ok_and(|proven| proven.index == seq);
-    let size = proven.map(|proven| proven.checkpoint.size).unwrap_or_default();
+    let found = proof.verify_from(&line, pinned);
+    let holds = found.as_ref().is_ok_and(|found| found.proven.index == seq);
+    let (size, keys) =
+        found.map(|found| (found.proven.checkpoint.size, found.rotations)).unwrap_or_default();
     narrator.check(
         holds,
-        &format!("checked from the two files and that key alone: entry {seq} of {size}"),
+        &format!(
+            "checked from the two files and the pinned key alone: entry {seq} of {size}, over {keys} changes of the key"
+        ),
     )?;
     let changed = String::from_utf8_lossy(&line).replacen("failure", "success", 1);
     narrator.check(
         changed.as_bytes() != line.as_slice()
-            && proof.verify_entry(changed.as_bytes(), &evidence.key).is_err(),
+            && proof.verify_from(changed.as_bytes(), pinned).is_err(),
         "with one word of the entry changed, it proves nothing",
     )?;
     narrator.fact("seq", seq);
     narrator.fact("proof", path_of(&file));
     narrator.fact("proof_key", evidence.key.to_string());
-    Ok(Proven { file, key: evidence.key })
+    Ok(file)
 }
 
 /// Says how to go on.
 pub(super) fn farewell(
     dir: &Path,
     pinned: &VerifierKey,
-    proven: &Proven,
+    proof: &Path,
     narrator: &mut Narrator<'_>,
 ) -> Result<(), DemoError> {
     narrator.step("next", "Do not take our word for it. From the project's directory:")?;
     let program = std::env::args_os().next().unwrap_or_else(|| "auditlog".into());
     let program = quoted(Path::new(&program));
-    let seq_file = proven.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let seq_file = proof.file_name().unwrap_or_default().to_string_lossy().into_owned();
     narrator.show(format_args!("A={program}"))?;
     narrator.show(format_args!("D={}", quoted(dir)))?;
     narrator.show(format_args!("KEY={}", escape(pinned.to_string().as_bytes())))?;
-    let (proof, key) = (&seq_file, escape(proven.key.to_string().as_bytes()));
     narrator.say("Without our software (the last two need Python's package `cryptography`):")?;
     narrator.show("(cd \"$D\"/trail && sha256sum -c *.sha256)")?;
     narrator.show("python3 docs/verify_trail.py \"$D\"/trail")?;
     narrator.show("python3 docs/verify_full.py \"$D\"/trail --key \"$KEY\"")?;
-    narrator.show(format_args!("python3 docs/verify_proof.py \"$D\"/{proof} --key {key}"))?;
+    narrator.show(format_args!("python3 docs/verify_proof.py \"$D\"/{seq_file} --key \"$KEY\""))?;
     narrator.say("With it:")?;
     narrator.show("$A verify \"$D\"/trail --key \"$KEY\"")?;
     narrator.show("$A verify \"$D\"/forged/9-signed-again --key \"$KEY\"")?;
@@ -116,7 +112,7 @@ pub(super) fn farewell(
     narrator.show(format_args!(
         "$A verify \"$D\"/forged/11-signed-today --key \"$KEY\" --checkpoint \"$D\"/{NOTED}"
     ))?;
-    narrator.show(format_args!("$A check \"$D\"/{proof} --key {key}"))?;
+    narrator.show(format_args!("$A check \"$D\"/{seq_file} --key \"$KEY\""))?;
     narrator.show("$A tail \"$D\"/trail -n 20")?;
     narrator.say("How to audit your own service: crates/auditlog/src/demo/service/")
 }
