@@ -103,7 +103,7 @@ fn who_asks_for_a_seal_is_told_when_there_is_none_and_the_logger_goes_on_trying(
     receipt.wait_sealed_timeout(PATIENCE).unwrap();
     logger.seal_timeout(PATIENCE).unwrap();
     let seals = logger.metrics().seals;
-    assert!(!seals.failing && seals.checkpoints >= 2, "{seals:?}");
+    assert!(!seals.failing && seals.checkpoints >= 1, "{seals:?}");
     logger.shutdown_timeout(PATIENCE).unwrap();
     check(dir.path());
 }
