@@ -181,6 +181,7 @@ def main():
 
     # 1. The checkpoint first, then the files beside the segments, then the segments.
     heads = {name: read_note(args.dir / name) for name in ("checkpoint", "witnessed") if (args.dir / name).exists()}
+    signed = heads["checkpoint"].size if heads.get("checkpoint") else 0
     references = [(path, Note(path.read_bytes())) for path in args.checkpoint]
     try:
         info = json.loads((args.dir / "trail.json").read_bytes())
@@ -273,7 +274,7 @@ def main():
             pending = details if kind == "audit.key_rotated" else None
             if kind.startswith("audit.") and kind[6:] in NOTICES:
                 find(kind[6:], where)
-            if kind == "audit.retention_applied":
+            if kind == "audit.retention_applied" and (entry["seq"] < signed or not heads.get("checkpoint")):     # what nobody signed excuses nothing
                 deleted.update({s["filename"]: s["last_seq"] for s in details.get("segments", [])})
                 front = details.get("front") or {}
                 if key is None and first["seq"] > 0 and front.get("seq") == first["seq"] and front.get("key"):
@@ -330,7 +331,6 @@ def main():
         said = {"service_id": first["service_id"], **first.get("details", {})}
         if any(said.get(name) != info.get(name) for name in ("format", "trail_id", "origin", "initial_key", "service_id")):
             find("trail_mismatch", "trail.json")
-    signed = max((note.size for name, note in heads.items() if note and name == "checkpoint"), default=0)
     if stored and not broken and first is not None:
         begin = stored_index(0, first["seq"])
         ours = b"".join(tree.stored)
