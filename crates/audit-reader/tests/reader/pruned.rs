@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Command;
 
 use audit_core::chain::Hash;
 use audit_core::checkpoint::{Checkpoint, SignedCheckpoint};
@@ -59,6 +60,33 @@ fn ask(trail: &Trail, options: VerifyOptions<'_>) -> Report {
     verify_dir(trail.path(), options).unwrap()
 }
 
+/// The independent verifier in `docs/` comes to the same verdict, where it can be run.
+fn script_agrees(trail: &Trail, seen: Option<&SignedCheckpoint>, verdict: Verdict) {
+    let python = Command::new("python3").args(["-c", "import cryptography"]).output();
+    if !python.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: docs/verify_full.py needs python3 and its package `cryptography`");
+        return;
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/verify_full.py");
+    let mut command = Command::new("python3");
+    command.arg(script).arg(trail.path()).args(["--key", &key(0).verifier_key().to_string()]);
+    let dir = tempfile::tempdir().unwrap();
+    if let Some(seen) = seen {
+        let file = dir.path().join("seen");
+        fs::write(&file, seen.to_string()).unwrap();
+        command.arg("--checkpoint").arg(file);
+    }
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    let code = match verdict {
+        Verdict::Proven => 0,
+        Verdict::Violated => 1,
+        Verdict::Unproven => 3,
+    };
+    assert_eq!(output.status.code(), Some(code), "{said}");
+}
+
 fn kinds(report: &Report) -> BTreeSet<FindingKind> {
     report.findings.counts().keys().copied().collect()
 }
@@ -74,6 +102,7 @@ fn a_deletion_that_nobody_signed_excuses_nothing() {
         let seen = trail.checkpoint();
         announce(&mut trail);
         delete(&trail);
+        script_agrees(&trail, None, Verdict::Violated);
         if digest {
             // What still speaks of the segment is not excused either.
             let line = format!("{}  {ONE}\n", Hash([1; 32]));
@@ -104,6 +133,10 @@ fn a_reference_older_than_the_front_is_held_against_the_stored_hashes() {
         assert_eq!(report.verdict, Verdict::Violated, "{size}");
         assert!(kinds(&report).contains(&Fork), "{size}: {:?}", report.findings.kept());
     }
+    for size in [7, 13, 16, 20] {
+        script_agrees(&trail, Some(&Trail::of(size).checkpoint()), Verdict::Proven);
+        script_agrees(&trail, Some(&forged(size)), Verdict::Violated);
+    }
     // A checkpoint that a witness saw is no other than one that a reader saw.
     fs::write(trail.file("witnessed"), Trail::of(7).checkpoint().to_string()).unwrap();
     assert_eq!(ask(&trail, pinned()).verdict, Verdict::Proven);
@@ -124,6 +157,7 @@ fn a_reference_that_nothing_can_be_held_against_leaves_the_trail_unproven() {
     fs::write(trail.file("tree.hashes"), hashes).unwrap();
     assert_eq!(ask(&trail, pinned()).verdict, Verdict::Proven);
     for seen in [Trail::of(7).checkpoint(), forged(7)] {
+        script_agrees(&trail, Some(&seen), Verdict::Unproven);
         let report = ask(&trail, pinned().with_reference("seen", seen));
         assert_eq!(report.verdict, Verdict::Unproven, "{:?}", report.findings.kept());
         let mut named = report.findings.kept().iter().filter(|f| f.kind == ReferenceUnproven);
@@ -141,6 +175,7 @@ fn a_checkpoint_older_than_the_front_hides_nothing() {
     let (small, other) = (forged(5).to_string(), Trail::of(5).checkpoint().to_string());
     for text in [small, other] {
         fs::write(trail.file("checkpoint"), text).unwrap();
+        script_agrees(&trail, None, Verdict::Violated);
         let report = ask(&trail, pinned());
         assert_eq!(report.verdict, Verdict::Violated);
         assert!(kinds(&report).contains(&Rollback), "{:?}", report.findings.kept());
