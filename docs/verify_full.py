@@ -158,6 +158,24 @@ def front_subtrees(stored, size):
             begin += 1 << level
     return subtrees if all(len(hash) == 32 for hash in subtrees) else None
 
+def known_before(stored, size, front, root):
+    """The root of the first `size` entries that were deleted, if tree.hashes leads from it to `root`, that of all `front` of them."""
+    subtrees = front_subtrees(stored, size)
+    if subtrees is None:
+        return None
+    old, tree = Tree(), [(level, hash) for level, hash in zip((l for l in reversed(range(64)) if size >> l & 1), subtrees)]
+    old.stack, at = subtrees, size
+    while at < front:                       # the perfect subtrees between the two, each as large as fits
+        level = max(l for l in range(64) if at % (1 << l) == 0 and at + (1 << l) <= front)
+        index = 32 * stored_index(level, at >> level)
+        tree, at = [*tree, (level, stored[index:index + 32])], at + (1 << level)
+        while len(tree) > 1 and tree[-1][0] == tree[-2][0]:
+            (level, left), (_, right) = tree[-2:]
+            tree[-2:] = [(level + 1, sha(b"\1" + left + right))]
+    new = Tree()
+    new.stack = [hash for _, hash in tree]
+    return old.root() if new.root() == root else None
+
 def first_key(args, info, find):
     if args.key:
         return Key(args.key)
@@ -181,6 +199,7 @@ def main():
 
     # 1. The checkpoint first, then the files beside the segments, then the segments.
     heads = {name: read_note(args.dir / name) for name in ("checkpoint", "witnessed") if (args.dir / name).exists()}
+    signed = heads["checkpoint"].size if heads.get("checkpoint") else 0
     references = [(path, Note(path.read_bytes())) for path in args.checkpoint]
     try:
         info = json.loads((args.dir / "trail.json").read_bytes())
@@ -192,6 +211,7 @@ def main():
     tree, roots, broken = Tree(), {0: sha(b"")}, False
     keys, epoch, pending, sealed_key = [(0, key)], 0, None, key      # (first size, key)
     seq, head, first, entries, deleted, facts = 0, "0" * 64, None, 0, {}, {}
+    before, front_key = {0: sha(b"")}, None # roots of what was deleted, and the key in force at the first entry
     unreadable, torn_tail = 0, None         # lines since the last entry, each of which may have been one
     for name in sorted(names, key=order):
         segment = args.dir / name
@@ -228,6 +248,13 @@ def main():
                     broken = subtrees is None
                     tree.size, tree.stack, tree.stored = seq, subtrees, []
                     roots = {} if broken else {seq: tree.root()}
+                    for size in {note.size for note in [*heads.values(), *(note for _, note in references)] if note and 0 < note.size < seq}:
+                        known = None if broken else known_before(stored, size, seq, roots[seq])
+                        before.update({size: known} if known else {})
+                    leaf_before = stored[32 * stored_index(0, seq - 1):][:32]
+                    if leaf_before and leaf_before.hex() != head:
+                        find("tree_mismatch", "tree.hashes: the leaf before the first entry")
+                        broken = True
                     if not args.key:            # the way from the first key to this one is gone
                         key, keys = None, [(0, None)]
             if leaf.hex() != entry["hash"] or not line.endswith(b',"hash":"%s"}' % entry["hash"].encode()):
@@ -273,9 +300,11 @@ def main():
             pending = details if kind == "audit.key_rotated" else None
             if kind.startswith("audit.") and kind[6:] in NOTICES:
                 find(kind[6:], where)
-            if kind == "audit.retention_applied":
+            if kind == "audit.retention_applied" and (entry["seq"] < signed or not heads.get("checkpoint")):     # what nobody signed excuses nothing
                 deleted.update({s["filename"]: s["last_seq"] for s in details.get("segments", [])})
                 front = details.get("front") or {}
+                if not args.key and front_key is None and first["seq"] > 0 and front.get("seq") == first["seq"] and front.get("key"):
+                    front_key = Key(front["key"])
                 if key is None and first["seq"] > 0 and front.get("seq") == first["seq"] and front.get("key"):
                     key = Key(front["key"])
                     keys.append((first["seq"], key))
@@ -289,7 +318,7 @@ def main():
         find("sequence_gap", "first entry")
 
     # 4. and 5. Signed heads against the tree.
-    proven = fresh = False
+    proven = fresh = unknown = False
     if entries and "checkpoint" not in heads:
         find("checkpoint_missing")
     for name, note in heads.items():
@@ -298,7 +327,14 @@ def main():
             continue
         if note.size > seq:
             find("truncated", name)
+        if first is not None and note.size < first["seq"]:
+            if name == "checkpoint":            # entries are deleted only after a checkpoint larger than all of them
+                find("rollback", name)
+            if before.get(note.size, note.root) != note.root:
+                find("root_mismatch", name)
+            continue
         in_force = [key for since, key in keys if since <= note.size][-1]
+        in_force = in_force or pruned and front_key or None
         if pruned and (in_force is None or epoch is None and not note.signed_by(in_force)):
             continue
         if in_force is None or not note.signed_by(in_force):
@@ -312,12 +348,15 @@ def main():
     if torn_tail:                           # a crash may leave it; nothing that was signed may be in it
         find("in_flight" if proven else "malformed_entry", torn_tail)
     for path, note in references:
-        if key and note.origin != key.name or note.size in roots and roots[note.size] != note.root:
+        if key and note.origin != key.name or {**before, **roots}.get(note.size, note.root) != note.root:
             find("fork", path)
         elif note.size > seq:
             find("rollback", path)
-        elif note.size in roots:
+        elif note.size in roots or note.size in before:
             fresh = True
+        else:
+            find("reference_unproven", path)
+            unknown = True
     if not fresh:
         find("freshness_unknown")
     if not args.key and any(heads.values()):
@@ -330,7 +369,6 @@ def main():
         said = {"service_id": first["service_id"], **first.get("details", {})}
         if any(said.get(name) != info.get(name) for name in ("format", "trail_id", "origin", "initial_key", "service_id")):
             find("trail_mismatch", "trail.json")
-    signed = max((note.size for name, note in heads.items() if note and name == "checkpoint"), default=0)
     if stored and not broken and first is not None:
         begin = stored_index(0, first["seq"])
         ours = b"".join(tree.stored)
@@ -363,9 +401,9 @@ def main():
             wrong = any(row.get(m) not in (None, fact.get(m)) for m in firsts if m in fact)
             if any(row.get(m) != fact[m] for m in fact) if name in closed else more or wrong:
                 find("manifest_mismatch", name)
-    notices = NOTICES | {"unsigned_tail", "self_asserted_key", "freshness_unknown", "in_flight"}
+    notices = NOTICES | {"unsigned_tail", "reference_unproven", "self_asserted_key", "freshness_unknown", "in_flight"}
     violated = any(finding["kind"] not in notices for finding in found)
-    verdict = "violated" if violated else "proven" if proven else "unproven"
+    verdict = "violated" if violated else "proven" if proven and not unknown else "unproven"
     print(json.dumps({"verdict": verdict, "entries": entries, "findings": found}))
     return {"proven": 0, "violated": 1, "unproven": 3}[verdict]
 

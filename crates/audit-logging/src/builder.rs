@@ -265,6 +265,7 @@ impl Builder {
         let read = seal::ReadTrail {
             hashes: &|seq, each| trail::read_hashes(storage, seq, each),
             front: &|| trail::read_front(storage),
+            unsigned_deletion: &|signed| trail::unsigned_deletion(storage, signed),
             key_at: &|size| {
                 // A new key is in force after the entry that seals the epoch before it.
                 let history = trail::read_rotation(storage)?.history;

@@ -9,8 +9,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use audit_core::chain::{Hash, Head};
 use audit_core::meta::Manifest;
-use audit_logging::{AuditConfig, AuditLogger, RotationPolicy};
+use audit_core::plan;
+use audit_logging::{AuditConfig, AuditLogger, OpenError, RotationPolicy};
 use audit_testkit::read::{labels, of_type, sha256_hex};
 use audit_testkit::{TestClock, TestEvent, read_dir};
 use common::{PATIENCE, config};
@@ -257,4 +259,52 @@ fn a_quiet_trail_beats_and_a_busy_one_or_a_mute_one_does_not() {
         of_type(&read_dir(&dir.path().join("trail")), "audit.heartbeat").len()
     };
     assert_eq!((beats(1, "quiet"), beats(0, "mute"), beats(300, "busy")), (1, 0, 0));
+}
+
+#[test]
+fn a_trail_shortened_by_an_entry_that_was_never_signed_is_not_signed_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path());
+    let clock = TestClock::at("2026-11-23T23:50:00Z");
+    for day in ["one", "two"] {
+        let logger = open(&config, &clock);
+        durable(&logger, TestEvent::routine(day));
+        logger.shutdown_timeout(PATIENCE).unwrap();
+        clock.advance(Duration::from_secs(3_600));
+    }
+    let segments = file_names(dir.path(), ".audit");
+    let [one, two] = segments.as_slice() else { panic!("{segments:?}") };
+    let trail = dir.path().join("trail");
+    let lines = read_dir(&trail);
+    let newest = std::fs::read_to_string(trail.join(two)).unwrap();
+    let first: serde_json::Value = serde_json::from_str(newest.lines().next().unwrap()).unwrap();
+    let last_seq = first["seq"].as_u64().unwrap() - 1;
+    // Somebody without a key deletes the first segment and writes the excuse for it.
+    let last: serde_json::Value = serde_json::from_str(newest.lines().last().unwrap()).unwrap();
+    let last_hash = Hash::from_hex(last["hash"].as_str().unwrap().as_bytes()).unwrap();
+    let mut head = Head { next_seq: lines.len() as u64, last_hash };
+    let body = format!(
+        r#""audit_id":"01932c05-aa01-7000-8000-000000000001","timestamp":"2026-11-24T06:54:00.037000000Z","service_id":"billing-api","event_type":"audit.retention_applied","result":"success","details":{{"segments":[{{"filename":"{one}","last_seq":{last_seq}}}]}}"#
+    );
+    let mut forged = newest.into_bytes();
+    plan::append_line(&mut forged, &mut head, body.as_bytes());
+    std::fs::write(trail.join(two), forged).unwrap();
+    let digest = format!("{one}.sha256");
+    let gone = [one, &digest].map(|name| {
+        let bytes = std::fs::read(trail.join(name)).unwrap();
+        std::fs::remove_file(trail.join(name)).unwrap();
+        (name, bytes)
+    });
+    let before = std::fs::read(trail.join("checkpoint")).unwrap();
+    let refused = AuditLogger::builder(config.clone()).clock(clock.shared()).open();
+    let error = refused.map(drop).unwrap_err();
+    assert!(matches!(error, OpenError::NotAnExtension { .. }), "{error:?}");
+    assert!(error.to_string().contains("put the deleted segments back"), "{error}");
+    assert_eq!(std::fs::read(trail.join("checkpoint")).unwrap(), before, "nothing was signed");
+    // What is complete is opened.
+    for (name, bytes) in gone {
+        std::fs::write(trail.join(name), bytes).unwrap();
+        std::fs::set_permissions(trail.join(name), PermissionsExt::from_mode(0o400)).unwrap();
+    }
+    open(&config, &clock).shutdown_timeout(PATIENCE).unwrap();
 }

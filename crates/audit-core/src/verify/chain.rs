@@ -30,6 +30,9 @@ pub(super) struct Chain {
     aside: Option<Head>,
     /// Lines since the last entry that could not be read, and may have been entries.
     unreadable: u64,
+    /// The size that the checkpoint states: an entry from there on was signed by nobody, and excuses
+    /// nothing.
+    signed: u64,
     deleted: BTreeSet<String>,
     front_deleted: bool,
 }
@@ -50,8 +53,9 @@ struct First {
     place: Option<(String, u64)>,
 }
 
-impl Default for Chain {
-    fn default() -> Chain {
+impl Chain {
+    /// The chain from entry 0, of which so many entries are said to be signed.
+    pub(super) fn new(signed: u64) -> Chain {
         Chain {
             segment: String::new(),
             findings: Findings::default(),
@@ -61,20 +65,19 @@ impl Default for Chain {
             link: Link { next_seq: 0, stated: Hash::ZERO, computed: Hash::ZERO },
             aside: None,
             unreadable: 0,
+            signed,
             deleted: BTreeSet::new(),
             front_deleted: false,
         }
     }
-}
 
-impl Chain {
     /// The chain from a place that was verified before.
-    pub(super) fn resumed(head: Head, first_seq: Option<u64>) -> Chain {
+    pub(super) fn resumed(head: Head, first_seq: Option<u64>, signed: u64) -> Chain {
         let first = first_seq.map(|seq| First { seq, place: None });
         let (stated, last_seq) = (head.last_hash, head.next_seq.checked_sub(1));
         let link = Link { next_seq: head.next_seq, stated, computed: stated };
         let entries = head.next_seq.saturating_sub(first_seq.unwrap_or(0));
-        Chain { first, link, last_seq, entries, ..Chain::default() }
+        Chain { first, link, last_seq, entries, ..Chain::new(signed) }
     }
 
     /// The runs that follow are of this segment.
@@ -108,12 +111,14 @@ impl Chain {
     }
 
     /// Takes note of a control entry that gives a notice. Gives the key that it says was in force at the
-    /// first entry, if it says so.
+    /// first entry, if it says so. What nobody signed is a notice and no more: whoever can write the files
+    /// could announce a deletion of his own.
     pub(super) fn notice(&mut self, kind: Kind, run: &Run, details: &str) -> Option<String> {
         let mut finding = self.finding(kind, run.offset).of(run.seq);
         finding.found = Some(details.chars().take(MAX_QUOTE).collect());
         self.findings.push(finding);
-        if kind != Kind::RetentionApplied || run.computed != run.stated {
+        let signed = run.seq < self.signed;
+        if kind != Kind::RetentionApplied || run.computed != run.stated || !signed {
             return None;
         }
         let first_seq = self.first.as_ref().map_or(0, |first| first.seq);
@@ -148,7 +153,7 @@ impl Chain {
             && !self.front_deleted
         {
             let finding = Finding::new(Kind::SequenceGap).in_file(segment).at(*offset).of(*seq);
-            let expected = "0, or an audit.retention_applied entry that says who came before";
+            let expected = "0, or a signed audit.retention_applied entry that says who came before";
             self.findings.push(finding.evidence(expected, seq));
         }
     }

@@ -95,6 +95,8 @@ kinds! {
     SelfAssertedKey "self_asserted_key" Notice,
     /// Nothing bounds how old this copy is.
     FreshnessUnknown "freshness_unknown" Notice,
+    /// A reference checkpoint is of entries that were deleted, and nothing proves that they were these.
+    ReferenceUnproven "reference_unproven" Notice,
     /// The writer recovered from a crash here.
     Recovered "recovered" Notice,
     /// The writer refused events here, and counted them.
@@ -203,6 +205,12 @@ impl Findings {
     #[must_use]
     pub const fn counts(&self) -> &BTreeMap<FindingKind, u64> {
         &self.counts
+    }
+
+    /// Whether nothing stands against *proven*, where a seal holds.
+    #[must_use]
+    pub fn proven(&self) -> bool {
+        !self.violated() && !self.counts.contains_key(&FindingKind::ReferenceUnproven)
     }
 
     /// Whether any of them is a violation.

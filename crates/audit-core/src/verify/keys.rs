@@ -76,6 +76,8 @@ pub(super) struct KeyWalk {
     rotations: Option<Vec<Rotation>>,
     /// The front is gone and nobody gave a key: the first that the trail names is taken.
     adopts: bool,
+    /// The key in force at the first entry of such a trail, as a later one says.
+    front: Option<EpochKey>,
 }
 
 /// The entry before was an `audit.key_rotated`.
@@ -104,13 +106,13 @@ impl KeyWalk {
     pub(super) fn from(key: Option<EpochKey>) -> KeyWalk {
         let first = key.as_ref().map(|key| key.key.clone());
         let rotations = Some(Vec::new());
-        KeyWalk { current: key, first, announced: None, rotations, adopts: false }
+        KeyWalk { current: key, first, rotations, ..KeyWalk::default() }
     }
 
     /// The walk from where an earlier verification ended.
     pub(super) fn resumed(first: VerifierKey, key: EpochKey, rotations: Vec<Rotation>) -> KeyWalk {
         let (first, rotations) = (Some(first), Some(rotations));
-        KeyWalk { current: Some(key), first, announced: None, rotations, adopts: false }
+        KeyWalk { current: Some(key), first, rotations, ..KeyWalk::default() }
     }
 
     /// How the first key came to be the current one.
@@ -118,8 +120,21 @@ impl KeyWalk {
         self.rotations.as_ref()
     }
 
+    /// Takes note of the key in force at the first entry, as an entry says.
+    pub(super) fn adopt_front(&mut self, key: EpochKey) {
+        if self.adopts {
+            self.front.get_or_insert_with(|| key.clone());
+            self.adopt(key);
+        }
+    }
+
+    /// The key in force at the first entry, where the trail had to say so.
+    pub(super) const fn front(&self) -> Option<&EpochKey> {
+        self.front.as_ref()
+    }
+
     /// Takes the first key that the trail names, if no other is to be had and nobody gave one.
-    pub(super) fn adopt(&mut self, key: EpochKey) {
+    fn adopt(&mut self, key: EpochKey) {
         if self.adopts && self.current.is_none() {
             (self.first, self.rotations) = (Some(key.key.clone()), Some(Vec::new()));
             self.current = Some(key);

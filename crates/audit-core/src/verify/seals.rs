@@ -71,6 +71,8 @@ pub(super) struct Facts<'a> {
     pub(super) entries: u64,
     /// The key in force at the end.
     pub(super) last_key: Option<&'a EpochKey>,
+    /// The key in force at the first entry, where the trail itself had to say so.
+    pub(super) front_key: Option<EpochKey>,
     /// Retention deleted the front, and with it the way from the first key to those in force.
     pub(super) pruned: bool,
     /// Of a smaller tree nothing is known: retention deleted its entries, or an earlier verification
@@ -98,6 +100,12 @@ impl Seals {
         let files = files.into_iter().flatten().filter_map(|read| read.as_ref().ok());
         let all = files.chain(self.references.iter().map(|(_, signed)| signed));
         all.map(|signed| signed.unverified().size).collect()
+    }
+
+    /// The size that the checkpoint states. Where no checkpoint can be read, that is the violation.
+    pub(super) fn signed(&self) -> u64 {
+        let read = self.checkpoint.as_ref().and_then(|read| read.as_ref().ok());
+        read.map_or(u64::MAX, |signed| signed.unverified().size)
     }
 
     pub(super) fn judge(&self, facts: &Facts<'_>) -> Judged {
@@ -146,7 +154,18 @@ impl Judged {
             let expected = format!("{verified} entries or more, as signed when they were verified");
             self.find(Kind::Rollback, file, &expected, &size);
         }
+        let at = facts.at.get(&size);
         if size < facts.begin {
+            // Entries are deleted only after a checkpoint that is larger than all of them.
+            if facts.resumed.is_none() && file == "checkpoint" {
+                let expected = format!("more than {} entries, as were deleted", facts.begin);
+                self.find(Kind::Rollback, file, &expected, &size);
+            }
+            let seen = signed.unverified().root;
+            if let Some(root) = at.and_then(|at| at.root).filter(|root| *root != seen) {
+                let expected = format!("root {seen} of the first {size} entries");
+                self.find(Kind::RootMismatch, file, &expected, &root);
+            }
             return None;
         }
         let missing = size > facts.end;
@@ -154,8 +173,10 @@ impl Judged {
             let expected = format!("{size} entries, as signed");
             self.find(Kind::Truncated, file, &expected, &facts.end);
         }
-        let at = facts.at.get(&size);
-        let key = at.and_then(|at| at.key.as_ref()).or(facts.last_key);
+        // The last key says nothing of a size before any was known.
+        let other =
+            if at.is_some() && facts.pruned { facts.front_key.as_ref() } else { facts.last_key };
+        let key = at.and_then(|at| at.key.as_ref()).or(other);
         let Some(key) = key else {
             if facts.pruned {
                 return None;
@@ -208,8 +229,13 @@ impl Judged {
                 self.find(Kind::Fork, name, &expected, &root);
             }
             Some(_) => self.bound = self.bound.newer(Bound::Reference(seen.size)),
-            // Entries are missing, or it is older than where an earlier verification ended.
-            None => {}
+            // Entries are missing, or deleted and the hashes of their tree are not there.
+            None => {
+                let expected =
+                    format!("the tree of the first {} entries, which was seen earlier", seen.size);
+                let found = "its hashes are not in tree.hashes";
+                self.find(Kind::ReferenceUnproven, name, &expected, &found);
+            }
         }
     }
 

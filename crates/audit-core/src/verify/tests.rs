@@ -196,7 +196,7 @@ fn names_are_stable_and_severities_follow_the_format_page() {
         assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
         assert_eq!(kind.severity() == Severity::Notice, *kind >= UnsignedTail, "{kind}");
     }
-    assert_eq!(FindingKind::ALL.len(), 18 + 8);
+    assert_eq!(FindingKind::ALL.len(), 18 + 9);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::item::{Item, Kind as ItemKind, Run};
 use super::keys::{EpochKey, KeyWalk, NamedIn, Wrong};
 use super::scan::StoredHashes;
 use super::seals::{At, Bound, Facts, Seal, Seals};
-use super::tree::Tree;
+use super::tree::{Tree, root_before};
 use super::verified::{Place, Verified};
 use crate::note::VerifierKey;
 use crate::tree::empty_root;
@@ -80,12 +80,12 @@ impl TrailVerifier {
                 (text.and_then(|text| VerifierKey::parse(&text).ok()), false)
             }
         };
-        let watched = seals.sizes();
+        let (watched, signed) = (seals.sizes(), seals.signed());
         let mut verifier = TrailVerifier {
             seals,
             watched,
             at: BTreeMap::new(),
-            chain: Chain::default(),
+            chain: Chain::new(signed),
             tree: Tree::default(),
             keys: KeyWalk::from(key.map(|key| EpochKey { epoch: Some(0), key })),
             pinned,
@@ -104,7 +104,7 @@ impl TrailVerifier {
         let place = &from.place;
         let size = place.head.next_seq;
         let tree = Tree::resumed(size, &place.subtrees)?;
-        let watched = seals.sizes();
+        let (watched, signed) = (seals.sizes(), seals.signed());
         let root = tree.head().map(|(_, root)| root);
         let key = Some(place.key.clone());
         let at = At { root, key, verified: Some(place.clone()) };
@@ -113,7 +113,7 @@ impl TrailVerifier {
             seals,
             watched,
             at: BTreeMap::from([(size, at)]),
-            chain: Chain::resumed(place.head, place.first_seq),
+            chain: Chain::resumed(place.head, place.first_seq, signed),
             tree,
             keys: KeyWalk::resumed(first, place.key.clone(), rotations),
             pinned,
@@ -165,11 +165,15 @@ impl TrailVerifier {
 
     fn run(&mut self, run: &Run, stored: &mut dyn StoredHashes) {
         let before = self.tree.head().map(|(size, _)| size);
-        self.tree.begin(run, stored);
+        let begins = self.chain.first_seq().is_none() && run.seq > 0;
+        if let Some(finding) = self.tree.begin(run, stored) {
+            self.mismatch(finding);
+        }
         let names_key = run.control.as_ref().is_some_and(|c| c.kind == ControlKind::KeyRotated);
         let subtrees = if names_key { self.tree.subtrees() } else { None };
-        if self.chain.first_seq().is_none() && run.seq > 0 {
+        if begins {
             self.keys.without_front(self.pinned);
+            self.look_before(run.seq, stored);
         }
         self.chain.run(run);
         if let Some(finding) = self.tree.add(run, stored) {
@@ -190,6 +194,19 @@ impl TrailVerifier {
             if at.root.is_none() {
                 *at = At { root, key, verified };
             }
+        }
+    }
+
+    /// What is known of the trees that somebody asked about and whose entries retention deleted.
+    fn look_before(&mut self, front: u64, stored: &mut dyn StoredHashes) {
+        let Some((_, root)) = self.tree.head() else { return };
+        for &size in self.watched.range(1..front) {
+            let root = root_before(size, front, &root, stored);
+            self.at.entry(size).or_default().root = root;
+        }
+        if self.watched.contains(&front) {
+            let key = self.keys.current().cloned();
+            self.at.insert(front, At { root: Some(root), key, verified: None });
         }
     }
 
@@ -234,7 +251,7 @@ impl TrailVerifier {
                 if let Some(key) = self.chain.notice(kind, run, &control.details)
                     && let Ok(key) = VerifierKey::parse(&key)
                 {
-                    self.keys.adopt(EpochKey { epoch: None, key });
+                    self.keys.adopt_front(EpochKey { epoch: None, key });
                 }
             }
             Some((ControlKind::TrailCreated, control))
@@ -274,6 +291,7 @@ impl TrailVerifier {
             end: head.next_seq,
             entries,
             last_key,
+            front_key: self.keys.front().cloned(),
             pruned: self.chain.is_pruned(),
             begin: self.resumed.or(self.chain.first_seq()).unwrap_or(0),
             resumed: self.resumed,
@@ -301,7 +319,7 @@ impl TrailVerifier {
             let expected = "a reference checkpoint or a cosignature";
             self.report(Finding::new(Kind::FreshnessUnknown).evidence(expected, "neither"));
         }
-        let verified = judged.seal.as_ref().filter(|_| !self.chain.findings().violated());
+        let verified = judged.seal.as_ref().filter(|_| self.chain.findings().proven());
         let place = verified.and_then(|seal| self.at.remove(&seal.size)?.verified);
         let (first_seq, last_seq) = (self.chain.first_seq(), self.chain.last_seq());
         let first_key = self.keys.first().cloned();

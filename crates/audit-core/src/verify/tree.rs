@@ -9,7 +9,7 @@ use super::forest::Forest;
 use super::item::Run;
 use super::scan::{StoredHashes, compare};
 use crate::chain::Hash;
-use crate::tree::{Frontier, stored_hash_index};
+use crate::tree::{Frontier, consistency_proof, stored_hash_index, verify_consistency};
 
 /// The tree so far.
 #[derive(Debug, Default)]
@@ -28,13 +28,18 @@ impl Tree {
 
     /// Begins with what stands before the first run. Of a trail whose front was deleted that is what the
     /// stored hashes say: they are not believed but proven, by the signed root that they must lead to.
-    pub(super) fn begin(&mut self, run: &Run, stored: &mut dyn StoredHashes) {
-        if !std::mem::replace(&mut self.begun, true) && run.seq > 0 {
-            match front(run, stored) {
-                Some(forest) => self.forest = forest,
-                None => self.broken = true,
-            }
+    /// Gives the stored leaf that is not the one which the run continues.
+    pub(super) fn begin(&mut self, run: &Run, stored: &mut dyn StoredHashes) -> Option<Finding> {
+        if std::mem::replace(&mut self.begun, true) || run.seq == 0 {
+            return None;
         }
+        match front(run.seq, stored) {
+            Some(forest) => self.forest = forest,
+            None => self.broken = true,
+        }
+        let mismatch = compare(stored, 0, run.seq - 1, &run.prev_hash);
+        self.broken |= mismatch.is_some();
+        mismatch
     }
 
     /// Adds the leaves of a run, if they are the ones that follow. Gives what contradicts a stored hash.
@@ -70,9 +75,23 @@ impl Tree {
     }
 }
 
-/// The tree before the first retained entry.
-fn front(run: &Run, stored: &mut dyn StoredHashes) -> Option<Forest> {
-    let before = stored.stored(stored_hash_index(0, run.seq - 1))?;
-    let frontier = Frontier::from_stored(run.seq, |index| stored.stored(index).ok_or(())).ok()?;
-    (before == run.prev_hash).then(|| Forest::of_tree(run.seq, frontier.subtrees()))?
+/// The tree before the first retained entry, whose leaf before must be known.
+fn front(seq: u64, stored: &mut dyn StoredHashes) -> Option<Forest> {
+    stored.stored(stored_hash_index(0, seq - 1))?;
+    let frontier = Frontier::from_stored(seq, |index| stored.stored(index).ok_or(())).ok()?;
+    Forest::of_tree(seq, frontier.subtrees())
+}
+
+/// The root of the first `size` entries, all of which retention deleted, if the stored hashes prove that
+/// the tree with `root` over the first `front` entries extends it.
+pub(super) fn root_before(
+    size: u64,
+    front: u64,
+    root: &Hash,
+    stored: &mut dyn StoredHashes,
+) -> Option<Hash> {
+    let mut read = |index| stored.stored(index).ok_or(());
+    let old = Frontier::from_stored(size, &mut read).ok()?.root();
+    let proof = consistency_proof(size, front, &mut read).ok()?;
+    verify_consistency(size, &old, front, root, &proof).ok().map(|()| old)
 }

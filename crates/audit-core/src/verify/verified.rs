@@ -51,13 +51,23 @@ impl Verified {
     pub fn new(
         first_key: VerifierKey,
         checkpoint: SignedCheckpoint,
-        place: Place,
+        mut place: Place,
     ) -> Result<Verified, String> {
         // After retention the key given is that of an epoch unknown.
         let begins = place.first_seq.unwrap_or(0) == 0;
         let mut key = EpochKey { epoch: begins.then_some(0), key: first_key.clone() };
+        // A key that was in force once must not come back later, nor sign what is before its time.
+        let mut since = 0;
         for rotation in &place.rotations {
             key = rotation.follow(&key)?;
+            let named = rotation.proof.checkpoint.unverified().size;
+            if named <= since {
+                return Err("the changes of keys are not in their order".to_owned());
+            }
+            since = named;
+        }
+        if place.head.next_seq <= since {
+            return Err("the checkpoint is older than the key that signed it".to_owned());
         }
         let known =
             place.key.epoch.is_none() || key.epoch.is_none() || key.epoch == place.key.epoch;
@@ -70,6 +80,7 @@ impl Verified {
         if (signed.size, signed.root) != (size, forest.root()) || size == 0 {
             return Err("the checkpoint is not of this tree".to_owned());
         }
+        place.key.epoch = key.epoch;
         Ok(Verified { first_key, checkpoint, place })
     }
 

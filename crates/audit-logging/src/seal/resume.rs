@@ -142,6 +142,8 @@ pub(crate) struct ReadTrail<'a> {
     pub(crate) hashes: &'a ReadHashes<'a>,
     /// Where the entries begin, and the tree over what was before, if it is known.
     pub(crate) front: &'a (dyn Fn() -> io::Result<(Front, Option<Vec<Hash>>)> + 'a),
+    /// The entry from a size on that announces a deletion which has come about, if there is one.
+    pub(crate) unsigned_deletion: &'a (dyn Fn(u64) -> io::Result<Option<u64>> + 'a),
     /// The key that is in force at a size, as a vkey.
     pub(crate) key_at: &'a (dyn Fn(u64) -> io::Result<String> + 'a),
 }
@@ -171,6 +173,9 @@ pub(crate) fn resume_tree(
     // What the root that was signed vouches for is taken over. The rest is made from the entries:
     // a power cut may have left anything there.
     let size = signed.as_ref().map_or(0, |checkpoint| checkpoint.size);
+    if size < head.next_seq {
+        refuse_unsigned_deletion(size, read)?;
+    }
     let mut tree = TreeFile::open(storage, size).map_err(failed)?;
     let is_taken_over = tree.size() == size
         && agrees(&tree, signed.as_ref()).map_err(failed)?
@@ -189,6 +194,22 @@ pub(crate) fn resume_tree(
         ));
     }
     Ok(tree)
+}
+
+/// Retention deletes nothing before the entry that announces it is signed. Where it is not, somebody else
+/// deleted, and wrote an excuse that our next checkpoint must not make true.
+fn refuse_unsigned_deletion(signed: u64, read: &ReadTrail<'_>) -> Result<(), ResumeError> {
+    let found = (read.unsigned_deletion)(signed);
+    match found.map_err(|error| ResumeError::Io("segments", error))? {
+        None => Ok(()),
+        Some(seq) => Err(ResumeError::Refused(
+            CHECKPOINT,
+            format!(
+                "entry {seq} says that the entries before the first one were deleted, but {signed} \
+                 entries were signed and it is none of them: put the deleted segments back from a copy"
+            ),
+        )),
+    }
 }
 
 /// Empties the tree but for what retention left no entries of: that stands in the entry which announced

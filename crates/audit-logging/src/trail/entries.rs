@@ -83,6 +83,58 @@ pub(crate) fn read_front(storage: &dyn Storage) -> io::Result<(Front, Option<Vec
     Ok((front.unwrap_or(Front { seq: 0, prev_hash: Hash::ZERO }), subtrees))
 }
 
+/// The `seq` of an entry, from `signed` on, that excuses all that is missing before the first entry which
+/// is there.
+pub(crate) fn unsigned_deletion(storage: &dyn Storage, signed: u64) -> io::Result<Option<u64>> {
+    let segments = segments_in(&storage.list("")?);
+    let mut front = None;
+    for name in &segments {
+        front = first_seq(storage, *name)?;
+        if front.is_some() {
+            break;
+        }
+    }
+    let Some(front) = front.filter(|front| *front > 0) else { return Ok(None) };
+    let mut found = None;
+    for name in segments.into_iter().rev() {
+        let mut first = None;
+        read_segment(storage, name, &mut |entry| {
+            first.get_or_insert(entry.seq());
+            if entry.seq() >= signed && deletes_up_to(entry, front) {
+                found = Some(entry.seq());
+            }
+        })?;
+        // Everything in the segments before is older.
+        if first.is_some_and(|first| first <= signed) {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// Whether an entry says that what stands right before `front` is deleted.
+fn deletes_up_to(entry: &Entry<'_>, front: u64) -> bool {
+    if entry.event_type() != "audit.retention_applied" {
+        return false;
+    }
+    let details = entry.details().and_then(|text| serde_json::from_str(text).ok());
+    let details: serde_json::Value = details.unwrap_or_default();
+    let segments = details["segments"].as_array().map_or(&[][..], Vec::as_slice);
+    let last = |row: &serde_json::Value| row["last_seq"].as_u64();
+    segments.iter().filter_map(last).any(|last| last.checked_add(1) == Some(front))
+}
+
+/// `seq` of the first whole entry of a segment.
+fn first_seq(storage: &dyn Storage, name: SegmentName) -> io::Result<Option<u64>> {
+    let content = BufReader::with_capacity(1 << 13, read_content(storage, name)?);
+    for line in content.split(b'\n') {
+        if let Some(entry) = Entry::parse(&line?).ok().filter(Entry::hash_matches) {
+            return Ok(Some(entry.seq()));
+        }
+    }
+    Ok(None)
+}
+
 fn subtrees_before(entry: &Entry<'_>, first: u64) -> Option<Vec<Hash>> {
     let details: serde_json::Value = serde_json::from_str(entry.details()?).ok()?;
     let front = &details["front"];

@@ -16,6 +16,7 @@ mod segment;
 mod sidecar;
 mod state;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
@@ -143,16 +144,21 @@ fn look(source: &Source, options: &mut VerifyOptions<'_>) -> Result<Report, Read
     }
     let mut summary = verifier.finish();
     let report = &mut |finding: Finding| summary.findings.push(finding);
-    let there = facts.iter().map(|segment| segment.name).chain(passed).collect();
-    sidecars.check_missing(source, &there, &summary.deleted, report)?;
+    let there: BTreeSet<_> = facts.iter().map(|segment| segment.name).chain(passed).collect();
+    // What announced the deletion of older ones may be among what was verified before.
+    let since = from.and_then(|_| there.first().copied());
+    sidecars.check_missing(source, &there, since, &summary.deleted, report)?;
+    if let (None, Some(seal)) = (zero, &summary.seal) {
+        sidecars.check_origin(seal.key.key.name(), &mut |finding| summary.findings.push(finding));
+    }
 
     let violated = summary.findings.violated();
     let seal = summary.seal;
     Ok(Report {
         verdict: match &seal {
             _ if violated => Verdict::Violated,
-            Some(_) => Verdict::Proven,
-            None => Verdict::Unproven,
+            Some(_) if summary.findings.proven() => Verdict::Proven,
+            _ => Verdict::Unproven,
         },
         origin: match sidecars.trail {
             Json::Read(trail) => Some(trail.origin),

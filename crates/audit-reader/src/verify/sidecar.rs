@@ -132,6 +132,16 @@ impl Sidecars {
         }
     }
 
+    /// Holds `trail.json` against the name of the key that signed, where entry 0 was not read.
+    pub(super) fn check_origin(&self, signed: &str, report: &mut dyn FnMut(Finding)) {
+        if let Json::Read(trail) = &self.trail
+            && trail.origin != signed
+        {
+            let finding = Finding::new(Kind::TrailMismatch).in_file("trail.json");
+            report(finding.evidence(format!("origin {signed}, as signed"), &trail.origin));
+        }
+    }
+
     /// Holds the `.sha256` files against the segments.
     pub(super) fn check_digests(
         &self,
@@ -199,30 +209,37 @@ impl Sidecars {
         }
     }
 
-    /// Reports the segments that are spoken of, but neither there nor deleted by retention.
+    /// Reports the segments that are spoken of, but neither there nor deleted by retention. Of those
+    /// older than `since` nothing is said.
     pub(super) fn check_missing(
         &self,
         source: &Source,
         there: &BTreeSet<SegmentName>,
+        since: Option<SegmentName>,
         deleted: &BTreeSet<String>,
         report: &mut dyn FnMut(Finding),
     ) -> Result<(), ReadError> {
         let rows = self.rows().iter().filter_map(|row| SegmentName::parse(&row.filename));
         let spoken_of: BTreeSet<_> = rows.chain(self.digests.keys().copied()).collect();
         let missing = spoken_of.difference(there).map(|name| (name, name.to_string()));
-        let missing: Vec<_> = missing.filter(|(_, file)| !deleted.contains(file)).collect();
+        let missing: Vec<_> = missing
+            .filter(|(name, file)| Some(**name) >= since && !deleted.contains(file))
+            .collect();
         if missing.is_empty() {
             return Ok(());
         }
         // Retention may have been at work since the sidecars were read: they have it by now.
+        let digests: BTreeSet<_> = source.digests()?.into_iter().collect();
         let now = read_manifest(source)?;
+        let rows: BTreeSet<_> = match &now {
+            Json::Read(manifest) => {
+                manifest.files.iter().map(|row| row.filename.as_str()).collect()
+            }
+            Json::Absent | Json::Malformed(_) => BTreeSet::new(),
+        };
         for (name, file) in missing {
-            let digest = source.has(&format!("{name}.sha256"))?;
-            let row = match &now {
-                Json::Read(manifest) => manifest.files.iter().any(|row| row.filename == file),
-                Json::Absent | Json::Malformed(_) => false,
-            };
-            if !digest && !row {
+            let row = rows.contains(file.as_str());
+            if !row && !digests.contains(name) {
                 continue;
             }
             let expected = if row { "the segment listed in manifest.json" } else { "its segment" };

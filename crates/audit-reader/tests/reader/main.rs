@@ -11,6 +11,7 @@ mod export;
 mod index;
 mod listing;
 mod proof;
+mod pruned;
 mod query;
 mod query_pages;
 mod reconcile;

@@ -3,6 +3,7 @@
 use std::fs;
 
 use audit_core::chain::{Hash, Head};
+use audit_core::checkpoint::Checkpoint;
 use audit_core::note::Signer;
 use audit_reader::{FindingKind, Report, Verdict, VerifiedState, VerifyOptions, verify_dir};
 
@@ -224,4 +225,31 @@ fn a_trail_without_its_front_is_proven_by_the_key_in_force_there_or_a_later_one(
     let edited = fs::read_to_string(trail.file(TWO)).unwrap().replacen(r#""n":30"#, r#""n":31"#, 1);
     fs::write(trail.file(TWO), edited).unwrap();
     assert_eq!(pinned(0).verdict, Verdict::Violated);
+}
+
+#[test]
+fn the_keys_of_a_state_come_in_their_order_and_its_epoch_is_theirs() {
+    let mut trail = Trail::new();
+    trail.write(ONE, 20);
+    trail.rotate(ONE);
+    trail.write(ONE, 5);
+    let text = state(&full(&trail)).to_json();
+    let file: serde_json::Value = serde_json::from_str(&text).unwrap();
+    // What it says of the epoch is not believed.
+    let mut other = file.clone();
+    other["epoch"] = serde_json::Value::Null;
+    let read = VerifiedState::parse(other.to_string().as_bytes()).unwrap();
+    assert_eq!(read.to_json(), text);
+    // The new key signs a tree that is older than itself.
+    let (size, root) = (20, Trail::of(20).checkpoint().unverified().root);
+    let early = Checkpoint::new("audit.example/svc/1", size, root).sign(&key(1)).unwrap();
+    let mut other = file.clone();
+    other["checkpoint"] = early.to_string().into();
+    let shorter = state(&full(&Trail::of(20)));
+    let shorter: serde_json::Value = serde_json::from_str(&shorter.to_json()).unwrap();
+    for member in ["subtrees", "last_hash", "segment", "last"] {
+        other[member] = shorter[member].clone();
+    }
+    let error = VerifiedState::parse(other.to_string().as_bytes()).unwrap_err();
+    assert!(error.to_string().contains("older than the key"), "{error}");
 }
