@@ -19,7 +19,7 @@ use crate::entry::{Entry, EntryError, excerpt};
 use crate::note::{self, KeyId, MAX_NOTE, VerifierKey};
 use crate::tree::{TreeError, verify_inclusion};
 
-pub use history::{KeyHistory, ProvenFrom};
+pub use history::{KeyHistory, KeyStep, ProvenFrom};
 pub use rotation::{RotationProof, RotationProofError, rotated_key};
 
 /// The first line.
@@ -110,6 +110,22 @@ pub enum ProofError {
         /// The last key that is known.
         id: KeyId,
     },
+    /// Nothing is wrong, and nothing says that what was signed goes on from what a key before signed.
+    #[error(
+        "key history, step {step}: no proof that the tree of the next checkpoint extends this one"
+    )]
+    Untied {
+        /// Which, from 1.
+        step: usize,
+    },
+}
+
+impl ProofError {
+    /// Whether something is missing and nothing wrong: nobody is accused.
+    #[must_use]
+    pub const fn is_unproven(&self) -> bool {
+        matches!(self, ProofError::UnknownKey { .. } | ProofError::Untied { .. })
+    }
 }
 
 /// What a proof has proven: that the log's key signed a tree with this entry in it.
