@@ -26,7 +26,7 @@ pub use rotation::{RotationProof, RotationProofError, rotated_key};
 pub const HEADER: &str = "c2sp.org/tlog-proof@v1";
 /// No inclusion proof has more hashes: sizes are below 2^63.
 pub const MAX_HASHES: usize = 63;
-/// The largest proof that is read: some five thousand rotations of a key in the extra data, and a
+/// The largest proof that is read: some three thousand rotations of a key in the extra data, and a
 /// checkpoint.
 pub const MAX_PROOF: usize = 16 * MAX_NOTE;
 
