@@ -19,14 +19,14 @@ use crate::entry::{Entry, EntryError, excerpt};
 use crate::note::{self, KeyId, MAX_NOTE, VerifierKey};
 use crate::tree::{TreeError, verify_inclusion};
 
-pub use history::{KeyHistory, ProvenFrom};
+pub use history::{KeyHistory, KeyStep, ProvenFrom};
 pub use rotation::{RotationProof, RotationProofError, rotated_key};
 
 /// The first line.
 pub const HEADER: &str = "c2sp.org/tlog-proof@v1";
 /// No inclusion proof has more hashes: sizes are below 2^63.
 pub const MAX_HASHES: usize = 63;
-/// The largest proof that is read: some five thousand rotations of a key in the extra data, and a
+/// The largest proof that is read: some three thousand rotations of a key in the extra data, and a
 /// checkpoint.
 pub const MAX_PROOF: usize = 16 * MAX_NOTE;
 
@@ -110,6 +110,22 @@ pub enum ProofError {
         /// The last key that is known.
         id: KeyId,
     },
+    /// Nothing is wrong, and nothing says that what was signed goes on from what a key before signed.
+    #[error(
+        "key history, step {step}: no proof that the tree of the next checkpoint extends this one"
+    )]
+    Untied {
+        /// Which, from 1.
+        step: usize,
+    },
+}
+
+impl ProofError {
+    /// Whether something is missing and nothing wrong: nobody is accused.
+    #[must_use]
+    pub const fn is_unproven(&self) -> bool {
+        matches!(self, ProofError::UnknownKey { .. } | ProofError::Untied { .. })
+    }
 }
 
 /// What a proof has proven: that the log's key signed a tree with this entry in it.

@@ -9,7 +9,7 @@ use audit_core::chain::Hash;
 use audit_core::checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
 use audit_core::entry::{Entry, EntryError, Parser};
 use audit_core::note::{MAX_NOTE, VerifierKey};
-use audit_core::proof::{KeyHistory, MAX_PROOF, ProofError, RotationProof, TlogProof};
+use audit_core::proof::{KeyHistory, KeyStep, MAX_PROOF, ProofError, RotationProof, TlogProof};
 use audit_core::tree::{
     Frontier, MAX_SIZE, ProveError as TreeProveError, consistency_proof, inclusion_proof,
     verify_consistency, verify_inclusion,
@@ -103,23 +103,15 @@ pub fn prove(source: impl Into<Source>, seq: u64) -> Result<Evidence, ProveError
     let Keys { first, rotations, signer } = keys_to(source, &checkpoint)?;
     let key = signer.ok_or(ProveError::UnknownKey)?;
     let leaf = Entry::parse(&found.line)?.computed_hash();
-    let mut claims = vec![Claim { leaf, index: seq, size, root }];
-    claims.extend(rotations.iter().map(Claim::of));
-    let mut proven = inclusions(source, &claims)?.into_iter();
-    let hashes = proven.next().flatten().ok_or(ProveError::NotThisTree { size })?;
+    let entry = Inclusion { leaf, index: seq, size, root };
+    let (hashes, steps) = made(source, &entry, checkpoint.unverified(), &rotations)?;
+    let hashes = hashes.ok_or(ProveError::NotThisTree { size })?;
     let mut proof = TlogProof { extra: None, index: seq, hashes, checkpoint };
     proof.verify_entry(&found.line, &key)?;
-    let mut history = KeyHistory::default();
-    for (rotation, hashes) in rotations.iter().zip(proven) {
-        // What leads to no root that was signed, in a trail that was tampered with, proves no key.
-        let Some(hashes) = hashes else { break };
-        let checkpoint = rotation.checkpoint.clone();
-        let proof = TlogProof { extra: None, index: rotation.seq, hashes, checkpoint };
-        history.rotations.push(RotationProof { line: rotation.line.clone(), proof });
-    }
+    let history = KeyHistory { steps };
     let known = first.iter().chain(rotations.first().map(|rotation| &rotation.key));
     let known: Vec<&VerifierKey> = known.filter(|known| **known != key).collect();
-    proof.extra = Some(&history).filter(|h| !h.rotations.is_empty()).and_then(KeyHistory::to_extra);
+    proof.extra = Some(&history).filter(|h| !h.steps.is_empty()).and_then(KeyHistory::to_extra);
     let leads = |from: &&&VerifierKey| proof.verify_from(&found.line, from).is_ok();
     let from_key = known.iter().find(leads).map(|key| (*key).clone());
     if from_key.is_none() || proof.to_string().len() > MAX_PROOF {
@@ -129,34 +121,35 @@ pub fn prove(source: impl Into<Source>, seq: u64) -> Result<Evidence, ProveError
     Ok(Evidence { proof, line: found.line, key, from_key })
 }
 
-/// An entry said to be in a tree.
-struct Claim {
-    leaf: Hash,
-    index: u64,
-    size: u64,
-    root: Hash,
-}
-
-impl Claim {
-    fn of(rotation: &Rotation) -> Claim {
-        let Checkpoint { size, root, .. } = *rotation.checkpoint.unverified();
-        Claim { leaf: rotation.leaf, index: rotation.seq, size, root }
+/// The inclusion proof of an entry in the tree `last`, and the key history that leads to it, made in
+/// one reading of the hashes.
+fn made(
+    source: &Source,
+    entry: &Inclusion,
+    last: &Checkpoint,
+    rotations: &[Rotation],
+) -> Result<(Option<Vec<Hash>>, Vec<KeyStep>), ReadError> {
+    let trees = rotations.iter().map(|rotation| rotation.checkpoint.unverified());
+    let next = trees.clone().skip(1).chain([last]);
+    let ties: Vec<_> = trees.zip(next).map(|(old, new)| Consistency { old, new }).collect();
+    let rotated: Vec<_> = rotations.iter().map(Inclusion::of).collect();
+    let mut claims: Vec<&dyn Claim> = vec![entry];
+    for (rotated, tie) in rotated.iter().zip(&ties) {
+        claims.extend([rotated as &dyn Claim, tie]);
     }
-
-    fn holds(&self, hashes: &[Hash]) -> bool {
-        verify_inclusion(&self.leaf, self.index, self.size, &self.root, hashes).is_ok()
+    let mut proven = hashes(source, &claims)?.into_iter();
+    let of_entry = proven.next().flatten();
+    let mut steps = Vec::new();
+    for rotation in rotations {
+        let (included, consistency) = (proven.next().flatten(), proven.next().flatten());
+        // What leads to no root that was signed, in a trail that was tampered with, proves no key.
+        let Some(hashes) = included else { break };
+        let checkpoint = rotation.checkpoint.clone();
+        let proof = TlogProof { extra: None, index: rotation.seq, hashes, checkpoint };
+        let rotation = RotationProof { line: rotation.line.clone(), proof };
+        steps.push(KeyStep { rotation, consistency });
     }
-}
-
-/// The inclusion proofs of all claims, each if it holds.
-fn inclusions(source: &Source, claims: &[Claim]) -> Result<Vec<Option<Vec<Hash>>>, ReadError> {
-    let make: Vec<_> = claims
-        .iter()
-        .map(|claim| |read: &mut HashReader<'_>| inclusion_proof(claim.index, claim.size, read))
-        .collect();
-    let holds: Vec<_> = claims.iter().map(|claim| |hashes: &[Hash]| claim.holds(hashes)).collect();
-    let wanted = make.iter().zip(&holds).map(|(make, holds)| Wanted { make, holds });
-    hashes(source, &wanted.collect::<Vec<_>>())
+    Ok((of_entry, steps))
 }
 
 /// Proves that `new` extends `old`, from the trail: the hashes of an RFC 6962 consistency proof.
@@ -169,35 +162,75 @@ pub fn prove_consistency(
     old: &Checkpoint,
     new: &Checkpoint,
 ) -> Result<Vec<Hash>, ProveError> {
-    let source = &source.into();
-    let make = |read: &mut HashReader<'_>| consistency_proof(old.size, new.size, read);
-    let holds = |hashes: &[Hash]| {
-        verify_consistency(old.size, &old.root, new.size, &new.root, hashes).is_ok()
-    };
-    let made = hashes(source, &[Wanted { make: &make, holds: &holds }])?;
+    let made = hashes(&source.into(), &[&Consistency { old, new }])?;
     made.into_iter().next().flatten().ok_or(ProveError::NotThisTree { size: new.size })
 }
 
-/// A proof that is to be made, and whether it proves what it should.
-struct Wanted<'a> {
-    make: &'a dyn Fn(&mut HashReader<'_>) -> Made,
-    holds: &'a dyn Fn(&[Hash]) -> bool,
+/// Something that is to be proven.
+trait Claim {
+    /// Makes the proof.
+    fn make(&self, read: &mut HashReader<'_>) -> Made;
+
+    /// Whether a proof proves it.
+    fn holds(&self, hashes: &[Hash]) -> bool;
+}
+
+/// An entry said to be in a tree.
+struct Inclusion {
+    leaf: Hash,
+    index: u64,
+    size: u64,
+    root: Hash,
+}
+
+impl Inclusion {
+    fn of(rotation: &Rotation) -> Inclusion {
+        let Checkpoint { size, root, .. } = *rotation.checkpoint.unverified();
+        Inclusion { leaf: rotation.leaf, index: rotation.seq, size, root }
+    }
+}
+
+impl Claim for Inclusion {
+    fn make(&self, read: &mut HashReader<'_>) -> Made {
+        inclusion_proof(self.index, self.size, read)
+    }
+
+    fn holds(&self, hashes: &[Hash]) -> bool {
+        verify_inclusion(&self.leaf, self.index, self.size, &self.root, hashes).is_ok()
+    }
+}
+
+/// A tree said to extend another.
+struct Consistency<'a> {
+    old: &'a Checkpoint,
+    new: &'a Checkpoint,
+}
+
+impl Claim for Consistency<'_> {
+    fn make(&self, read: &mut HashReader<'_>) -> Made {
+        consistency_proof(self.old.size, self.new.size, read)
+    }
+
+    fn holds(&self, hashes: &[Hash]) -> bool {
+        let (old, new) = (self.old, self.new);
+        verify_consistency(old.size, &old.root, new.size, &new.root, hashes).is_ok()
+    }
 }
 
 /// The hashes of each proof that holds: from the stored ones, else, of all that are missing in one
 /// reading, from the entries.
-fn hashes(source: &Source, proofs: &[Wanted<'_>]) -> Result<Vec<Option<Vec<Hash>>>, ReadError> {
+fn hashes(source: &Source, claims: &[&dyn Claim]) -> Result<Vec<Option<Vec<Hash>>>, ReadError> {
     let mut stored = StoredFile::open(source, MAX_SIZE)?.map(|stored| stored.scattered());
     let mut read = |index| stored.as_mut().and_then(|stored| stored.stored(index)).ok_or(Missing);
-    let mut made: Vec<_> = proofs
+    let mut made: Vec<_> = claims
         .iter()
-        .map(|proof| (proof.make)(&mut read).ok().filter(|hashes| (proof.holds)(hashes)))
+        .map(|claim| claim.make(&mut read).ok().filter(|hashes| claim.holds(hashes)))
         .collect();
     // Which hashes a proof takes depends on the sizes only.
     let mut asked = BTreeMap::new();
-    for (proof, _) in proofs.iter().zip(&made).filter(|(_, made)| made.is_none()) {
+    for (claim, _) in claims.iter().zip(&made).filter(|(_, made)| made.is_none()) {
         let mut of_this = BTreeMap::new();
-        let sizes = (proof.make)(&mut |index| {
+        let sizes = claim.make(&mut |index| {
             of_this.insert(index, None);
             Ok(Hash::ZERO)
         });
@@ -207,8 +240,8 @@ fn hashes(source: &Source, proofs: &[Wanted<'_>]) -> Result<Vec<Option<Vec<Hash>
     }
     recompute(source, &mut asked)?;
     let mut read = |index| asked.get(&index).copied().flatten().ok_or(Missing);
-    for (proof, made) in proofs.iter().zip(&mut made).filter(|(_, made)| made.is_none()) {
-        *made = (proof.make)(&mut read).ok().filter(|hashes| (proof.holds)(hashes));
+    for (claim, made) in claims.iter().zip(&mut made).filter(|(_, made)| made.is_none()) {
+        *made = claim.make(&mut read).ok().filter(|hashes| claim.holds(hashes));
     }
     Ok(made)
 }

@@ -10,6 +10,7 @@ use thiserror::Error;
 use super::{ProofError, TlogProof};
 use crate::entry::Entry;
 use crate::note::{SignatureType, VerifierKey};
+use crate::tree::TreeError;
 use crate::verify::KeyRotated;
 
 /// The proof that a log changed its key: `audit.key_rotated` and a tlog-proof that it is the last
@@ -41,6 +42,14 @@ pub enum RotationProofError {
     /// It is older than the rotation before it.
     #[error("it is not later than the rotation before it")]
     NotInOrder,
+    /// What should be its consistency proof are no hashes.
+    #[error("consistency: expected base64 of 32 bytes for each hash")]
+    Hashes,
+    /// The next checkpoint is of a tree that does not go on from this one.
+    #[error(
+        "the tree of the next checkpoint is not proven to extend the one of this rotation: {0}"
+    )]
+    NotExtended(TreeError),
 }
 
 impl RotationProof {

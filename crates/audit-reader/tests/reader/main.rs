@@ -6,6 +6,7 @@
 )]
 
 mod common;
+mod evidence;
 mod export;
 #[cfg(feature = "index")]
 mod index;

@@ -18,9 +18,10 @@ use crate::output::{Color, Output, escape};
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "The key may be the trail's first one or any later one: the proof carries the\n\
-    rotations that lead to the key that signed, each signed by the key before.\n\n\
+    rotations that lead to the key that signed, each signed by the key before, and that each of\n\
+    these trees extends the one before. Whether later rotations were left out does not show here.\n\n\
     Exit codes: 0 the entry is in the log of that key, 1 it is not, 2 could not look, 3 nothing is\n\
-    wrong, and nothing leads from that key to the one that signed.\n\n\
+    wrong, and nothing leads from that key to what was signed.\n\n\
     Example:\n  auditlog check 4711.tlog-proof --key @billing.vkey"
 )]
 pub(crate) struct Args {
@@ -46,16 +47,12 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
         match proof.verify_from(&line, key) {
             Ok(proven) => return proved(out, key, &proven).map(|()| Exit::Done),
             // What is wrong weighs more than what is not known.
-            Err(error) if worst.as_ref().is_none_or(is_unknown) => worst = Some(error),
+            Err(error) if worst.as_ref().is_none_or(ProofError::is_unproven) => worst = Some(error),
             Err(_) => {}
         }
     }
     let why = worst.ok_or(CliError::Bug("no key"))?;
-    refused(out, if is_unknown(&why) { Exit::Unproven } else { Exit::Violated }, &why)
-}
-
-const fn is_unknown(error: &ProofError) -> bool {
-    matches!(error, ProofError::UnknownKey { .. })
+    refused(out, if why.is_unproven() { Exit::Unproven } else { Exit::Violated }, &why)
 }
 
 fn proved(out: &mut Output, given: &VerifierKey, from: &ProvenFrom<'_>) -> Result<(), CliError> {
