@@ -33,6 +33,7 @@ pub struct Builder {
     policy: EncodePolicy,
     signer: Option<Box<MakeSigner>>,
     rotate_key: bool,
+    leaves_settings: bool,
 }
 
 /// Gives the signer for a trail by its origin, which is the name the key must have.
@@ -60,6 +61,7 @@ impl Builder {
             policy,
             signer: None,
             rotate_key: false,
+            leaves_settings: true,
         }
     }
 
@@ -106,6 +108,14 @@ impl Builder {
     #[must_use]
     pub const fn rotate_key(mut self) -> Builder {
         self.rotate_key = true;
+        self
+    }
+
+    /// Leaves `settings.json` as it is: for tools, which open a trail that another program configures.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn for_tool(mut self) -> Builder {
+        self.leaves_settings = false;
         self
     }
 
@@ -209,6 +219,7 @@ impl Builder {
             policy: Arc::clone(&policy),
             initial_key: info.initial_key.clone(),
             last_control: trail.last_control,
+            newest: trail.newest,
         }));
         let writer = Writer::start(parts, trail)?;
         ring_file.will_be_named();
@@ -221,7 +232,9 @@ impl Builder {
         // lost the old one.
         salvage.finish()?;
         rings.forget_old()?;
-        if let Some((dir, _)) = &place.owned {
+        if let Some((dir, _)) = &place.owned
+            && self.leaves_settings
+        {
             write_settings(dir, &self.config);
         }
         let ending = Ending {

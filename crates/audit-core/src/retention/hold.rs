@@ -115,16 +115,6 @@ struct Details {
 pub struct Holds(Vec<Hold>);
 
 impl Holds {
-    /// Takes notice of a line of a trail.
-    pub fn see_line(&mut self, line: &[u8]) {
-        // Quotes inside strings are escaped, so this can only be a member, here or in `details`.
-        if memchr::memmem::find(line, b"\"event_type\":\"audit.hold_").is_some()
-            && let Ok(entry) = Entry::parse(line)
-        {
-            self.see(&entry);
-        }
-    }
-
     /// Takes notice of the next entry. One whose details cannot be read adds a hold on everything
     /// rather than none, and releases nothing.
     pub fn see(&mut self, entry: &Entry<'_>) {

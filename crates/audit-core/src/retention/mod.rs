@@ -6,6 +6,7 @@
 mod events;
 mod hold;
 
+use jiff::SignedDuration;
 use jiff::civil::Date;
 use serde::Serialize;
 
@@ -59,6 +60,8 @@ pub enum Why {
         /// The holds, by id.
         holds: Vec<String>,
     },
+    /// Old enough to be deleted by a clock that leapt ahead, and is not believed yet.
+    Leap,
     /// Old enough to be deleted, and behind one that stays: a trail is shortened from its front only.
     Behind,
 }
@@ -74,25 +77,57 @@ pub struct Decision {
     pub fate: Fate,
 }
 
+/// A clock that was set forward, as `audit.clock_stepped` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// `seq` of the entry that says so.
+    pub seq: u64,
+    /// The date it showed, or would have shown.
+    pub from: Date,
+    /// The date it was set to.
+    pub to: Date,
+}
+
+impl Step {
+    /// When a segment that seemed to end on `ended` may have ended. A clock that was behind gave what was
+    /// written then dates too old: nobody saw the time pass that it was set forward by, so it does not
+    /// make anything older.
+    fn shift(self, ended: Date) -> Date {
+        let days = SignedDuration::from_hours(24 * i64::from(days_between(self.from, self.to)));
+        ended.max(ended.saturating_add(days).min(self.to))
+    }
+}
+
 /// What is to become of each segment of a trail, which must be in order and complete. `today` is the
 /// UTC date.
 ///
 /// An entry is as old as its writing, whatever time its event states. The last entry of a segment was
 /// written before the next segment was begun, so a segment's age is counted from the date in the name
 /// of the next one; and a segment is deleted only on the day *after* the last day it must be kept.
+/// `steps`, in the order of the trail, are clocks that were set forward since.
 #[must_use]
-pub fn plan(segments: &[Stored], rules: Rules, holds: &Holds, today: Date) -> Vec<Decision> {
+pub fn plan(
+    segments: &[Stored],
+    rules: Rules,
+    holds: &Holds,
+    steps: &[Step],
+    today: Date,
+) -> Vec<Decision> {
     let mut at_front = true;
     segments
         .iter()
         .enumerate()
         .map(|(at, segment)| {
             let next = segments.get(at + 1);
-            let age_days = next.map(|next| days_between(next.name.date(), today));
+            let since =
+                steps.iter().filter(|step| segment.first_seq.is_none_or(|first| first <= step.seq));
+            let ended =
+                next.map(|next| since.fold(next.name.date(), |date, step| step.shift(date)));
+            let age_days = ended.map(|ended| days_between(ended, today));
             let fate = match age_days.filter(|_| segment.closed) {
                 None => Fate::Keep { why: Why::Open },
                 Some(age) if age > rules.delete_after_days.max(rules.min_retention_days) => {
-                    expired(segment, next, holds, at_front, age, rules)
+                    expired(segment, next.zip(ended), holds, at_front, age, rules)
                 }
                 Some(age) => young(segment, age, rules),
             };
@@ -106,14 +141,14 @@ pub fn plan(segments: &[Stored], rules: Rules, holds: &Holds, today: Date) -> Ve
 /// not their form.
 fn expired(
     segment: &Stored,
-    next: Option<&Stored>,
+    next: Option<(&Stored, Date)>,
     holds: &Holds,
     at_front: bool,
     age: u32,
     rules: Rules,
 ) -> Fate {
-    let until = next.and_then(|next| next.first_seq);
-    let holds = holds.covering(segment, until, next.map(|next| next.name.date()));
+    let until = next.and_then(|(next, _)| next.first_seq);
+    let holds = holds.covering(segment, until, next.map(|(_, ended)| ended));
     let why = match (holds.is_empty(), at_front) {
         (false, _) => Why::Held { holds },
         (true, false) => Why::Behind,

@@ -44,11 +44,12 @@ impl Keeper {
                 return Ok(());
             };
             let rows = self.describe(&all[at..end], next, &mut keys)?;
+            // Closing waits for a portion once it is announced: what the trail says is gone, goes.
+            if self.is_stopped() {
+                return Err(RetentionError::Closing);
+            }
             self.announce(&rows, plan.rules, next, keys.at(next))?;
             for (decision, row) in all[at..end].iter().zip(rows) {
-                if self.is_stopped() {
-                    return Err(RetentionError::Closing);
-                }
                 self.remove(&decision.segment)?;
                 removed.bytes += decision.segment.bytes;
                 removed.segments.push(row);
@@ -74,6 +75,7 @@ impl Keeper {
                 sha.update(line);
                 bytes += line.len() as u64;
                 keys.see(line);
+                Ok(())
             })?;
             let filename = segment.name.to_string();
             let found = Hash(sha.finalize().into()).to_string();

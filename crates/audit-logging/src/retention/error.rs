@@ -35,6 +35,28 @@ pub enum RetentionError {
         /// By its bytes.
         found: String,
     },
+    /// The trail is not whole, so what it says of holds is not believed. Nothing was deleted.
+    #[error(
+        "{segment}, byte {offset}: {problem}; what the trail says of holds cannot be relied upon, and nothing was deleted; run `auditlog verify`"
+    )]
+    Unproven {
+        /// The segment.
+        segment: String,
+        /// Where in it.
+        offset: u64,
+        /// What is wrong there.
+        problem: &'static str,
+    },
+    /// The clock leapt ahead, and nothing shows yet that it is right.
+    #[error(
+        "the trail's clock leapt from {before} to {after}: nothing is deleted before a logger has been open for a day, or the trail has gone on for two, by that clock"
+    )]
+    Leap {
+        /// The newest time before.
+        before: jiff::Timestamp,
+        /// The first one after.
+        after: jiff::Timestamp,
+    },
     /// There is not enough room for an archive beside its segment.
     #[error(
         "{segment} needs about {needed} bytes beside it while it is compressed, and {free} are free; free some space"
@@ -61,9 +83,15 @@ pub enum RetentionError {
     /// A hold that cannot be added or released.
     #[error(transparent)]
     Hold(#[from] HoldError),
-    /// The entry that must come first could not be recorded.
-    #[error("the trail could not say so first: {0}; nothing was changed")]
+    /// The entry that must come first is not durable and signed, as far as is known. Nothing else was
+    /// changed; the entry itself may still be recorded.
+    #[error(
+        "the trail has not said so yet: {0}; nothing else was changed, and it may still be recorded: look before you try again"
+    )]
     NotRecorded(#[from] WaitError),
+    /// What was accepted before could not be made durable, and a hold may be among it.
+    #[error("what was accepted before could not be made durable first: {0}; nothing was changed")]
+    NotFlushed(WaitError),
     /// The emit ring had no room.
     #[error("the trail could not say so first: its queue is full; nothing was changed: try again")]
     QueueFull,

@@ -12,16 +12,18 @@ use std::time::Duration;
 use audit_core::encode::{EncodePolicy, Encoder, Stamp};
 use audit_core::event::Event;
 use audit_core::retention::{Fate, Rules};
+use audit_core::segment::SegmentName;
 use audit_core::text::redact::RedactionConfig;
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::Offset;
-use jiff::{SignedDuration, Timestamp};
 
 use super::archive::archive;
 use super::delete::Removed;
 use super::mailbox::{Busy, Mailbox};
 use super::plan::plan_of;
 use super::survey::{Said, said, survey};
+use super::times::{AHEAD, midnight};
 use super::{RetentionError, RetentionPlan, RetentionReport};
 use crate::clock::{Clock, nanos};
 use crate::config::AuditConfig;
@@ -42,8 +44,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long an entry of ours may take to be signed. It is recorded all the same if it takes longer, and
 /// nothing is done upon it.
 const SEALED_WITHIN: Duration = Duration::from_secs(60);
-/// How far the clock may run ahead of the newest control entry before it is not believed.
-const AHEAD: SignedDuration = SignedDuration::from_hours(31 * 24);
 
 /// What a keeper is made from.
 pub(crate) struct KeeperParts {
@@ -57,6 +57,8 @@ pub(crate) struct KeeperParts {
     pub(crate) initial_key: String,
     /// Time of the last control entry of the writer before.
     pub(crate) last_control: Option<Timestamp>,
+    /// The newest segment it left.
+    pub(crate) newest: Option<SegmentName>,
 }
 
 /// Retention of one open trail.
@@ -90,9 +92,11 @@ impl Keeper {
             policy,
             initial_key,
             last_control,
+            newest,
         } = parts;
         let (now, monotonic) = (clock.now(), clock.monotonic());
-        let bound = last_control.unwrap_or(now).saturating_add(AHEAD).unwrap_or(now);
+        let last = last_control.or_else(|| newest.and_then(midnight));
+        let bound = last.unwrap_or(now).saturating_add(AHEAD).unwrap_or(now);
         Keeper {
             shared,
             sealer,
@@ -201,19 +205,26 @@ impl Keeper {
         if *closed || self.is_stopped() { Err(RetentionError::Closing) } else { Ok(closed) }
     }
 
+    fn open_for(&self) -> Duration {
+        self.clock.monotonic().saturating_sub(self.bound.1)
+    }
+
     /// The UTC date, or the latest one that is believable: a clock that jumps years ahead, at start-up
     /// before the network set it right, must not empty a trail.
     fn today(&self) -> Date {
-        let (bound, opened) = self.bound;
-        let open = self.clock.monotonic().saturating_sub(opened);
-        let bound = bound.saturating_add(open).unwrap_or(bound);
+        let bound = self.bound.0.saturating_add(self.open_for()).unwrap_or(self.bound.0);
         Offset::UTC.to_datetime(self.clock.now().min(bound)).date()
     }
 
     /// What would be done.
     pub(crate) fn plan(&self) -> Result<RetentionPlan, RetentionError> {
         let _alone = self.begin()?;
-        Ok(plan_of(&*self.storage, self.rules(), self.today(), &self.stop)?.0)
+        self.settle()?;
+        Ok(self.plan_by(self.rules(), self.today())?.0)
+    }
+
+    fn plan_by(&self, rules: Rules, as_of: Date) -> Result<(RetentionPlan, Said), RetentionError> {
+        plan_of(&*self.storage, rules, as_of, self.open_for(), &self.stop)
     }
 
     /// The rules of the configuration.
@@ -239,11 +250,23 @@ impl Keeper {
         let plan = {
             // Holds are read and the deletion is done under one guard: no hold comes in between.
             let _alone = self.begin()?;
-            let (plan, said) = plan_of(&*self.storage, rules, report.as_of, &self.stop)?;
-            if let Err(error) = self.delete(&plan, said.front_key, &mut removed) {
-                report.problems.push(error.to_string());
+            self.settle()?;
+            match self.plan_by(rules, report.as_of) {
+                Ok((plan, said)) => {
+                    report.problems.extend(said.doubt.map(|doubt| doubt.to_string()));
+                    if let Err(error) = self.delete(&plan, said.front_key, &mut removed) {
+                        report.problems.push(error.to_string());
+                    }
+                    plan
+                }
+                // What cannot be believed keeps everything, and keeps nothing from being compressed.
+                Err(error @ RetentionError::Unproven { .. }) => {
+                    report.problems.push(error.to_string());
+                    let rules = Rules { delete_after_days: u32::MAX, ..rules };
+                    self.plan_by(rules, report.as_of)?.0
+                }
+                Err(error) => return Err(error),
             }
-            plan
         };
         let first_kept = plan.decisions.get(removed.segments.len());
         self.shared.forget_before(first_kept.map(|decision| decision.segment.name));
@@ -284,8 +307,19 @@ impl Keeper {
         archive(&*self.storage, segment.name, &self.stop)
     }
 
+    /// What the trail says, everything included that was accepted before.
     pub(super) fn said(&self) -> Result<Said, RetentionError> {
+        self.settle()?;
         said(&*self.storage, &survey(&*self.storage)?, &self.stop)
+    }
+
+    /// Waits until everything that was accepted is on disk: a hold whose recording took longer than
+    /// somebody would wait is in the ring, and must be seen before anything is deleted.
+    fn settle(&self) -> Result<(), RetentionError> {
+        let accepted = self.shared.ring.tail();
+        self.shared.ring.request_flush(accepted);
+        let durable = self.shared.progress.wait(Goal::Durable(accepted), Some(SEALED_WITHIN));
+        durable.map_err(RetentionError::NotFlushed)
     }
 
     /// Records an entry of the writer's own, and waits until a checkpoint covers it.

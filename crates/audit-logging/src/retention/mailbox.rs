@@ -1,8 +1,8 @@
 //! What other processes ask of the one that holds a trail: files in `requests/`.
 //!
 //! What must stay true here: whoever may write there may write the trail itself, and files of others are
-//! refused. A request is taken by removing it, so it is done at most once, and who asked is told or finds
-//! that nobody answers.
+//! refused. A request is taken, and withdrawn, by renaming it, which one of two can do: it is done at most
+//! once, and who asked is told or finds that nobody answers.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,8 @@ use crate::storage::{DirStorage, Storage, TEMPORARY, read_to_vec};
 const DIR: &str = "requests";
 const REQUEST: &str = ".json";
 const ANSWER: &str = ".answer";
+const TAKEN: &str = ".taken";
+const WITHDRAWN: &str = ".withdrawn";
 /// Longer requests are not ours.
 const MAX_REQUEST: u64 = 64 << 10;
 /// Longer answers would be of a trail with a hundred thousand segments.
@@ -112,7 +114,7 @@ pub fn ask(dir: &Path, request: &Ask) -> Result<Reply, AskError> {
     let bytes = serde_json::to_vec(request).map_err(|error| failed(error.into()))?;
     storage.replace(&asked, &mut bytes.as_slice()).map_err(failed)?;
     let began = Instant::now();
-    let mut is_last_look = false;
+    let (mut is_last_look, mut is_alone) = (false, false);
     loop {
         match read_to_vec(&storage, &answered, MAX_ANSWER) {
             Ok(bytes) => {
@@ -127,18 +129,30 @@ pub fn ask(dir: &Path, request: &Ask) -> Result<Reply, AskError> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed(error)),
         }
-        let waits = storage.len(&asked).is_ok();
         if is_last_look {
-            storage.remove(&asked).map_err(failed)?;
-            return Err(if waits { AskError::NotTaken } else { AskError::Gone });
+            let withdrawn = format!("{DIR}/{id}{WITHDRAWN}");
+            match storage.take(&asked, &withdrawn) {
+                Ok(()) => {
+                    storage.remove(&withdrawn).map_err(failed)?;
+                    return Err(AskError::NotTaken);
+                }
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+                Err(_) if is_alone => {
+                    storage.remove(&format!("{DIR}/{id}{TAKEN}")).map_err(failed)?;
+                    return Err(AskError::Gone);
+                }
+                // Taken meanwhile: the answer comes, or its writer goes.
+                Err(_) => {}
+            }
         }
+        let waits = storage.len(&asked).is_ok();
         // Looking for the lock takes a while when somebody has it, which is what waiting takes.
         match storage.lock() {
             Err(OpenError::Locked { .. }) => {
                 is_last_look = waits && began.elapsed() >= TAKEN_WITHIN;
             }
             Err(error) => return Err(error.into()),
-            Ok(_) => is_last_look = true,
+            Ok(_) => (is_last_look, is_alone) = (true, true),
         }
     }
 }
@@ -162,7 +176,7 @@ impl<'s> Mailbox<'s> {
     pub(super) fn new(storage: &'s dyn Storage) -> Mailbox<'s> {
         let mailbox = Mailbox { storage };
         for name in mailbox.names() {
-            if name.ends_with(ANSWER) || name.ends_with(TEMPORARY) {
+            if [ANSWER, TAKEN, WITHDRAWN, TEMPORARY].iter().any(|end| name.ends_with(end)) {
                 mailbox.remove(&name);
             }
         }
@@ -180,10 +194,22 @@ impl<'s> Mailbox<'s> {
         }
     }
 
-    /// False when it could not be removed, and so is not ours to act upon.
-    fn remove(&self, name: &str) -> bool {
-        let removed = self.storage.remove(&format!("{DIR}/{name}"));
-        removed.inspect_err(|error| tracing::warn!(%error, name, "a request stays")).is_ok()
+    fn remove(&self, name: &str) {
+        if let Err(error) = self.storage.remove(&format!("{DIR}/{name}")) {
+            tracing::warn!(%error, name, "a request stays");
+        }
+    }
+
+    /// False when it could not be taken, or was withdrawn, and so is not ours to act upon.
+    fn take(&self, name: &str, taken: &str) -> bool {
+        match self.storage.take(&format!("{DIR}/{name}"), &format!("{DIR}/{taken}")) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => {
+                tracing::warn!(%error, name, "a request stays");
+                false
+            }
+        }
     }
 
     /// Does what is asked for.
@@ -195,8 +221,12 @@ impl<'s> Mailbox<'s> {
             if busy == Busy::Yes && matches!(request, Ok(Ask::Retain)) {
                 continue;
             }
-            if keeper.is_stopped() || !self.remove(&name) {
+            if keeper.is_stopped() {
                 return;
+            }
+            let taken = format!("{id}{TAKEN}");
+            if !self.take(&name, &taken) {
+                continue;
             }
             let answer = match request {
                 Ok(ask) => keeper.answer(&ask, self),
@@ -208,6 +238,7 @@ impl<'s> Mailbox<'s> {
             if let Err(error) = told {
                 tracing::warn!(%error, "a request was done, and who asked cannot be told");
             }
+            self.remove(&taken);
         }
     }
 }

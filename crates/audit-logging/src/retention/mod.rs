@@ -6,6 +6,7 @@
 
 mod api;
 mod archive;
+mod chain;
 mod delete;
 mod error;
 mod holds;
@@ -14,6 +15,7 @@ mod mailbox;
 mod plan;
 mod settings;
 mod survey;
+mod times;
 
 use audit_core::retention::Deleted;
 use jiff::civil::Date;

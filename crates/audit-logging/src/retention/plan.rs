@@ -4,8 +4,9 @@
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use audit_core::retention::{Decision, Fate, Hold, Holds, Rules, plan};
+use audit_core::retention::{Decision, Fate, Hold, Holds, Rules, Why, plan};
 use jiff::civil::Date;
 use jiff::tz::Offset;
 use serde_json::{Value, json};
@@ -67,22 +68,30 @@ pub fn plan_dir(dir: &Path, policy: RetentionPolicy) -> Result<RetentionPlan, Re
     policy.validate()?;
     let storage = DirStorage::open(dir, false)?;
     let today = Offset::UTC.to_datetime(jiff::Timestamp::now()).date();
-    Ok(plan_of(&storage, policy.into(), today, &AtomicBool::new(false))?.0)
+    Ok(plan_of(&storage, policy.into(), today, Duration::ZERO, &AtomicBool::new(false))?.0)
 }
 
-/// What would be done to a trail on a day. Its entries are asked only if something would be deleted.
+/// What would be done to a trail on a day, by a process that has had it `open` for so long. Its entries are asked only if something would be deleted.
 pub(super) fn plan_of(
     storage: &dyn Storage,
     rules: Rules,
     as_of: Date,
+    open: Duration,
     stop: &AtomicBool,
 ) -> Result<(RetentionPlan, Said), RetentionError> {
     let segments = survey(storage)?;
-    let mut decisions = plan(&segments, rules, &Holds::default(), as_of);
+    let mut decisions = plan(&segments, rules, &Holds::default(), &[], as_of);
     let mut entries = Said::default();
     if decisions.iter().any(|decision| decision.fate == Fate::Delete) {
         entries = said(storage, &segments, stop)?;
-        decisions = plan(&segments, rules, &entries.holds, as_of);
+        decisions = plan(&segments, rules, &entries.holds, &entries.times.steps, as_of);
+        if decisions.iter().any(|decision| decision.fate == Fate::Delete) {
+            entries.doubt = entries.times.believe(open).err();
+        }
+        if entries.doubt.is_some() {
+            let doomed = decisions.iter_mut().filter(|decision| decision.fate == Fate::Delete);
+            doomed.for_each(|decision| decision.fate = Fate::Keep { why: Why::Leap });
+        }
     }
     let holds = entries.holds.in_force().to_vec();
     Ok((RetentionPlan { as_of, rules, decisions, holds }, entries))

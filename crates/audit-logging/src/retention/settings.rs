@@ -3,9 +3,11 @@
 //! What must stay true here: a hint for tools, private to the implementation and never evidence. What
 //! is done with it is said in the trail.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
+use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{AuditConfig, RetentionPolicy};
@@ -42,11 +44,23 @@ impl Settings {
 /// # Errors
 /// When there is something that cannot be read.
 pub fn settings(dir: &Path) -> io::Result<Option<Settings>> {
-    let bytes = match std::fs::read(dir.join(FILE)) {
+    let file = match open_no_link(&dir.join(FILE)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        read => read?,
+        opened => opened?,
     };
+    let mut bytes = Vec::new();
+    file.take(MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX {
+        return Err(io::Error::other("it is longer than settings can be"));
+    }
     Ok(Some(serde_json::from_slice(&bytes)?))
+}
+
+/// A file, and no link to one or pipe that would be waited for.
+fn open_no_link(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no file")) }
 }
 
 /// Leaves them in the trail's directory. They are no more than a hint: a disk without room for them

@@ -12,6 +12,8 @@ use audit_core::retention::{Holds, Stored};
 use audit_core::segment::SegmentName;
 
 use super::RetentionError;
+use super::chain::Chain;
+use super::times::Times;
 use crate::storage::{Storage, read_to_vec};
 use crate::trail::{checksum_name, is_archived, read_content, segments_in};
 
@@ -49,37 +51,65 @@ pub(super) struct Said {
     pub(super) holds: Holds,
     /// The key in force where the trail begins, if retention shortened it before and said so.
     pub(super) front_key: Option<String>,
+    /// What it says of its clocks.
+    pub(super) times: Times,
+    /// Why nothing is deleted on what it says.
+    pub(super) doubt: Option<RetentionError>,
+    /// The trail says that what stood before its first entry was deleted.
+    is_front_named: bool,
 }
 
-/// Reads every entry.
+impl Said {
+    fn see(&mut self, entry: &Entry<'_>, first: u64) {
+        self.times.see(entry);
+        match entry.event_type() {
+            "audit.hold_added" | "audit.hold_released" => self.holds.see(entry),
+            "audit.retention_applied" => {
+                let details = entry.details().and_then(|text| serde_json::from_str(text).ok());
+                let details: serde_json::Value = details.unwrap_or_default();
+                let front = &details["front"];
+                if front["seq"].as_u64() == Some(first) {
+                    self.front_key = front["key"].as_str().map(str::to_owned);
+                }
+                // A crash may have left some of the segments that it names.
+                let segments = details["segments"].as_array().into_iter().flatten();
+                let before = first.checked_sub(1);
+                self.is_front_named |= before.is_some()
+                    && segments.into_iter().any(|one| one["last_seq"].as_u64() == before);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Reads every entry, and believes them only if all of them are there and as they were written: a hold
+/// must not vanish with a byte that was changed, or with the segment that it stands in.
 pub(super) fn said(
     storage: &dyn Storage,
     segments: &[Stored],
     stop: &AtomicBool,
 ) -> Result<Said, RetentionError> {
     let mut said = Said::default();
-    let first = segments.iter().find_map(|segment| segment.first_seq);
-    let applied = memchr::memmem::Finder::new(b"\"event_type\":\"audit.retention_applied\"");
-    for segment in segments {
+    let mut chain = Chain::default();
+    for (at, segment) in segments.iter().enumerate() {
+        said.times.begun(segment.name);
+        chain.begin(segment, &segments[at + 1..]);
         each_line(storage, segment.name, stop, |line| {
-            let line = line.strip_suffix(b"\n").unwrap_or(line);
-            said.holds.see_line(line);
-            if applied.find(line).is_some()
-                && let Ok(entry) = Entry::parse(line)
-                && entry.event_type() == "audit.retention_applied"
-            {
-                said.front_key = key_at(&entry, first).or(said.front_key.take());
+            if let Some(entry) = chain.take(line)? {
+                said.see(&entry, chain.first.unwrap_or_default());
             }
+            Ok(())
         })?;
+        chain.end()?;
+    }
+    if chain.first.is_some_and(|first| first > 0) && !said.is_front_named {
+        return Err(RetentionError::Unproven {
+            segment: segments.first().map_or_else(String::new, |one| one.name.to_string()),
+            offset: 0,
+            problem: "what stood before it is gone, and no entry names it",
+        });
     }
     Ok(said)
-}
-
-/// The key that an `audit.retention_applied` says is in force at `first`.
-fn key_at(entry: &Entry<'_>, first: Option<u64>) -> Option<String> {
-    let details: serde_json::Value = serde_json::from_str(entry.details()?).ok()?;
-    let front = &details["front"];
-    (front["seq"].as_u64() == first).then(|| Some(front["key"].as_str()?.to_owned()))?
 }
 
 /// Every line of a segment, LF included.
@@ -87,7 +117,7 @@ pub(super) fn each_line(
     storage: &dyn Storage,
     segment: SegmentName,
     stop: &AtomicBool,
-    mut each: impl FnMut(&[u8]),
+    mut each: impl FnMut(&[u8]) -> Result<(), RetentionError>,
 ) -> Result<(), RetentionError> {
     let name = segment.to_string();
     let failed = |error| RetentionError::io("read", &name)(error);
@@ -104,7 +134,7 @@ pub(super) fn each_line(
         if stop.load(Ordering::Relaxed) {
             return Err(RetentionError::Closing);
         }
-        each(&line);
+        each(&line)?;
     }
 }
 

@@ -272,6 +272,15 @@ impl Storage for DirStorage {
         Ok(())
     }
 
+    /// `renameat`, `fsync` of the directory.
+    fn take(&self, name: &str, taken: &str) -> io::Result<()> {
+        let (dir, name) = locate(&self.dir, name, false)?;
+        let (_, taken) = locate(&self.dir, taken, false)?;
+        renameat(&*dir, name, &*dir, taken)?;
+        fsync(&*dir)?;
+        Ok(())
+    }
+
     /// `openat`, `pwrite`, `fsync`, `unlinkat`, `fsync` of the directory.
     fn destroy(&self, name: &str) -> io::Result<()> {
         let (dir, name) = locate(&self.dir, name, false)?;

@@ -107,6 +107,16 @@ pub trait Storage: Send + Sync + 'static {
     /// The operating system's; a file that is not there is no error.
     fn remove(&self, name: &str) -> io::Result<()>;
 
+    /// Gives a file another name in its directory: of several who try, one succeeds. A storage without
+    /// directories has nothing to take.
+    ///
+    /// # Errors
+    /// `NotFound` when it is not there (any more), or the operating system's.
+    fn take(&self, name: &str, taken: &str) -> io::Result<()> {
+        let _ = (name, taken);
+        Err(io::ErrorKind::NotFound.into())
+    }
+
     /// Overwrites a file with zeros, durably, and removes it, durably: for keys that must not
     /// come back. On flash and on file systems that copy on write the old blocks may outlive this.
     ///

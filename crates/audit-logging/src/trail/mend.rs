@@ -28,8 +28,9 @@ impl OpenContext<'_> {
             self.io(&name, "quarantine the torn tail of", moved)?;
         }
         // The process that made it may have died, or been refused, before its name was durable, and
-        // what is acknowledged must not stand under a name that a power cut takes. Removing what
-        // cannot be there syncs the directory.
+        // what is acknowledged must not stand under a name that a power cut takes. Removing the archive,
+        // which is unfinished if it is there beside its segment, syncs the directory. One that is there
+        // alone is closed, and never comes here.
         let archive = last.kept.name.archived();
         self.io(&name, "keep the name of", self.storage.remove(&archive))?;
         let mut file = self.io(&name, "open", self.storage.open_segment(&name))?;

@@ -243,7 +243,11 @@ impl OpenContext<'_> {
         recovered.entries_kept = last.kept.entries();
         recovered.damaged_at = last.damaged_at.map(|offset| format!("{name}:{offset}"));
         let head = head.unwrap_or(Head::EMPTY);
-        let active = if is_closed(newest) {
+        // Only what is closed is compressed: without its checksum it is the only copy all the same.
+        if is_archived(names, newest) && !is_closed(newest) {
+            self.io(&newest.archived(), "close", write_checksum(self.storage, &last.kept))?;
+        }
+        let active = if is_closed(newest) || is_archived(names, newest) {
             closed.push(last.kept.row(Some((self.now, last.kept.sha256()))));
             // The checksum may be there and the permissions not, after a crash.
             if !is_archived(names, newest) {

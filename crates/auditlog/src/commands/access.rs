@@ -62,9 +62,12 @@ pub(crate) fn record(args: &AccessArgs, dir: &Path, command: &str) -> Result<(),
 }
 
 /// True when the trail's writer wants it. A copy of a trail, or one that no writer of this version
-/// opened, is not configured.
+/// opened, is not configured. What cannot be read may say so: the note then fails, and that is said.
 fn is_configured(dir: &Path) -> bool {
-    settings(dir).ok().flatten().is_some_and(|settings| settings.audit_access)
+    match settings(dir) {
+        Ok(settings) => settings.is_some_and(|settings| settings.audit_access),
+        Err(_) => true,
+    }
 }
 
 fn note(dir: &Path, command: &str) -> Result<(), CliError> {
@@ -72,7 +75,7 @@ fn note(dir: &Path, command: &str) -> Result<(), CliError> {
     let arguments: Vec<String> =
         std::env::args_os().skip(2).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let info = existing_trail(dir)?.ok_or_else(|| OpenError::NoTrail { path: dir.to_owned() })?;
-    let (logger, origin) = match AuditLogger::new(super::config_of(dir)?) {
+    let (logger, origin) = match super::open(super::config_of(dir)?) {
         Ok(logger) => (logger, None),
         // Open elsewhere, or not to be opened at all: a damaged trail is read, too.
         Err(_) => (open_beside(dir, &info.service_id)?, Some(info.origin.as_str())),

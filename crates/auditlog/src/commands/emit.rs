@@ -10,11 +10,12 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
-use audit_logging::{AuditConfig, AuditLogger, FlushMode, OverflowPolicy, RotationPolicy};
+use audit_logging::retention::settings;
+use audit_logging::{AuditConfig, FlushMode, OverflowPolicy, RotationPolicy};
 use clap::ValueEnum;
 use lines::{PATIENCE, Recorded, Recorder, Tally};
 
-use super::Exit;
+use super::{Exit, unreadable_settings};
 use crate::error::CliError;
 use crate::import::{From, Importer};
 use crate::output::Output;
@@ -63,7 +64,11 @@ enum ReceiptAt {
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
-    let audit = AuditLogger::new(AuditConfig {
+    let said = settings(&args.dir).map_err(|error| unreadable_settings(&args.dir, &error))?;
+    let audit = super::open(AuditConfig {
+        // As long as events come this is the trail's writer: it keeps the trail as somebody chose, or not
+        // at all.
+        retention_interval_hours: said.map_or(0, |settings| settings.retention_interval_hours),
         flush_mode: match args.flush_mode {
             Mode::Immediate => FlushMode::Immediate,
             Mode::Batched => FlushMode::batched(),

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use audit_core::entry::Parser;
 use audit_core::event::ActorInfo;
 use audit_core::retention::{Hold, HoldScope, Holds};
+use audit_logging::OpenError;
 use audit_logging::retention::{Ask, RetentionError, ask};
-use audit_logging::{AuditLogger, OpenError};
 use audit_reader::{Query, QueryOptions, Source};
 use jiff::civil::Date;
 use serde_json::json;
@@ -98,7 +98,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
 
 /// Has the trail say so, here or where it is open.
 fn record(args: &Args, request: &Ask) -> Result<(), CliError> {
-    let logger = match AuditLogger::new(super::config_of(&args.dir)?) {
+    let logger = match super::open(super::config_of(&args.dir)?) {
         Ok(logger) => logger,
         Err(OpenError::Locked { .. }) => {
             return ask(&args.dir, request)?.map(drop).map_err(CliError::Refused);

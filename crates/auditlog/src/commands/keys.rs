@@ -100,7 +100,7 @@ fn rotate(args: &Args, config: Option<&Path>, out: &mut Output) -> Result<Exit, 
         Some(file) => super::config(file, &args.dir)?,
         None => super::config_of(&args.dir)?,
     };
-    let logger = AuditLogger::builder(config).rotate_key().open()?;
+    let logger = AuditLogger::builder(config).for_tool().rotate_key().open()?;
     logger.shutdown_blocking()?;
     let history = history(&args.dir)?;
     let new = history.epochs.last().ok_or(CliError::Bug("a rotated trail without a key"))?;

@@ -35,7 +35,9 @@ use std::process::ExitCode;
 use audit_core::checkpoint::SignedCheckpoint;
 use audit_core::note::{MAX_NOTE, VerifierKey};
 use audit_logging::retention::settings;
-use audit_logging::{AuditConfig, AuditMode, OpenError, RotationPolicy, existing_trail};
+use audit_logging::{
+    AuditConfig, AuditLogger, AuditMode, OpenError, RotationPolicy, existing_trail,
+};
 use audit_reader::Source;
 use audit_shipper::HttpSource;
 use clap::{Parser, Subcommand};
@@ -148,22 +150,28 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
     }
 }
 
-/// How a trail that is there is opened by a command: as its writer was configured, as far as it said so.
+/// How a trail that is there is opened by a command: as its writer was configured, as far as it said so,
+/// and without retention by itself: a command does what it is asked.
 pub(crate) fn config_of(dir: &Path) -> Result<AuditConfig, CliError> {
     let info = existing_trail(dir)?.ok_or_else(|| OpenError::NoTrail { path: dir.to_owned() })?;
     let mut config = AuditConfig {
         mode: AuditMode::Local { base_dir: dir.to_owned() },
         // When a segment ends is the service's choice, and not known here.
         rotation: RotationPolicy::SizeLimit { bytes: u64::MAX },
+        retention_interval_hours: 0,
         ..AuditConfig::new(info.service_id)
     };
     let said = settings(dir).map_err(|error| unreadable_settings(dir, &error))?;
     if let Some(settings) = said {
         config.retention = settings.retention;
-        config.retention_interval_hours = settings.retention_interval_hours;
         config.audit_access = settings.audit_access;
     }
     Ok(config)
+}
+
+/// Opens a trail for a command: what its own writer said of its configuration stays as it is.
+pub(crate) fn open(config: AuditConfig) -> Result<AuditLogger, OpenError> {
+    AuditLogger::builder(config).for_tool().open()
 }
 
 pub(crate) fn unreadable_settings(dir: &Path, error: &std::io::Error) -> CliError {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use audit_core::retention::{Decision, Fate, Why};
 use audit_logging::retention::{Ask, RetentionPlan, ask, plan_dir, settings};
-use audit_logging::{AuditLogger, OpenError, RetentionPolicy};
+use audit_logging::{OpenError, RetentionPolicy};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
@@ -68,6 +68,18 @@ impl Days {
     fn policy(&self, dir: &Path) -> Result<RetentionPolicy, CliError> {
         let settings = settings(dir).map_err(|error| super::unreadable_settings(dir, &error))?;
         let base = settings.map(|settings| settings.retention).unwrap_or_default();
+        // What the trail's owner promised is not broken by an option.
+        if let (Some(asked), Some(said)) = (self.min_retention_days, settings)
+            && asked < said.retention.min_retention_days
+        {
+            return Err(CliError::Usage {
+                what: format!(
+                    "--min-retention-days {asked} is below the {} of the trail's writer",
+                    said.retention.min_retention_days
+                ),
+                next: "leave the option out or give a higher number; the configuration alone lowers it",
+            });
+        }
         Ok(RetentionPolicy {
             min_retention_days: self.min_retention_days.unwrap_or(base.min_retention_days),
             archive_after_days: self.archive_after_days.unwrap_or(base.archive_after_days),
@@ -94,7 +106,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
 /// Applies retention, here or where the trail is open: the report.
 fn apply(dir: &Path, days: &Days) -> Result<Value, CliError> {
     let policy = days.policy(dir)?;
-    match AuditLogger::new(super::config_of(dir)?) {
+    match super::open(super::config_of(dir)?) {
         Ok(logger) => {
             let bar = ProgressBar::hidden();
             let style =
@@ -177,6 +189,7 @@ fn reason(why: &Why) -> String {
         Why::Young => "not old enough to be compressed".to_owned(),
         Why::Archived => "compressed, not old enough to be deleted".to_owned(),
         Why::Held { holds } => format!("held by {}", escape(holds.join(", ").as_bytes())),
+        Why::Leap => "the clock leapt ahead, and is not believed yet".to_owned(),
         Why::Behind => "behind one that stays".to_owned(),
     }
 }

@@ -223,3 +223,35 @@ fn who_asks_is_noted_before_the_answer() {
     assert!(asked.status.success() && !stderr(&asked).contains("could not be noted"));
     assert_eq!(accesses(&copy).len(), 2);
 }
+
+#[test]
+fn the_minimum_of_a_trail_is_raised_by_an_option_and_never_lowered() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = trail_of_days(&temp.path().join("trail"), 3, POLICY);
+    for action in ["plan", "run"] {
+        let lower = ["--min-retention-days", "19", "--delete-after-days", "19"];
+        let refused = run(&[&["retention", &dir, action][..], &lower].concat());
+        assert_eq!(refused.status.code(), Some(2), "{}", stdout(&refused));
+        assert!(stderr(&refused).contains("below the 20"), "{}", stderr(&refused));
+    }
+    let higher = ["--min-retention-days", "21", "--delete-after-days", "21"];
+    let plan = json(&[&["retention", &dir, "plan"][..], &higher].concat());
+    assert_eq!(plan["rules"]["min_retention_days"], 21);
+}
+
+#[test]
+fn commands_leave_the_settings_of_the_trails_writer_as_they_are() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = trail_of_days(&temp.path().join("trail"), 2, POLICY);
+    let settings = Path::new(&dir).join("settings.json");
+    fs::remove_file(&settings).unwrap();
+    drop(Holder::of(&dir));
+    assert!(run(&["hold", &dir, "add", "case-1"]).status.success());
+    assert!(run(&["retention", &dir, "run"]).status.success());
+    assert!(run(&["keys", &dir, "rotate"]).status.success());
+    assert!(!settings.exists());
+    // What cannot be read may ask for notes: that there is none is said, and nobody waits for a pipe.
+    std::os::unix::fs::symlink("/dev/zero", &settings).unwrap();
+    let asked = run(&["query", &dir, "--json"]);
+    assert!(asked.status.success() && stderr(&asked).contains("could not be noted"));
+}

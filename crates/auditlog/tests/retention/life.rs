@@ -174,7 +174,10 @@ fn a_segment_that_was_tampered_with_is_kept_and_named() {
     assert!(report.deleted.is_empty(), "{:?}", report.deleted);
     assert!(report.problems.iter().any(|text| text.contains("2026-01-03.audit")), "{report:?}");
     assert_eq!(fs::read_to_string(&victim).unwrap(), tampered);
-    assert!(!dir.join("2026-01-03.audit.zst").exists() && dir.join("2026-01-01.audit").exists());
+    assert!(
+        !dir.join("2026-01-03.audit.zst").exists()
+            && names(&dir).iter().any(|name| name.starts_with("2026-01-01.audit"))
+    );
     logger.shutdown_blocking().unwrap();
     assert!(verify_dir(&dir, VerifyOptions::default()).unwrap().findings.violated());
 }
@@ -191,10 +194,63 @@ fn a_clock_that_jumps_ahead_at_start_deletes_nothing() {
     let logger = open(&dir, &wrong);
     let plan = logger.retention_plan().unwrap();
     assert_eq!(plan.as_of.to_string(), "2026-02-06");
-    assert!(plan.decisions.iter().all(
-        |one| one.fate != Fate::Delete || one.segment.name.to_string().as_str() < "2026-01-06"
-    ));
+    assert!(plan.decisions.iter().all(|one| one.fate != Fate::Delete));
+    assert_eq!(plan.decisions[0].fate, Fate::Keep { why: Why::Leap });
+    let report = logger.apply_retention().unwrap();
+    assert!(report.problems.iter().any(|text| text.contains("leapt")), "{report:?}");
     drop(logger);
+    // The second start finds control entries of that time, and believes them no more.
+    let logger = open(&dir, &wrong);
+    let report = logger.apply_retention().unwrap();
+    assert!(report.deleted.is_empty(), "{report:?}");
+    assert!(names(&dir).iter().any(|name| name.starts_with("2026-01-01.audit")));
+    // Who was away for years waits for a day.
+    wrong.advance(DAY);
+    let report = logger.apply_retention().unwrap();
+    assert!(!report.deleted.is_empty(), "{report:?}");
+    drop(logger);
+}
+
+#[test]
+fn what_was_written_by_a_clock_that_was_behind_is_not_old() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("trail");
+    let clock = TestClock::at("2016-01-01T12:00:00Z");
+    let logger = open(&dir, &clock);
+    live(&logger, &clock, 3);
+    clock.step_to("2026-01-01T12:00:00Z");
+    live(&logger, &clock, 1);
+    logger.shutdown_blocking().unwrap();
+    let logger = open(&dir, &clock);
+    live(&logger, &clock, 19);
+    let report = logger.apply_retention().unwrap();
+    assert!(report.deleted.is_empty(), "{report:?}");
+    live(&logger, &clock, 20);
+    let report = logger.apply_retention().unwrap();
+    assert_eq!(report.deleted[0].filename, "2016-01-01.audit", "{report:?}");
+}
+
+#[test]
+fn an_only_copy_that_is_compressed_is_closed_and_not_removed() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("trail");
+    let clock = TestClock::at("2026-01-01T12:00:00Z");
+    let logger = open(&dir, &clock);
+    live(&logger, &clock, 12);
+    logger.apply_retention().unwrap();
+    logger.shutdown_blocking().unwrap();
+    let archive = ending(&dir, ".audit.zst").pop().unwrap();
+    let plain = archive.strip_suffix(".zst").unwrap();
+    for name in ending(&dir, ".audit") {
+        fs::remove_file(dir.join(&name)).unwrap();
+        drop(fs::remove_file(dir.join(format!("{name}.sha256"))));
+    }
+    let checksum = dir.join(format!("{plain}.sha256"));
+    let said = fs::read(&checksum).unwrap();
+    fs::remove_file(&checksum).unwrap();
+    drop(audit_logging::AuditLogger::builder(config(&dir)).clock(clock.shared()).open());
+    assert!(dir.join(&archive).exists());
+    assert_eq!(fs::read(&checksum).unwrap(), said);
 }
 
 #[test]

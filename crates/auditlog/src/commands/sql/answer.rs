@@ -20,6 +20,7 @@ const WIDEST: usize = 48;
 
 pub(super) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     let source = Source::open(&args.dir)?;
+    crate::commands::access::record(&args.access, &args.dir, "sql")?;
     let mut options = SqlOptions::default();
     options.memory = args.memory.saturating_mul(1 << 20);
     options.time = args.timeout.map(Duration::from_secs);

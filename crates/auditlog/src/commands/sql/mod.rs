@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::Exit;
+use super::access::AccessArgs;
 use crate::error::CliError;
 use crate::output::Output;
 
@@ -45,6 +46,8 @@ pub(crate) struct Args {
     /// Read the segments even where there is an index; the answer is the same
     #[arg(long)]
     no_index: bool,
+    #[command(flatten)]
+    access: AccessArgs,
     /// Threads that work on it [default: one for each core]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
@@ -70,7 +73,16 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
 #[cfg(not(feature = "sql"))]
 pub(crate) fn run(args: &Args, _: &mut Output) -> Result<Exit, CliError> {
     // Understood, and of no use here.
-    let Args { dir: _, question: _, format: _, memory: _, timeout: _, no_index: _, jobs: _ } = args;
+    let Args {
+        dir: _,
+        question: _,
+        format: _,
+        memory: _,
+        timeout: _,
+        no_index: _,
+        access: _,
+        jobs: _,
+    } = args;
     Err(CliError::Usage {
         what: "this `auditlog` was built without SQL".to_owned(),
         next: "build it with `cargo build --release -p auditlog --features sql` (some minutes), use `auditlog query`, or ask the Parquet files of `auditlog index` with any engine",
