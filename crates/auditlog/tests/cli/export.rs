@@ -152,7 +152,7 @@ fn what_retention_took_before_it_was_exported_is_named_and_the_exit_code_says_so
     let mut segments: Vec<_> = fs::read_dir(&trail)
         .unwrap()
         .map(|file| file.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "audit"))
         .collect();
     segments.sort();
     assert!(segments.len() > 1, "{segments:?}");
