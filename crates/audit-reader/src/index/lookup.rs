@@ -4,6 +4,7 @@
 //! names every line that matches; the reader looks at each before it believes it.
 
 use std::collections::VecDeque;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +21,8 @@ use crate::table::Column;
 
 /// Groups whose rows are remembered: those that the threads are at.
 const REMEMBERED: usize = 16;
+/// Tables that are open at a time, however many segments there are: each holds a file.
+const OPEN: usize = 16;
 /// If one in so many lines can match, reading all of them is faster.
 const SPARSE: u64 = 8;
 
@@ -74,6 +77,8 @@ enum Said {
     Rows(Rows),
     /// It cannot be used.
     Unusable,
+    /// It could not be read now, which says nothing about it.
+    Unread,
 }
 
 /// The indexes of a trail's segments, and a question to them.
@@ -86,6 +91,8 @@ pub(crate) struct Lookup {
     /// Segments whose index does not fit.
     unfit: u64,
     remembered: Mutex<VecDeque<Remembered>>,
+    /// The tables that were asked last.
+    open: Mutex<VecDeque<(SegmentName, Table)>>,
 }
 
 type Remembered = ((usize, usize), Arc<OnceLock<Said>>);
@@ -99,7 +106,6 @@ struct Indexed {
     cuts: Vec<u64>,
     /// A page ends or begins in it, so its lines are counted one by one.
     divided: bool,
-    table: OnceLock<Option<Table>>,
     used: AtomicBool,
     unusable: AtomicBool,
 }
@@ -119,6 +125,7 @@ impl Lookup {
             segments: Vec::new(),
             unfit: 0,
             remembered: Mutex::default(),
+            open: Mutex::default(),
         };
         if trail.is_none() || lookup.conditions.is_empty() {
             return lookup;
@@ -162,6 +169,7 @@ impl Lookup {
                 indexed.unusable.store(true, Ordering::Relaxed);
                 return Advice::Scan;
             }
+            Said::Unread => return Advice::Scan,
             // No search ends within such a group, so all of it is counted where it begins.
             Said::Nothing => {
                 let begins = indexed.cuts[group] == piece.from;
@@ -216,13 +224,29 @@ impl Lookup {
         let said = catch_unwind(AssertUnwindSafe(|| self.decode(indexed, group)));
         match said {
             Ok(Ok(said)) => said,
+            Ok(Err(error)) if !is_damage(&error) => Said::Unread,
             Ok(Err(_)) | Err(_) => Said::Unusable,
         }
     }
 
+    /// The table of a segment, opened again if others were asked since.
+    fn table(&self, indexed: &Indexed) -> Result<Table> {
+        let open = || self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, table)) = open().iter().find(|(segment, _)| *segment == indexed.segment) {
+            return Ok(table.clone());
+        }
+        // Not under the lock: others may have theirs open.
+        let table = indexed.open(&self.trail)?;
+        let mut open = open();
+        if open.len() == OPEN {
+            open.pop_front();
+        }
+        open.push_back((indexed.segment, table.clone()));
+        Ok(table)
+    }
+
     fn decode(&self, indexed: &Indexed, group: usize) -> Result<Said> {
-        let table = indexed.table.get_or_init(|| indexed.open(&self.trail).ok());
-        let table = table.as_ref().ok_or_else(|| ParquetError::General("no table".to_owned()))?;
+        let table = self.table(indexed)?;
         if !indexed.divided && table.excludes(group, &self.conditions)? {
             return Ok(Said::Nothing);
         }
@@ -235,6 +259,15 @@ impl Lookup {
     }
 }
 
+/// Whether an error is one of the table: what the machine refuses, such as one more open file, is not.
+fn is_damage(error: &ParquetError) -> bool {
+    let ParquetError::External(cause) = error else { return true };
+    cause.downcast_ref::<io::Error>().is_none_or(|error| {
+        use io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
+        matches!(error.kind(), InvalidData | NotFound | UnexpectedEof)
+    })
+}
+
 impl Indexed {
     fn new(segment: SegmentName, binding: Box<Binding>, bounds: &Bounds) -> Indexed {
         let here = |place: Option<(_, u64)>| place.is_some_and(|(name, _)| name == segment);
@@ -243,7 +276,6 @@ impl Indexed {
             cuts: binding.groups.iter().map(|group| group.offset).collect(),
             divided: here(bounds.behind) || here(bounds.before),
             binding,
-            table: OnceLock::new(),
             used: AtomicBool::new(false),
             unusable: AtomicBool::new(false),
         }

@@ -4,6 +4,7 @@
 //! may still not match: its line is looked at before it is believed. A time that the table cannot say
 //! may be any time.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -152,18 +153,13 @@ impl Test {
                 }
             }
             Test::Types(globs) => {
-                // There are few types, and they come in runs.
-                let mut known: Vec<(&str, bool)> = Vec::new();
+                // Whoever writes chooses how many types there are.
+                let mut known: HashMap<&str, bool> = HashMap::new();
                 for (matches, value) in values.filter(|(matches, _)| **matches) {
                     let value = value.unwrap_or_default();
-                    *matches = match known.iter().find(|(known, _)| *known == value) {
-                        Some((_, matches)) => *matches,
-                        None => {
-                            let matches = globs.iter().any(|glob| glob.matches(value));
-                            known.push((value, matches));
-                            matches
-                        }
-                    };
+                    *matches = *known
+                        .entry(value)
+                        .or_insert_with(|| globs.iter().any(|glob| glob.matches(value)));
                 }
             }
         }

@@ -197,10 +197,11 @@ impl Query {
         let (first, last) = bounds.seq;
         bounds.seq = match self.order {
             Order::OldestFirst => (first.max(cursor.seq.saturating_add(1)), last),
-            Order::NewestFirst => {
-                let before = cursor.seq.saturating_sub(1);
-                (first, Some(last.map_or(before, |last| last.min(before))))
-            }
+            Order::NewestFirst => match cursor.seq.checked_sub(1) {
+                Some(before) => (first, Some(last.map_or(before, |last| last.min(before)))),
+                // Nothing is older than the first: a range that holds nothing.
+                None => (1, Some(0)),
+            },
         };
         Ok(bounds)
     }

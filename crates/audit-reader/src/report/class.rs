@@ -36,20 +36,37 @@ classes! {
     Login: "logins" ["auth.*", "auditd.user_auth", "auditd.user_start", "aws.signin.*", "aws.sts.assume_role*"],
     /// What a login is made with was made, changed or taken away.
     Credential: "credentials made, changed or revoked" [
-        "token.*", "aws.iam.*access_key*", "aws.iam.*login_profile*", "aws.iam.*mfa_device*",
-        "aws.iam.*password*", "auditd.user_chauthtok", "auditd.*acct*", "k8s.serviceaccounts_token.*",
+        "token.*", "aws.iam.create_*access_key*", "aws.iam.update_*access_key*",
+        "aws.iam.delete_*access_key*", "aws.iam.create_*login_profile*",
+        "aws.iam.update_*login_profile*", "aws.iam.delete_*login_profile*",
+        "aws.iam.create_*mfa_device*", "aws.iam.enable_*mfa_device*",
+        "aws.iam.deactivate_*mfa_device*", "aws.iam.delete_*mfa_device*", "aws.iam.resync_*mfa_device*",
+        "aws.iam.change_*password*", "aws.iam.update_*password*", "aws.iam.delete_*password*",
+        "auditd.user_chauthtok", "auditd.acct_*", "k8s.serviceaccounts_token.create",
         "ocsf.account_change.*",
     ],
     /// Who may do what was changed.
     Rights: "permissions and roles changed" [
-        "authz.permission_changed", "aws.iam.*policy*", "aws.iam.*role*", "aws.iam.*group*",
-        "k8s.roles.*", "k8s.clusterroles.*", "k8s.rolebindings.*", "k8s.clusterrolebindings.*",
+        "authz.permission_changed",
+        "aws.iam.create_*policy*", "aws.iam.put_*policy*", "aws.iam.attach_*policy*",
+        "aws.iam.detach_*policy*", "aws.iam.delete_*policy*", "aws.iam.update_*policy*",
+        "aws.iam.set_*policy*", "aws.iam.create_*role*", "aws.iam.put_*role*", "aws.iam.delete_*role*",
+        "aws.iam.update_*role*", "aws.iam.add_*role*", "aws.iam.remove_*role*",
+        "aws.iam.create_*group*", "aws.iam.put_*group*", "aws.iam.delete_*group*",
+        "aws.iam.update_*group*", "aws.iam.add_*group*", "aws.iam.remove_*group*",
+        "k8s.roles.create", "k8s.roles.update", "k8s.roles.patch", "k8s.roles.delete*",
+        "k8s.clusterroles.create", "k8s.clusterroles.update", "k8s.clusterroles.patch",
+        "k8s.clusterroles.delete*", "k8s.rolebindings.create", "k8s.rolebindings.update",
+        "k8s.rolebindings.patch", "k8s.rolebindings.delete*", "k8s.clusterrolebindings.create",
+        "k8s.clusterrolebindings.update", "k8s.clusterrolebindings.patch",
+        "k8s.clusterrolebindings.delete*",
         "auditd.*role*", "auditd.*group*", "auditd.user_mgmt", "ocsf.user_access_management.*",
         "ocsf.group_management.*",
     ],
     /// An account came or went.
     Account: "accounts made or removed" [
-        "aws.iam.*_user", "auditd.add_user", "auditd.del_user", "k8s.serviceaccounts.*",
+        "aws.iam.create_user", "aws.iam.delete_user", "auditd.add_user", "auditd.del_user",
+        "k8s.serviceaccounts.create", "k8s.serviceaccounts.delete*",
         "user.created", "user.deleted", "user.disabled",
     ],
     /// Access was refused by a decision.
@@ -66,10 +83,17 @@ classes! {
     /// Only people with special rights can do it.
     Privileged: "privileged actions" [
         "authz.permission_changed", "token.created", "token.revoked", "pool.created", "pool.deleted",
-        "pool.modified", "node.*", "data.deleted", "compliance.*", "aws.iam.*", "aws.kms.*",
+        "pool.modified", "node.*", "data.deleted", "compliance.*", "aws.iam.create_*",
+        "aws.iam.put_*", "aws.iam.attach_*", "aws.iam.detach_*", "aws.iam.delete_*", "aws.iam.update_*",
+        "aws.iam.add_*", "aws.iam.remove_*", "aws.iam.set_*", "aws.iam.enable_*",
+        "aws.iam.deactivate_*", "aws.iam.upload_*", "aws.kms.*",
         "aws.cloudtrail.*", "aws.organizations.*", "k8s.secrets.*", "k8s.pods_exec.*",
-        "k8s.pods_attach.*", "k8s.roles.*", "k8s.clusterroles.*", "k8s.rolebindings.*",
-        "k8s.clusterrolebindings.*", "auditd.user_cmd", "auditd.add_*", "auditd.del_*",
+        "k8s.pods_attach.*", "k8s.roles.create", "k8s.roles.update", "k8s.roles.patch",
+        "k8s.roles.delete*", "k8s.clusterroles.create", "k8s.clusterroles.update",
+        "k8s.clusterroles.patch", "k8s.clusterroles.delete*", "k8s.rolebindings.create",
+        "k8s.rolebindings.update", "k8s.rolebindings.patch", "k8s.rolebindings.delete*",
+        "k8s.clusterrolebindings.create", "k8s.clusterrolebindings.update",
+        "k8s.clusterrolebindings.patch", "k8s.clusterrolebindings.delete*", "auditd.user_cmd", "auditd.add_*", "auditd.del_*",
         "auditd.config_change", "auditd.user_mgmt", "auditd.role_*",
     ],
     /// Something that somebody must look into.
@@ -94,6 +118,14 @@ classes! {
     KeyRotation: "replaced signing keys" ["audit.key_rotated"],
     /// The trail says of itself that it is alive.
     Control: "entries of the trail about itself" ["audit.*"],
+}
+
+impl Class {
+    /// Whether its entries are what the trail says of itself, and of nobody in particular.
+    pub(super) const fn is_of_trail(self) -> bool {
+        use Class::{Control, KeyRotation, LogAccess, LogLifecycle};
+        matches!(self, Control | KeyRotation | LogAccess | LogLifecycle)
+    }
 }
 
 /// Which classes a type is in.
@@ -192,6 +224,24 @@ mod tests {
         );
         assert!(is("audit.accessed", Class::LogAccess) && is("audit.accessed", Class::Control));
         assert!(is("k8s.pods.create", Class::Change) && is("aws.iam.create_user", Class::Account));
+        assert!(is("aws.iam.attach_role_policy", Class::Rights));
+        assert!(is("k8s.rolebindings.deletecollection", Class::Rights));
+        assert!(is("auditd.acct_lock", Class::Credential));
+        // Who looks changes nothing.
+        for event_type in [
+            "aws.iam.list_access_keys",
+            "aws.iam.get_role",
+            "aws.iam.list_attached_role_policies",
+            "aws.iam.get_user",
+            "aws.iam.get_account_password_policy",
+            "k8s.roles.list",
+            "k8s.clusterrolebindings.watch",
+            "k8s.serviceaccounts.get",
+            "auditd.user_acct",
+        ] {
+            let changes = [Class::Credential, Class::Rights, Class::Account, Class::Privileged];
+            assert!(changes.iter().all(|class| !is(event_type, *class)), "{event_type}");
+        }
         assert!(Class::ALL.len() <= 32);
     }
 }

@@ -47,11 +47,13 @@ pub fn to_csv(report: &Report) -> String {
         ("privileged", &report.privileged),
         ("requests", &report.requests),
         ("concerned", &report.concerned),
-        ("troubles", &report.keeping.troubles),
-        ("removed", &report.keeping.removed),
-        ("accessed", &report.keeping.accessed),
     ] {
         rows.listing(name, listing);
+    }
+    if let Some(keeping) = &report.keeping {
+        rows.listing("troubles", &keeping.troubles);
+        rows.listing("removed", &keeping.removed);
+        rows.listing("accessed", &keeping.accessed);
     }
     for (number, limit) in (1..).zip(&report.cannot_know) {
         rows.add("cannot know", &format!("{number}"), "text", limit);
@@ -87,7 +89,6 @@ fn about(rows: &mut Rows, report: &Report) {
         }
     }
     let (totals, searched) = (&report.totals, &report.searched);
-    let keeping = &report.keeping;
     for (section, name, value) in [
         ("searched", "entries", searched.entries),
         ("searched", "segments", searched.segments),
@@ -102,17 +103,25 @@ fn about(rows: &mut Rows, report: &Report) {
         ("totals", "without actor", totals.without_actor),
         ("totals", "without address", totals.without_address),
         ("totals", "without resource", totals.without_resource),
-        ("keeping", "refused events", keeping.dropped_events),
-        ("keeping", "recoveries", keeping.recovered),
-        ("keeping", "failures of the disk", keeping.storage_failed),
-        ("keeping", "jumps of the clock", keeping.clock_stepped),
-        ("keeping", "replaced keys", keeping.key_rotated),
-        ("keeping", "times retention removed segments", keeping.retention_applied),
-        ("keeping", "silences while open", report.silences.unexplained),
         ("keeping", "segments", report.retention.segments),
         ("keeping", "bytes", report.retention.bytes),
     ] {
         rows.number(section, "", name, value);
+    }
+    if let Some(keeping) = &report.keeping {
+        for (name, value) in [
+            ("refused events", keeping.dropped_events),
+            ("recoveries", keeping.recovered),
+            ("failures of the disk", keeping.storage_failed),
+            ("jumps of the clock", keeping.clock_stepped),
+            ("replaced keys", keeping.key_rotated),
+            ("times retention removed segments", keeping.retention_applied),
+        ] {
+            rows.number("keeping", "", name, value);
+        }
+    }
+    if let Some(silences) = &report.silences {
+        rows.number("keeping", "", "silences while open", silences.unexplained);
     }
     rows.add("keeping", "", "oldest entry", report.retention.oldest.as_deref().unwrap_or(""));
 }

@@ -7,6 +7,7 @@ use audit_core::entry::Entry;
 use audit_core::note::MAX_NOTE;
 use serde::Serialize;
 
+use super::silence::{recorded_ms, time};
 use crate::{ReadError, Source, Verdict, prove, verify};
 
 /// What is known of the trail's integrity.
@@ -104,12 +105,14 @@ impl Checked {
     }
 }
 
-/// When the first entry that the trail still has was made, as its timestamp says.
+/// When the first entry that the trail still has was recorded, as its id says: the time that an event
+/// states of itself may be any.
 pub(super) fn oldest(source: &Source) -> Result<Option<(u64, String)>, ReadError> {
     let mut reader = crate::TrailReader::new(source.clone());
     Ok(match reader.step()? {
         crate::Step::Line(_, line) => {
-            Entry::parse(line.bytes).ok().map(|entry| (entry.seq(), entry.timestamp().to_owned()))
+            let entry = Entry::parse(line.bytes).ok();
+            entry.map(|entry| (entry.seq(), time(recorded_ms(entry.audit_id()))))
         }
         _ => None,
     })

@@ -16,11 +16,17 @@ pub(super) fn cannot_know(
     let mut limits = Vec::new();
     of_integrity(integrity, &mut limits);
     of_search(searched, &mut limits);
-    if tallied.keeping.dropped_events > 0 {
+    if request.subject.is_none() && tallied.keeping.dropped_events > 0 {
         limits.push(format!(
             "What the {} refused events were: their number, type and cause are in the trail, their content is not.",
             tallied.keeping.dropped_events
         ));
+    }
+    if request.subject.is_none() {
+        limits.push(
+            "Reads that were noted beside the trail, in the directory of the same name with `.access` behind it, because the trail was open elsewhere: that is a trail of its own, with a report of its own."
+                .to_owned(),
+        );
     }
     let tops =
         [&tallied.types, &tallied.actors, &tallied.addresses, &tallied.resources, &tallied.reasons];
@@ -31,6 +37,10 @@ pub(super) fn cannot_know(
         ));
     }
     if request.subject.is_some() {
+        limits.push(
+            "How the trail was kept: refused events, repairs, jumps of the clock, silences and reads are not looked at in a report on one person. A report on the whole trail has them."
+                .to_owned(),
+        );
         limits.push(
             "Other names of the same person: only the name that was asked for was looked for, letter by letter."
                 .to_owned(),

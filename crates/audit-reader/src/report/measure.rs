@@ -75,8 +75,8 @@ pub(super) struct Facts<'a> {
     pub(super) totals: &'a Totals,
     pub(super) classes: &'a [Results],
     pub(super) actors: (u64, bool),
-    pub(super) keeping: &'a Keeping,
-    pub(super) silences: &'a Silences,
+    /// How the trail was kept, if all of it was looked at; otherwise the facts are about one person.
+    pub(super) keeping: Option<(&'a Keeping, &'a Silences)>,
     pub(super) integrity: &'a Integrity,
     pub(super) retention: &'a Retention,
     pub(super) now: Timestamp,
@@ -91,7 +91,7 @@ impl Measure {
                 let count = facts.totals.entries;
                 let control = facts.totals.control;
                 let found = format!("{count}, of which {control} of the trail about itself");
-                evidence("entries in the period", found, shown(count))
+                evidence(format!("entries {}", facts.scope()), found, shown(count))
             }
             Measure::Actors => {
                 let (count, exact) = facts.actors;
@@ -99,25 +99,67 @@ impl Measure {
                 evidence("different actors", format!("{count}{more}"), shown(count))
             }
             Measure::Completeness => completeness(facts.totals),
-            Measure::Drops => {
-                let count = facts.keeping.dropped_events;
-                let found = match count {
-                    0 => "none: every event that a service handed over is in the trail".to_owned(),
-                    _ => format!("{count} events were refused and are not in the trail"),
-                };
-                evidence("events refused", found, attention(count)).of(&["audit.events_dropped"])
+            Measure::Drops | Measure::Trouble | Measure::Clock | Measure::Silences => {
+                self.of_keeping(facts.keeping)
             }
-            Measure::Trouble => trouble(facts.keeping),
-            Measure::Clock => {
-                let count = facts.keeping.clock_stepped;
-                evidence("jumps of the clock", count.to_string(), attention(count))
-                    .of(&["audit.clock_stepped"])
-            }
-            Measure::Silences => silences(facts.silences),
             Measure::Integrity => integrity(facts.integrity),
             Measure::Kept(months) => kept(months, facts),
         }
     }
+
+    /// An answer that only the whole trail can give.
+    fn of_keeping(self, kept: Option<(&Keeping, &Silences)>) -> Evidence {
+        let (what, types): (_, &[&str]) = match self {
+            Measure::Drops => ("events refused", &["audit.events_dropped"]),
+            Measure::Clock => ("jumps of the clock", &["audit.clock_stepped"]),
+            Measure::Trouble => {
+                ("failures of the logging itself", &["audit.recovered", "audit.storage_failed"])
+            }
+            _ => ("times without an entry", &[]),
+        };
+        let (found, state) = match (self, kept) {
+            (_, None) => (NOT_LOOKED_AT.to_owned(), State::Nothing),
+            (Measure::Drops, Some((keeping, _))) => drops(keeping),
+            (Measure::Clock, Some((keeping, _))) => {
+                (keeping.clock_stepped.to_string(), attention(keeping.clock_stepped))
+            }
+            (Measure::Trouble, Some((keeping, _))) => trouble(keeping),
+            (_, Some((_, silences))) => quiet(silences),
+        };
+        evidence(what, found, state).of(types)
+    }
+}
+
+/// What a report on one person says of what only the whole trail can answer.
+pub(super) const NOT_LOOKED_AT: &str = "not looked at in a report on one person";
+
+impl Facts<'_> {
+    /// What the numbers are of.
+    const fn scope(&self) -> &'static str {
+        match self.keeping {
+            Some(_) => "in the period",
+            None => "in the period that concern this person",
+        }
+    }
+
+    fn none(&self) -> String {
+        format!("none {}", self.scope())
+    }
+}
+
+fn drops(keeping: &Keeping) -> (String, State) {
+    let Keeping { dropped_events: count, recovered_with_loss: lost, .. } = *keeping;
+    let found = match (count, lost) {
+        (0, 0) => "none: every event that a service handed over is in the trail".to_owned(),
+        (0, _) => format!(
+            "none is told of; {lost} recoveries have something to explain, and events may be missing there"
+        ),
+        (_, 0) => format!("{count} events were refused and are not in the trail"),
+        _ => format!(
+            "{count} events were refused and are not in the trail; {lost} recoveries have something to explain, and events may be missing there"
+        ),
+    };
+    (found, attention(count + lost))
 }
 
 fn evidence(what: impl Into<String>, found: impl Into<String>, state: State) -> Evidence {
@@ -140,15 +182,20 @@ const fn attention(count: u64) -> State {
 }
 
 fn of(class: Class, facts: &Facts<'_>) -> Evidence {
+    if class.is_of_trail() && facts.keeping.is_none() {
+        return evidence(class.label(), NOT_LOOKED_AT, State::Nothing).of(class.patterns());
+    }
     let results = facts.classes[class as usize];
     let total = results.total();
     let found = match (total, results.failure) {
-        (0, _) => "none in the period".to_owned(),
+        (0, _) => facts.none(),
         (total, 0) => total.to_string(),
         // An incident is a failure by its nature.
         (total, _) if class == Class::Incident => total.to_string(),
         (total, failed) => format!("{total}, of which {failed} failed"),
     };
+    let beside = "; reads that were noted beside the trail are not among them";
+    let found = if class == Class::LogAccess { found + beside } else { found };
     let state = if class == Class::Incident && total > 0 { State::Attention } else { shown(total) };
     evidence(class.label(), found, state).of(class.patterns())
 }
@@ -157,7 +204,7 @@ fn failed(class: Class, facts: &Facts<'_>) -> Evidence {
     let Results { failure, .. } = facts.classes[class as usize];
     let total = facts.classes[class as usize].total();
     let found = match (failure, total) {
-        (0, 0) => "none in the period".to_owned(),
+        (0, 0) => facts.none(),
         _ => format!("{failure} of {total}"),
     };
     evidence(format!("failed {}", class.label()), found, shown(total)).of(class.patterns())
@@ -183,7 +230,7 @@ fn completeness(totals: &Totals) -> Evidence {
     evidence("what entries say", found, state)
 }
 
-fn trouble(keeping: &Keeping) -> Evidence {
+fn trouble(keeping: &Keeping) -> (String, State) {
     let Keeping { recovered, recovered_with_loss, storage_failed, .. } = *keeping;
     let found = match (recovered, storage_failed) {
         (0, 0) => "none".to_owned(),
@@ -191,15 +238,10 @@ fn trouble(keeping: &Keeping) -> Evidence {
             "{recovered} recoveries after a writer that had not closed the trail, {recovered_with_loss} of them with something to explain; {storage_failed} failures of the disk"
         ),
     };
-    evidence(
-        "failures of the logging itself",
-        found,
-        attention(recovered_with_loss + storage_failed),
-    )
-    .of(&["audit.recovered", "audit.storage_failed"])
+    (found, attention(recovered_with_loss + storage_failed))
 }
 
-fn silences(silences: &Silences) -> Evidence {
+fn quiet(silences: &Silences) -> (String, State) {
     let Silences { unexplained, unexplained_seconds, while_closed, threshold_seconds, .. } =
         silences;
     let found = format!(
@@ -207,7 +249,7 @@ fn silences(silences: &Silences) -> Evidence {
         threshold_seconds / 60,
         duration(*unexplained_seconds),
     );
-    evidence("times without an entry", found, attention(*unexplained))
+    (found, attention(*unexplained))
 }
 
 fn integrity(integrity: &Integrity) -> Evidence {

@@ -182,10 +182,10 @@ pub struct Report {
     pub requests: Listing,
     /// If the report is about a person: the entries that concern them.
     pub concerned: Listing,
-    /// How the trail was kept.
-    pub keeping: Keeping,
-    /// Times without an entry.
-    pub silences: Silences,
+    /// How the trail was kept; not looked at in a report on one person.
+    pub keeping: Option<Keeping>,
+    /// Times without an entry; not looked at in a report on one person.
+    pub silences: Option<Silences>,
     /// What of the trail is still there.
     pub retention: Retention,
     /// What this report cannot know.
@@ -210,19 +210,22 @@ pub fn report(
     };
     let retention = Retention::of(source)?;
     let actors = tallied.actors.by_entries();
+    let cannot_know = limits::cannot_know(&request, &tallied, &integrity, &searched);
+    // Of the entries about the trail itself, those that happen to name a person say nothing.
+    let whole = request.subject.is_none();
+    let keeping = whole.then_some(tallied.keeping);
+    let silences = whole.then_some(tallied.silences);
     let facts = Facts {
         totals: &tallied.totals,
         classes: &tallied.classes,
         actors: (tallied.actors.distinct(), actors.exact),
-        keeping: &tallied.keeping,
-        silences: &tallied.silences,
+        keeping: keeping.as_ref().zip(silences.as_ref()),
         integrity: &integrity,
         retention: &retention,
         now: request.now,
     };
     let clauses = request.kind.answered(&facts);
     let info = trail_info(source)?;
-    let cannot_know = limits::cannot_know(&request, &tallied, &integrity, &searched);
     Ok(Report {
         kind: request.kind,
         title: request.kind.title(),
@@ -251,8 +254,8 @@ pub fn report(
         privileged: tallied.privileged,
         requests: tallied.requests,
         concerned: tallied.concerned,
-        keeping: tallied.keeping,
-        silences: tallied.silences,
+        keeping,
+        silences,
         retention,
         cannot_know,
     })
@@ -318,5 +321,6 @@ fn class_counts(request: &Request, counted: &[Results]) -> Vec<ClassCount> {
         types: types(*class),
         results: counted[*class as usize],
     };
-    Class::ALL.iter().map(count).collect()
+    let whole = request.subject.is_none();
+    Class::ALL.iter().filter(|class| whole || !class.is_of_trail()).map(count).collect()
 }

@@ -14,7 +14,7 @@ use crate::{ReadError, Source};
 pub struct Retention {
     /// `seq` of the first entry that is there; not 0 if retention removed some.
     pub first_seq: Option<u64>,
-    /// Its time.
+    /// When it was recorded.
     pub oldest: Option<String>,
     /// Segments that are there.
     pub segments: u64,

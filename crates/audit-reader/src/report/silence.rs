@@ -90,11 +90,12 @@ impl Listener {
 }
 
 /// When an entry was recorded, as its id says: milliseconds since 1970.
-fn recorded_ms(audit_id: Uuid) -> i64 {
+pub(super) fn recorded_ms(audit_id: Uuid) -> i64 {
     let [a, b, c, d, e, f, ..] = *audit_id.as_bytes();
     i64::from_be_bytes([0, 0, a, b, c, d, e, f])
 }
 
-fn time(ms: i64) -> String {
+/// Milliseconds since 1970 as a time.
+pub(super) fn time(ms: i64) -> String {
     Timestamp::from_millisecond(ms).map_or_else(|_| format!("@{ms}ms"), |time| format!("{time:.0}"))
 }

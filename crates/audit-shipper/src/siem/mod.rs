@@ -197,6 +197,11 @@ impl Delivery {
                 none.insert(connected.map_err(|source| DeliveryError::Connect { target, source })?)
             }
         };
+        // An end that comes now would look like one that confirms.
+        if stream.has_ended().map_err(failed)? {
+            let (target, source) = (self.target.clone(), stream::ended_early());
+            return Err(DeliveryError::Unconfirmed { target, source });
+        }
         stream.send(&self.gathered).map_err(failed)?;
         self.gathered.clear();
         Ok(())

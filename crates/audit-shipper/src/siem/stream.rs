@@ -14,7 +14,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// How long nothing may move, unless told otherwise.
 const STALL: Duration = Duration::from_secs(30);
 /// What a receiver may say before it closes: syslog receivers say nothing.
-const CHATTER: usize = 64 * 1024;
+pub(super) const CHATTER: usize = 64 * 1024;
 
 /// Makes connections to one place.
 #[derive(Debug)]
@@ -80,17 +80,68 @@ impl Stream {
         }
     }
 
+    /// Whether the other side has ended already, without waiting. It was not told that this is all, so
+    /// such an end confirms nothing, however orderly it is.
+    pub(super) fn has_ended(&mut self) -> io::Result<bool> {
+        match self {
+            Stream::Plain(socket) => without_waiting(socket, has_ended),
+            #[cfg(feature = "tls")]
+            Stream::Tls(session) => session.has_ended(),
+        }
+    }
+
     /// Says that this is all, and waits for the other side to say so too.
-    pub(super) fn finish(self) -> io::Result<()> {
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        if self.has_ended()? {
+            return Err(ended_early());
+        }
         match self {
             Stream::Plain(mut socket) => {
                 socket.shutdown(Shutdown::Write)?;
-                read_to_end(&mut socket)
+                read_to_end(&mut socket)?;
+                was_reset(&socket)
             }
             #[cfg(feature = "tls")]
             Stream::Tls(session) => session.finish(),
         }
     }
+}
+
+/// What an end is called that came before ours.
+pub(super) fn ended_early() -> io::Error {
+    let early = "it closed before it was told that this is all";
+    io::Error::new(io::ErrorKind::ConnectionAborted, early)
+}
+
+/// Does something with a socket that does not wait meanwhile.
+pub(super) fn without_waiting<T>(
+    socket: &mut TcpStream,
+    act: impl FnOnce(&mut TcpStream) -> io::Result<T>,
+) -> io::Result<T> {
+    socket.set_nonblocking(true)?;
+    let done = act(socket);
+    socket.set_nonblocking(false)?;
+    done
+}
+
+/// Reads what is there; whether the end is.
+fn has_ended(from: &mut impl Read) -> io::Result<bool> {
+    let (mut block, mut said) = ([0; 1_024], 0);
+    while said < CHATTER {
+        match from.read(&mut block) {
+            Ok(0) => return Ok(true),
+            Ok(count) => said += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
+}
+
+/// A reset behind an orderly end does not come with a read: the system keeps it with the socket.
+pub(super) fn was_reset(socket: &TcpStream) -> io::Result<()> {
+    socket.take_error()?.map_or(Ok(()), Err)
 }
 
 /// Reads until the other side ends in order.

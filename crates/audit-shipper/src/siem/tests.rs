@@ -90,6 +90,26 @@ fn what_was_not_read_to_the_end_is_not_delivered() {
 }
 
 #[test]
+fn an_end_before_ours_confirms_nothing() {
+    // Reads the first block, ends its direction in order, and looks at nothing that comes later.
+    let (told, knows) = std::sync::mpsc::channel::<()>();
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let (mut delivery, thread) = receiver(move |mut socket| {
+        socket.read_exact(&mut vec![0; GATHERED]).unwrap();
+        socket.shutdown(std::net::Shutdown::Write).unwrap();
+        told.send(()).unwrap();
+        assert!(held.recv().is_err(), "told to end by the end of the sender");
+    });
+    delivery.send(&vec![b'x'; GATHERED]).unwrap();
+    knows.recv().unwrap();
+    delivery.send(&framed("after its end")).unwrap();
+    let told = delivery.confirm();
+    assert!(matches!(told, Err(DeliveryError::Unconfirmed { .. })), "{told:?}");
+    drop(hold);
+    thread.join().unwrap();
+}
+
+#[test]
 fn a_receiver_that_stands_still_is_given_up() {
     let (end, ended) = std::sync::mpsc::channel::<()>();
     let (delivery, thread) = receiver(move |socket| {

@@ -3,7 +3,7 @@
 //! What must stay true here: a connection counts only after the receiver's certificate was verified for
 //! its name by the authorities that were given; no private key is in an error.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use super::stream::read_to_end;
+use super::stream::{CHATTER, read_to_end, was_reset, without_waiting};
 use super::{DeliveryError, Trust};
 
 /// What every connection to one host needs.
@@ -73,11 +73,37 @@ impl Conversation {
         self.0.flush()
     }
 
+    /// Whether the other side has said that it ends, or has gone, without waiting.
+    pub(super) fn has_ended(&mut self) -> io::Result<bool> {
+        let StreamOwned { conn, sock } = &mut *self.0;
+        without_waiting(sock, |sock| {
+            let mut said = 0;
+            while said < CHATTER {
+                // An end may have come together with what was read before.
+                let state = conn.process_new_packets().map_err(io::Error::other)?;
+                if state.peer_has_closed() {
+                    return Ok(true);
+                }
+                let mut chatter = vec![0; state.plaintext_bytes_to_read()];
+                conn.reader().read_exact(&mut chatter)?;
+                match conn.read_tls(sock) {
+                    Ok(0) => return Ok(true),
+                    Ok(count) => said += count,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(false)
+        })
+    }
+
     pub(super) fn finish(mut self) -> io::Result<()> {
         self.0.conn.send_close_notify();
         self.0.flush()?;
         self.0.sock.shutdown(Shutdown::Write)?;
-        read_to_end(&mut self.0)
+        read_to_end(&mut self.0)?;
+        was_reset(&self.0.sock)
     }
 }
 

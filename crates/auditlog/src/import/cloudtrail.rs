@@ -72,6 +72,10 @@ fn who(record: &mut Members, draft: &mut Draft) {
 fn what(record: &mut Members, draft: &mut Draft) {
     record.first_inside("resources", |resource| {
         draft.resource_id = resource.take_first(&["ARN", "arn", "resourceName"]);
+        if draft.resource_id.is_none() {
+            // What says of what kind a nameless thing is stays with it, in the details.
+            return;
+        }
         draft.resource_type = resource.take_first(&["type", "resourceType"]);
         draft.parent_id = resource.take_text("accountId");
     });

@@ -6,14 +6,17 @@
 use super::draft::{Draft, event_type};
 use super::object::Members;
 
+/// Characters of a reason that quotes the input.
+const WHY: usize = 200;
+
 pub(super) fn draft(mut record: Members) -> Result<Draft, String> {
     match record.text("kind").as_deref() {
         Some("Event") | None => {}
-        Some(kind) => return Err(format!("kind {kind:?} is no audit Event")),
+        Some(kind) => return Err(short(format!("kind {kind:?} is no audit Event"))),
     }
     match record.text("apiVersion").as_deref() {
         Some(version) if version.starts_with("audit.k8s.io/") => {}
-        other => return Err(format!("apiVersion {other:?} is not audit.k8s.io/v1")),
+        other => return Err(short(format!("apiVersion {other:?} is not audit.k8s.io/v1"))),
     }
     let verb = record.take_text("verb").ok_or("no verb: not an audit Event")?;
     let stage = record.text("stage").unwrap_or_default();
@@ -47,6 +50,14 @@ pub(super) fn draft(mut record: Members) -> Result<Draft, String> {
     };
     draft.details = record;
     Ok(draft)
+}
+
+/// A reason that quotes the input goes into the trail: it may not be as long as that makes it.
+fn short(why: String) -> String {
+    match why.char_indices().nth(WHY) {
+        Some((end, _)) => format!("{}…", &why[..end]),
+        None => why,
+    }
 }
 
 /// What it is about; gives the name for the type.

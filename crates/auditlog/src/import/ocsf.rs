@@ -88,18 +88,22 @@ fn time(record: &mut Members) -> Result<String, String> {
 
 fn who(record: &mut Members, draft: &mut Draft) {
     let names = ["uid", "name", "email_addr"];
+    // Of a login, `user` is who logs in; who acted for them stays in the details.
+    let login = record.text("class_uid").as_deref() == Some("3002");
+    if login {
+        record.inside("user", |user| draft.user_id = user.take_first(&names));
+    }
     record.inside("actor", |actor| {
-        actor.inside("user", |user| draft.user_id = user.take_first(&names));
+        if draft.user_id.is_none() {
+            actor.inside("user", |user| draft.user_id = user.take_first(&names));
+        }
         actor.inside("session", |session| draft.session_id = session.take_first(&["uid"]));
         if draft.user_id.is_none() {
             draft.user_id = actor.take_first(&["app_name", "invoked_by"]);
         }
     });
-    // Of a login, `user` is who logs in.
-    if draft.user_id.is_none() || record.text("class_uid").as_deref() == Some("3002") {
-        record.inside("user", |user| {
-            draft.user_id = user.take_first(&names).or(draft.user_id.take())
-        });
+    if draft.user_id.is_none() && !login {
+        record.inside("user", |user| draft.user_id = user.take_first(&names));
     }
     record.inside("src_endpoint", |from| draft.ip = from.take_first(&["ip", "hostname"]));
     draft.auth_method = record.take_text("auth_protocol");

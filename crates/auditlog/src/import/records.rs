@@ -9,6 +9,9 @@ use std::io::{self, BufRead};
 /// The longest record, in bytes.
 const MAX_RECORD: usize = 16 << 20;
 
+/// The byte order mark of UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A record, and where it begins.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -79,6 +82,9 @@ impl<'i> Records<'i> {
 
     /// The next record; `None` at the end.
     pub(super) fn next(&mut self) -> io::Result<Option<Found>> {
+        if self.offset == 0 {
+            self.skip_mark()?;
+        }
         loop {
             let Some(byte) = self.peek()? else {
                 if self.inside.is_empty() {
@@ -107,12 +113,25 @@ impl<'i> Records<'i> {
                 }
                 _ => {
                     let place = self.place();
-                    self.skip_line()?;
+                    match inside {
+                        // It costs only itself: the next element may be a record.
+                        Some(Inside::List) => self.skip_element()?,
+                        _ => self.skip_line()?,
+                    }
                     let why = "no record begins here; expected {".to_owned();
                     return Ok(Some(Found { place, text: Err(why) }));
                 }
             }
         }
+    }
+
+    /// Skips the byte order mark that some programs begin a text with.
+    fn skip_mark(&mut self) -> io::Result<()> {
+        if self.input.fill_buf()?.starts_with(MARK) {
+            self.input.consume(MARK.len());
+            self.offset += MARK.len() as u64;
+        }
+        Ok(())
     }
 
     fn skip_line(&mut self) -> io::Result<()> {
@@ -155,16 +174,29 @@ impl<'i> Records<'i> {
         Ok(Some(broken("the input ends in the middle of the record")))
     }
 
+    /// Skips an element of a list that is no object.
+    fn skip_element(&mut self) -> io::Result<()> {
+        self.skip_to(b']')
+    }
+
     /// Skips a member of the wrapping object behind the records.
     fn skip_member(&mut self) -> io::Result<()> {
+        self.skip_to(b'}')
+    }
+
+    /// Skips to the next comma, or to what closes the whole.
+    fn skip_to(&mut self, close: u8) -> io::Result<()> {
         let mut record = Record { depth: 1, too_long: true, ..Record::default() };
         while let Some(byte) = self.peek()? {
-            let ends = !record.in_string && record.depth == 1 && matches!(byte, b',' | b'}');
-            if ends {
+            let outside = !record.in_string && record.depth == 1;
+            // A string of JSON does not go over lines: one that does is broken, and ends there.
+            let line_ends = byte == b'\n' && (record.in_string || (outside && close == b']'));
+            if line_ends || (outside && (byte == b',' || byte == close)) {
                 break;
             }
             self.pass(byte);
             record.take(byte, None);
+            record.depth = record.depth.max(1);
         }
         Ok(())
     }
@@ -279,6 +311,22 @@ mod tests {
         assert_eq!(
             all("[{\"a\":1},"),
             ["{\"a\":1}", "line 1, byte 9: the input ends in the middle of a list"]
+        );
+    }
+
+    #[test]
+    fn an_element_that_is_no_record_costs_only_itself_and_a_byte_order_mark_nothing() {
+        assert_eq!(
+            all("\u{feff}[1,{\"a\":1},\"x,]\",[{}],{\"b\":2},null]{\"c\":3}"),
+            [
+                "line 1, byte 4: no record begins here; expected {",
+                "{\"a\":1}",
+                "line 1, byte 14: no record begins here; expected {",
+                "line 1, byte 20: no record begins here; expected {",
+                "{\"b\":2}",
+                "line 1, byte 33: no record begins here; expected {",
+                "{\"c\":3}",
+            ]
         );
     }
 

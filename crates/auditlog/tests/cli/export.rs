@@ -131,6 +131,43 @@ fn a_next_run_goes_on_where_the_last_one_ended() {
 }
 
 #[test]
+fn what_retention_took_before_it_was_exported_is_named_and_the_exit_code_says_so() {
+    let live = tempfile::tempdir().unwrap();
+    let trail = live.path().join("audit");
+    fs::create_dir(&trail).unwrap();
+    for file in fs::read_dir(vector("healthy")).unwrap().map(Result::unwrap) {
+        if file.file_type().unwrap().is_file() {
+            fs::copy(file.path(), trail.join(file.file_name())).unwrap();
+        }
+    }
+    let (dir, cursor) = (trail.display().to_string(), live.path().join("cursor"));
+    let cursor_file = cursor.display().to_string();
+    let args = ["export", &dir, "--format", "json", "--cursor", &cursor_file, NOT_NOTED];
+    assert_eq!(run(&args).status.code(), Some(0));
+    // As if that export had ended at entry 2, and then the first segment had gone.
+    let text = fs::read_to_string(&cursor).unwrap();
+    let (origin, place) = text.split_once('\n').unwrap();
+    let (_, place) = place.split_once('@').unwrap();
+    fs::write(&cursor, format!("{origin}\n2@{place}")).unwrap();
+    let mut segments: Vec<_> = fs::read_dir(&trail)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "audit"))
+        .collect();
+    segments.sort();
+    assert!(segments.len() > 1, "{segments:?}");
+    let gone = fs::read_to_string(&segments[0]).unwrap().lines().count();
+    fs::remove_file(&segments[0]).unwrap();
+    let output = run(&args);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains(&format!("seq 3 to {} were not exported", gone - 1)), "{said}");
+    assert_eq!(stdout(&output).lines().count(), 300 - gone);
+    // It is told once.
+    assert_eq!(run(&args).status.code(), Some(0));
+}
+
+#[test]
 fn nothing_is_cut_off_a_file_that_is_not_ours() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("letter").display().to_string();

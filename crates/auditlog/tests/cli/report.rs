@@ -167,6 +167,25 @@ fn a_report_on_a_person_has_all_that_names_them_and_tells_of_what_may() {
         (&report["concerned"]["total"], &report["totals"]["entries"]),
         (&3.into(), &3.into())
     );
+    // One person's entries say nothing of how the trail was kept.
+    assert!(report["keeping"].is_null() && report["silences"].is_null());
+    let found = |what: &str| -> Vec<Value> {
+        let clauses = report["clauses"].as_array().unwrap().iter();
+        let all = clauses.flat_map(|clause| clause["evidence"].as_array().unwrap());
+        all.filter(|evidence| evidence["what"] == what).map(|one| one["found"].clone()).collect()
+    };
+    for what in [
+        "events refused",
+        "failures of the logging itself",
+        "times without an entry",
+        "reads of this trail",
+        "replaced signing keys",
+    ] {
+        let found = found(what);
+        assert!(!found.is_empty(), "{what}");
+        assert!(found.iter().all(|it| it == "not looked at in a report on one person"), "{what}");
+    }
+    assert_eq!(found("access denied")[0], "none in the period that concern this person");
 }
 
 #[test]

@@ -2,14 +2,35 @@
 //!
 //! What must stay true here: as in [`super`].
 
-use super::super::measure::duration;
-use super::super::{Integrity, Report};
+use super::super::measure::{NOT_LOOKED_AT, duration};
+use super::super::{Integrity, Keeping, Report, Silences};
 use super::parts::{self, bytes, esc, heading, listing, note, number, push, term, verbatim};
 
 pub(super) fn kept(out: &mut String, report: &Report) {
-    let (keeping, silences, retention) = (&report.keeping, &report.silences, &report.retention);
     heading(out, 2, "How the trail was kept");
     out.push_str("<dl>");
+    if let Some(keeping) = &report.keeping {
+        numbers(out, keeping);
+    }
+    let retention = &report.retention;
+    let oldest = retention.oldest.as_deref().unwrap_or("none");
+    let first = retention.first_seq.map_or(String::new(), |seq| format!(", seq {seq}"));
+    term(out, "Oldest entry", &format!("{oldest}{first}"));
+    let segments = number(retention.segments);
+    term(out, "There now", &format!("{segments} segments, {}", bytes(retention.bytes)));
+    out.push_str("</dl>");
+    match &report.silences {
+        Some(silences) => quiet(out, silences),
+        None => note(out, &format!("Anything else was {NOT_LOOKED_AT}.")),
+    }
+    if let Some(keeping) = &report.keeping {
+        listing(out, "Refusals, repairs, failures, clock steps", &keeping.troubles);
+        listing(out, "Removed by retention", &keeping.removed);
+        listing(out, "Reads of the trail", &keeping.accessed);
+    }
+}
+
+fn numbers(out: &mut String, keeping: &Keeping) {
     term(out, "Opened, closed", &format!("{}, {}", number(keeping.opened), number(keeping.closed)));
     term(
         out,
@@ -26,20 +47,11 @@ pub(super) fn kept(out: &mut String, report: &Report) {
     term(out, "Signing key replaced", &number(keeping.key_rotated));
     term(out, "Configuration changed", &number(keeping.configuration_changes));
     term(out, "Signs of life", &number(keeping.heartbeats));
-    let oldest = retention.oldest.as_deref().unwrap_or("none");
-    let first = retention.first_seq.map_or(String::new(), |seq| format!(", seq {seq}"));
-    term(out, "Oldest entry", &format!("{oldest}{first}"));
-    term(
-        out,
-        "Retention",
-        &format!(
-            "removed segments {} times in the period; {} segments, {} are there now",
-            number(keeping.retention_applied),
-            number(retention.segments),
-            bytes(retention.bytes)
-        ),
-    );
-    out.push_str("</dl>");
+    let removed = number(keeping.retention_applied);
+    term(out, "Retention", &format!("removed segments {removed} times in the period"));
+}
+
+fn quiet(out: &mut String, silences: &Silences) {
     heading(
         out,
         3,
@@ -72,9 +84,6 @@ pub(super) fn kept(out: &mut String, report: &Report) {
         }
         out.push_str("</tbody></table>");
     }
-    listing(out, "Refusals, repairs, failures, clock steps", &keeping.troubles);
-    listing(out, "Removed by retention", &keeping.removed);
-    listing(out, "Reads of the trail", &keeping.accessed);
 }
 
 pub(super) fn searched(out: &mut String, report: &Report) {

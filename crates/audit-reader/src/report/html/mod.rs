@@ -161,7 +161,7 @@ fn verdict(out: &mut String, report: &Report) {
 }
 
 fn cards(out: &mut String, report: &Report) {
-    let (totals, keeping) = (&report.totals, &report.keeping);
+    let totals = &report.totals;
     let actors = match report.actors.exact {
         true => number(report.actors.distinct),
         false => format!("> {}", number(report.actors.distinct)),
@@ -174,14 +174,15 @@ fn cards(out: &mut String, report: &Report) {
         (number(totals.critical), "critical", false),
         (number(report.privileged.total), "privileged actions", false),
         (number(report.incidents.total), "security incidents", report.incidents.total > 0),
-        (number(keeping.dropped_events), "events refused", keeping.dropped_events > 0),
-        (
-            number(report.silences.unexplained),
-            "silences while open",
-            report.silences.unexplained > 0,
-        ),
     ] {
         card(out, &count, label, bad);
+    }
+    let dropped = report.keeping.as_ref().map(|keeping| keeping.dropped_events);
+    let silences = report.silences.as_ref().map(|silences| silences.unexplained);
+    for (count, label) in [(dropped, "events refused"), (silences, "silences while open")] {
+        if let Some(count) = count {
+            card(out, &number(count), label, count > 0);
+        }
     }
     out.push_str("</div>");
 }

@@ -1,8 +1,10 @@
 //! `auditlog export`: the entries of a trail in the forms of other programs, once or for ever.
 //!
 //! What must stay true here: the cursor never says more than what was written, and with `-o` synced, and
-//! with `--to` confirmed: after a crash records may come again, and none is missing.
+//! with `--to` confirmed: after a crash records may come again, and none is missing without being told:
+//! what retention took before it was exported is named, and the exit code says so.
 
+mod gaps;
 mod output;
 mod remote;
 mod state;
@@ -17,6 +19,7 @@ use audit_reader::export::{Exporter, Format};
 use audit_reader::{Cursor, Query, QueryOptions, Searched, Source, trail_info};
 use clap::ValueEnum;
 
+use self::gaps::Gaps;
 use self::output::Sink;
 use self::state::CursorFile;
 use super::Exit;
@@ -109,6 +112,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     let state = args.cursor.as_deref().map(|file| CursorFile::open(file, &info.origin));
     let mut state = state.transpose()?;
     let mut after = state.as_ref().and_then(CursorFile::cursor);
+    let json = out.json;
     let mut sink = match args.remote.delivery(args.format, args.follow, state.is_some())? {
         Some(delivery) => Sink::stream(delivery),
         None => Sink::open(args.output.as_deref(), after.is_some(), out)?,
@@ -124,17 +128,17 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
         // A batch is as much as comes again after a crash; without a cursor all comes again anyway.
         let limit = if state.is_some() || args.follow { BATCH } else { u64::MAX };
         let searched = batch(&source, &exporter, (after, limit), args.jobs, &bar, &mut sink);
-        let is_end = searched.as_ref().is_ok_and(|searched| searched.complete && !args.follow);
+        let is_end = searched.as_ref().is_ok_and(|(searched, _)| searched.complete && !args.follow);
         let step = || {
-            let searched = searched?;
+            let (searched, gaps) = searched?;
             after = searched.next.or(after);
-            total.add(&searched);
+            total.add(&searched, gaps);
             if sink.is_due() || is_end {
                 sink.make_safe()?;
                 if let (Some(state), Some(cursor)) = (&mut state, after) {
                     state.advance(cursor)?;
                 }
-                total.settle();
+                bar.aside(|| total.settle(json))?;
                 retry.works();
             }
             Ok(searched.complete)
@@ -171,7 +175,7 @@ fn batch(
     jobs: Option<usize>,
     bar: &Bar,
     sink: &mut Sink<'_>,
-) -> Result<Searched, CliError> {
+) -> Result<(Searched, Gaps), CliError> {
     let mut query = Query::new().limit(limit);
     if let Some(cursor) = after {
         query = query.after(cursor);
@@ -192,8 +196,12 @@ fn batch(
         .with_progress(&mut tell)
         .with_render(&render);
     let mut failed = None;
+    let mut gaps = Gaps::behind(after);
     let searched = query.run(source, options, |hit| match sink.write_all(hit.bytes) {
-        Ok(()) => ControlFlow::Continue(()),
+        Ok(()) => {
+            gaps.see(hit.seq);
+            ControlFlow::Continue(())
+        }
         Err(error) => {
             failed = Some(error);
             ControlFlow::Break(())
@@ -201,7 +209,7 @@ fn batch(
     })?;
     match failed {
         Some(error) => Err(error.into()),
-        None => Ok(searched),
+        None => Ok((searched, gaps)),
     }
 }
 
@@ -210,41 +218,66 @@ fn batch(
 struct Total {
     records: u64,
     malformed: u64,
+    /// Entries that were in the trail and are not among the records.
+    missing: u64,
+    /// Segments that retention took away while they were read.
+    gone: u64,
     next: Option<Cursor>,
     seconds: f64,
-    /// Records and lines of the batches that are not made safe yet.
-    unsettled: (u64, u64, Option<Cursor>),
+    unsettled: Unsettled,
+}
+
+/// What was exported in the batches that are not made safe yet.
+#[derive(Debug, Default)]
+struct Unsettled {
+    records: u64,
+    malformed: u64,
+    gone: u64,
+    next: Option<Cursor>,
+    gaps: Vec<Gaps>,
 }
 
 impl Total {
-    fn add(&mut self, searched: &Searched) {
-        let (records, malformed, next) = &mut self.unsettled;
-        *records += searched.matched;
-        *malformed += searched.malformed;
-        *next = searched.next.or(*next);
+    fn add(&mut self, searched: &Searched, gaps: Gaps) {
         self.seconds += searched.seconds;
+        let unsettled = &mut self.unsettled;
+        unsettled.records += searched.matched;
+        unsettled.malformed += searched.malformed;
+        unsettled.gone += searched.segments_gone;
+        unsettled.next = searched.next.or(unsettled.next);
+        if gaps.missing() > 0 {
+            unsettled.gaps.push(gaps);
+        }
     }
 
-    fn settle(&mut self) {
-        let (records, malformed, next) = std::mem::take(&mut self.unsettled);
+    /// Counts what was made safe, and says what of the trail is not in it.
+    fn settle(&mut self, json: bool) -> std::io::Result<()> {
+        let Unsettled { records, malformed, gone, next, gaps } =
+            std::mem::take(&mut self.unsettled);
         self.records += records;
         self.malformed += malformed;
+        self.gone += gone;
         self.next = next.or(self.next);
+        for gaps in gaps {
+            self.missing += gaps.missing();
+            gaps.tell(json)?;
+        }
+        Ok(())
     }
 
     /// What was not made safe comes again.
     fn forget(&mut self) {
-        self.unsettled = (0, 0, None);
+        self.unsettled = Unsettled::default();
     }
 
     /// Says on standard error what was exported: standard output is for records.
     fn tell(&self, out: &Output) -> Result<Exit, CliError> {
-        let Total { records, malformed, next, seconds, .. } = self;
+        let Total { records, malformed, missing, gone, next, seconds, .. } = self;
         let next = next.map(|cursor| cursor.to_string());
         let mut to = std::io::stderr().lock();
         if out.json {
-            let told = serde_json::json!({"records": records, "malformed": malformed, "next": next,
-                "seconds": seconds});
+            let told = serde_json::json!({"records": records, "malformed": malformed, "missing": missing,
+                "next": next, "seconds": seconds});
             writeln!(to, "{told}")?;
         } else {
             writeln!(to, "{records} records in {seconds:.2} s")?;
@@ -255,6 +288,7 @@ impl Total {
                 )?;
             }
         }
-        Ok(Exit::Done)
+        let lacks = *malformed + *missing + *gone > 0;
+        Ok(if lacks { Exit::Unproven } else { Exit::Done })
     }
 }

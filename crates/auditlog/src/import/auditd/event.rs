@@ -3,6 +3,7 @@
 //! What must stay true here: who acted is the login user (`auid`), which `su` and `sudo` do not change;
 //! where a record names the account that somebody tries to log in to, it is that one.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use jiff::Timestamp;
@@ -165,11 +166,7 @@ fn details(id: &Id, records: &[Record]) -> Members {
     if let Some(node) = &id.node {
         details.say("node", node);
     }
-    let arguments: Vec<String> = records
-        .iter()
-        .filter(|record| record.kind == "EXECVE")
-        .flat_map(|record| (0usize..).map_while(|at| argument(record, at)))
-        .collect();
+    let arguments = arguments(records);
     if !arguments.is_empty() {
         details.put("argv", list(&arguments));
     }
@@ -185,14 +182,33 @@ fn details(id: &Id, records: &[Record]) -> Members {
     details
 }
 
-/// An argument; a long one comes in pieces.
-fn argument(record: &Record, at: usize) -> Option<String> {
-    let field = |name: &str| {
-        record.fields.iter().find(|(there, _)| there == name).map(|(_, value)| value.clone())
-    };
-    field(&format!("a{at}")).or_else(|| {
-        let pieces: Vec<String> =
-            (0usize..).map_while(|piece| field(&format!("a{at}[{piece}]"))).collect();
-        (!pieces.is_empty()).then(|| pieces.concat())
-    })
+/// The arguments of an execution: many of them take several records, a long one comes in pieces.
+fn arguments(records: &[Record]) -> Vec<String> {
+    let fields = records.iter().filter(|record| record.kind == "EXECVE").flat_map(|r| &r.fields);
+    // By argument and piece; the kernel writes them in order, a log need not hold them so.
+    let mut pieces = BTreeMap::new();
+    for (name, value) in fields {
+        if let Some(place) = place(name) {
+            pieces.entry(place).or_insert(value.as_str());
+        }
+    }
+    let mut arguments: Vec<String> = Vec::new();
+    let mut last = None;
+    for ((at, _), piece) in pieces {
+        match arguments.last_mut().filter(|_| last == Some(at)) {
+            Some(argument) => argument.push_str(piece),
+            None => arguments.push(piece.to_owned()),
+        }
+        last = Some(at);
+    }
+    arguments
+}
+
+/// Which argument a field is, `a3`, or which piece of one, `a3[1]`.
+fn place(name: &str) -> Option<(u32, u32)> {
+    let rest = name.strip_prefix('a')?;
+    match rest.split_once('[') {
+        Some((at, piece)) => Some((at.parse().ok()?, piece.strip_suffix(']')?.parse().ok()?)),
+        None => Some((rest.parse().ok()?, 0)),
+    }
 }

@@ -16,6 +16,8 @@ use fields::Record;
 const MAX_LINE: u64 = 1 << 20;
 /// Events that may be open at a time; the kernel mixes a few.
 const OPEN: usize = 64;
+/// Bytes of the lines of one event: a longer one is given in parts.
+const EVENT: usize = 16 << 20;
 /// Records of one event; no kernel writes so many.
 const RECORDS: usize = 1_024;
 
@@ -25,6 +27,7 @@ struct Open {
     place: String,
     id: fields::Id,
     records: Vec<Record>,
+    bytes: usize,
     ended: bool,
 }
 
@@ -79,25 +82,29 @@ impl<'i> Events<'i> {
             return Ok(None);
         }
         match fields::read(text) {
-            Ok((id, record)) => self.add(place, id, record),
+            Ok((id, record)) => self.add(place, text.len(), id, record),
             Err(why) => return Ok(Some((place, Err(why)))),
         }
         Ok(None)
     }
 
-    fn add(&mut self, place: String, id: fields::Id, record: Record) {
+    fn add(&mut self, place: String, bytes: usize, id: fields::Id, record: Record) {
         let ends = record.kind == "EOE";
         let there = self.open.iter_mut().find(|open| open.id == id && !open.ended);
         match there {
             Some(open) => {
-                open.ended = ends || open.records.len() + 1 >= RECORDS;
+                open.bytes += bytes;
+                open.ended = ends || open.bytes >= EVENT || open.records.len() + 1 >= RECORDS;
                 if !ends {
                     open.records.push(record);
                 }
             }
             // An end without a beginning is the end of what was cut off before: nothing to tell.
             None if ends => {}
-            None => self.open.push_back(Open { place, id, records: vec![record], ended: false }),
+            None => {
+                let records = vec![record];
+                self.open.push_back(Open { place, id, records, bytes, ended: false });
+            }
         }
     }
 }
