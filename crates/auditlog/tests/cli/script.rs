@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use base64ct::{Base64, Encoding};
+use serde_json::{Value, json};
+
 use crate::{run, vector, vectors};
 
 /// Found by the script: what breaks the chain or the strict reading of a line.
@@ -114,6 +117,71 @@ fn the_independent_check_of_a_proof_says_what_we_say() {
         }
         std::fs::write(&file, whole).unwrap();
     }
+}
+
+/// The extra data of a proof, and the proof with others in their place.
+fn extra(text: &str) -> Value {
+    let encoded = text.lines().nth(1).unwrap().strip_prefix("extra ").unwrap();
+    serde_json::from_slice(&Base64::decode_vec(encoded).unwrap()).unwrap()
+}
+
+fn with_extra(text: &str, data: &[u8]) -> String {
+    let line = format!("extra {}", Base64::encode_string(data));
+    match text.lines().nth(1).unwrap() {
+        old if old.starts_with("extra ") => text.replacen(old, &line, 1),
+        index => text.replacen(index, &format!("{line}\n{index}"), 1),
+    }
+}
+
+#[test]
+fn the_independent_check_walks_a_key_history_as_we_do() {
+    let python = Command::new("python3").args(["-c", "import cryptography"]).output();
+    if !python.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: docs/verify_proof.py needs python3 and its package `cryptography`");
+        return;
+    }
+    let keys = std::fs::read(vectors().join("keys.json")).unwrap();
+    let keys: Value = serde_json::from_slice(&keys).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let proof = dir.path().join("7.tlog-proof");
+    let prove = |trail: &str| {
+        let made = run(&["prove", &vector(trail), "7", "-o", proof.to_str().unwrap()]);
+        assert!(made.status.success(), "{trail}: {}", String::from_utf8_lossy(&made.stderr));
+        std::fs::read_to_string(&proof).unwrap()
+    };
+    // By the first key and by the one that signed, as exit codes.
+    let both = |text: &str, expected: [i32; 2], what: &str| {
+        std::fs::write(&proof, text).unwrap();
+        for (epoch, expected) in expected.into_iter().enumerate() {
+            let verdicts = checked(&proof, keys["vkeys"][epoch].as_str().unwrap());
+            assert_eq!(verdicts, (Some(expected), Some(expected)), "{what}, key {epoch}");
+        }
+    };
+    let honest = prove("healthy");
+    let history = extra(&honest);
+    both(&honest, [0, 0], "as it was made");
+    both(&with_extra(&honest, b"anything"), [3, 0], "something else in `extra`");
+    let step = |member: &str, value: Value| {
+        let mut changed = history.clone();
+        changed["key_history"][0][member] = value;
+        with_extra(&honest, changed.to_string().as_bytes())
+    };
+    let mut hashes = history["key_history"][0]["consistency"].clone();
+    both(&step("consistency", Value::Null), [3, 0], "not tied");
+    both(&step("consistency", json!("text")), [3, 0], "no history");
+    both(&step("consistency", json!([])), [1, 0], "no hashes");
+    both(&step("consistency", json!(["AAAA"])), [1, 1], "no hash");
+    hashes[0] = json!(Base64::encode_string(&[7; 32]));
+    both(&step("consistency", hashes), [1, 0], "another hash");
+    // The key's name and id over a signature that is not its own.
+    let rotation = history["key_history"][0]["proof"].as_str().unwrap();
+    let at = rotation.rfind(' ').unwrap() + 40;
+    let other = if rotation.as_bytes()[at] == b'A' { "B" } else { "A" };
+    let forged = format!("{}{other}{}", &rotation[..at], &rotation[at + 1..]);
+    both(&step("proof", json!(forged)), [1, 0], "a forged rotation");
+    // Another past, signed by who stole the current key, under the true history.
+    let resealed = prove("tampered-resealed-with-current-key");
+    both(&with_extra(&resealed, history.to_string().as_bytes()), [1, 0], "another past");
 }
 
 #[test]
