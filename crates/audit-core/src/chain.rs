@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+pub use crate::sha::{Beside, FileDigest};
 use crate::{hex, sha};
 
 /// Bytes of `,"hash":"<64 hex>"}`: what a line has beyond its leaf's body.
@@ -66,10 +67,10 @@ impl<'a> HashedLine<'a> {
         HashedLine { line, hash: leaf_hash(body(line)) }
     }
 
-    /// Hashes two, in two thirds of the time.
+    /// Hashes two, in two thirds of the time; a part of the bytes beside goes into their digest.
     #[must_use]
-    pub fn pair(a: &'a [u8], b: &'a [u8]) -> [HashedLine<'a>; 2] {
-        let [of_a, of_b] = sha::leaves(body(a), body(b));
+    pub fn pair(a: &'a [u8], b: &'a [u8], beside: &mut Beside<'_>) -> [HashedLine<'a>; 2] {
+        let [of_a, of_b] = sha::leaves(body(a), body(b), beside);
         [HashedLine { line: a, hash: Hash(of_a) }, HashedLine { line: b, hash: Hash(of_b) }]
     }
 

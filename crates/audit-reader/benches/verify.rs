@@ -115,7 +115,7 @@ fn generate(path: &Path) -> Result<(Vec<u8>, Vec<u8>), Box<dyn std::error::Error
     let mut sample = Vec::new();
     let trail_id = "01932c05-aa00-7000-8000-00000000aaaa";
     let info = serde_json::json!({"format": "audit-trail/1", "trail_id": trail_id, "origin": "o",
-        "service_id": "billing-api", "created_at": "", "hash": "sha256", "initial_key": vkey});
+        "service_id": "api", "created_at": "", "hash": "sha256", "initial_key": vkey});
     std::fs::write(path.join("trail.json"), info.to_string())?;
     for segment in 0..SEGMENTS {
         let mut out = Vec::new();
@@ -136,7 +136,7 @@ fn generate(path: &Path) -> Result<(Vec<u8>, Vec<u8>), Box<dyn std::error::Error
 
 fn body(seq: u64, trail_id: &str, vkey: &str) -> String {
     let stamp = format!(
-        r#""audit_id":"01932c05-aa01-7000-8000-{seq:012x}","timestamp":"2026-11-23T06:54:00.{seq:09}Z","service_id":"billing-api""#
+        r#""audit_id":"01932c05-aa01-7000-8000-{seq:012x}","timestamp":"2026-11-23T06:54:00.{seq:09}Z","service_id":"api""#
     );
     if seq == 0 {
         return format!(
@@ -144,6 +144,6 @@ fn body(seq: u64, trail_id: &str, vkey: &str) -> String {
         );
     }
     format!(
-        r#"{stamp},"event_type":"pool.deleted","actor":{{"user_id":"user-{seq}@example.com","ip":"192.0.2.2"}},"resource":{{"resource_type":"pool","resource_id":"p-{seq}"}},"result":"success","details":{{"model":"l-8b","n":2}}"#
+        r#"{stamp},"event_type":"pool.deleted","actor":{{"user_id":"u{seq:07}","ip":"10.0.0.2"}},"resource":{{"resource_type":"pool","resource_id":"{seq:06}"}},"result":"success","details":{{"n":2}}"#
     )
 }

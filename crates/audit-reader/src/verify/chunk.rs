@@ -1,14 +1,13 @@
 //! A segment in pieces that are checked side by side.
 //!
 //! What must stay true here: a piece is whole lines, however long the segment or a line in it is. Every
-//! byte goes through the digest once, in order. Memory is one piece, and the beginning of a line.
+//! byte goes through the digest once, in order: lines by the hand of whoever takes them. Memory is one piece, and the beginning of a line.
 
 use std::io;
 use std::sync::Arc;
 
-use audit_core::chain::{Hash, MAX_LINE};
+use audit_core::chain::{FileDigest, Hash, MAX_LINE};
 use memchr::{memchr, memrchr};
-use sha2::{Digest, Sha256};
 
 use crate::source::{LogFile, archive_damage, read_some};
 
@@ -26,7 +25,8 @@ pub(super) struct ChunkReader {
     read: u64,
     /// The beginning of a line whose end was not read yet, or more.
     rest: Vec<u8>,
-    digest: Option<Sha256>,
+    /// Of all bytes before the piece of lines that was given last.
+    digest: Option<FileDigest>,
     /// Why it ends here: what an archive gave was no whole segment.
     damage: Option<String>,
     block: usize,
@@ -74,7 +74,7 @@ impl ChunkReader {
         digested: bool,
         block: usize,
     ) -> ChunkReader {
-        let digest = digested.then(Sha256::new);
+        let digest = digested.then(FileDigest::default);
         ChunkReader {
             file,
             read: start,
@@ -83,6 +83,11 @@ impl ChunkReader {
             damage: None,
             block: block.max(1),
         }
+    }
+
+    /// The digest, if one is wanted. It must take each piece of lines before the next piece is read.
+    pub(super) const fn digest(&mut self) -> Option<&mut FileDigest> {
+        self.digest.as_mut()
     }
 
     /// The next piece. `buffer` is used again.
@@ -124,12 +129,14 @@ impl ChunkReader {
     fn skip_oversized(&mut self, buffer: &mut Vec<u8>, offset: u64) -> io::Result<Chunk> {
         let head = buffer[..HEAD].to_vec();
         loop {
+            self.take_in(buffer);
             buffer.clear();
             if self.fill(buffer, self.block)? == 0 {
                 let len = self.read - offset;
                 return Ok(Chunk::Oversized { offset, len, head });
             }
             if let Some(lf) = memchr(b'\n', buffer) {
+                self.take_in(&buffer[..=lf]);
                 self.rest.extend_from_slice(&buffer[lf + 1..]);
                 let len = self.read - self.rest.len() as u64 - 1 - offset;
                 return Ok(Chunk::Oversized { offset, len, head });
@@ -137,13 +144,20 @@ impl ChunkReader {
         }
     }
 
+    fn take_in(&mut self, bytes: &[u8]) {
+        if let Some(digest) = &mut self.digest {
+            digest.update(bytes);
+        }
+    }
+
     fn end(&mut self) -> Chunk {
         let damage = self.damage.take();
         let torn = (!self.rest.is_empty()).then(|| std::mem::take(&mut self.rest));
         let whole = self.read - torn.as_ref().map_or(0, Vec::len) as u64;
+        self.take_in(torn.as_deref().unwrap_or_default());
         // Of an archive that is not whole there is no digest to compare.
         let digest = self.digest.take().filter(|_| damage.is_none());
-        let sha256 = digest.map(|digest| Hash(digest.finalize().into()));
+        let sha256 = digest.map(FileDigest::finish);
         Chunk::End(End { whole, bytes: self.read, sha256, torn, damage, open: false })
     }
 
@@ -157,9 +171,6 @@ impl ChunkReader {
             match read_some(&*self.file, &mut buffer[filled..], self.read) {
                 Ok(0) => break,
                 Ok(read) => {
-                    if let Some(digest) = &mut self.digest {
-                        digest.update(&buffer[filled..filled + read]);
-                    }
                     self.read += read as u64;
                     filled += read;
                 }

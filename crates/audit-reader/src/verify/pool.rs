@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use audit_core::chain::FileDigest;
 use audit_core::segment::SegmentName;
 use audit_core::verify::Unended;
 
@@ -81,7 +82,8 @@ impl Job<'_> {
                     take(name, message);
                     true
                 };
-                if let Some(message) = self.check(chunk, &buffer, &mut stored, tell) {
+                let digest = reading.chunks.digest();
+                if let Some(message) = self.check(chunk, &buffer, digest, &mut stored, tell) {
                     take(name, message);
                 }
             }
@@ -96,7 +98,7 @@ impl Job<'_> {
             let Piece { ticket, tell, chunk } = piece;
             let told = chunk.map(|chunk| {
                 let full = &mut |message| lane.interject(ticket, &tell, message);
-                self.check(chunk, &buffer, &mut stored, full)
+                self.check(chunk, &buffer, None, &mut stored, full)
             });
             let goes_on = match told {
                 Ok(Some(message)) => lane.deliver(ticket, tell, Ok(message)),
@@ -139,6 +141,9 @@ impl Job<'_> {
         }
         let (reading, tell) = at.reading.as_mut()?;
         let (chunk, tell) = (reading.next(buffer), tell.clone());
+        if let (Ok(Chunk::Lines { .. }), Some(digest)) = (&chunk, reading.chunks.digest()) {
+            digest.update(buffer);
+        }
         at.done |= chunk.is_err();
         if matches!(chunk, Ok(Chunk::End(_)) | Err(_)) {
             at.reading = None;
@@ -159,17 +164,21 @@ impl Job<'_> {
         Ok(Some(Reading { place: self.source.place_of(&file_name), chunks, open }))
     }
 
-    /// Checks a piece. `tell` takes what cannot wait; `None` if it wants no more.
+    /// Checks a piece. `digest` takes its lines, if it has not before; `tell` takes what cannot wait.
+    /// `None` if it wants no more.
     fn check(
         &self,
         chunk: Chunk,
         lines: &[u8],
+        digest: Option<&mut FileDigest>,
         stored: &mut Option<StoredFile>,
         tell: &mut dyn FnMut(Message) -> bool,
     ) -> Option<Message> {
         let mut scan = SegmentScan::new(self.watched, stored);
         match chunk {
-            Chunk::Lines { offset } => scan.lines(offset, lines, tell).then(|| scan.finish()),
+            Chunk::Lines { offset } => {
+                scan.lines(offset, lines, digest, tell).then(|| scan.finish())
+            }
             Chunk::Oversized { offset, len, head } => {
                 scan.line(
                     &Line { kind: LineKind::Oversized, offset, len, bytes: &head },

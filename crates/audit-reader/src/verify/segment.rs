@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use audit_core::chain::{HashedLine, MAX_LINE};
+use audit_core::chain::{FileDigest, HashedLine, MAX_LINE};
 use audit_core::verify::{Item, Scanner, StoredHashes, Unended};
 use memchr::memchr;
 
@@ -59,17 +59,19 @@ impl<'a, S: StoredHashes> SegmentScan<'a, S> {
         SegmentScan { scanner: Scanner::new(watched, stored), message: Message::default() }
     }
 
-    /// Takes whole lines, of which the first begins at `offset`. `tell` takes a message that is full;
-    /// gives whether it wants more.
+    /// Takes whole lines, of which the first begins at `offset`. `digest` takes them too, if it has not
+    /// before. `tell` takes a message that is full; gives whether it wants more.
     pub(super) fn lines(
         &mut self,
         mut offset: u64,
         mut bytes: &[u8],
+        digest: Option<&mut FileDigest>,
         tell: &mut dyn FnMut(Message) -> bool,
     ) -> bool {
+        let mut beside = digest.map(|digest| digest.beside(bytes)).unwrap_or_default();
         while let Some(first) = next_line(&mut bytes) {
             let second = next_line(&mut bytes);
-            let pair = second.map(|second| (second, HashedLine::pair(first, second)));
+            let pair = second.map(|second| (second, HashedLine::pair(first, second, &mut beside)));
             let hashed = match &pair {
                 Some((_, hashed)) => &hashed[..],
                 None => &[HashedLine::new(first)],
