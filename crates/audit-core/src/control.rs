@@ -57,6 +57,9 @@ pub enum ControlEvent<'a> {
     },
     /// What the previous writer left behind was put in order.
     Recovered {
+        /// Entries that the last checkpoint covered. Those from there on, up to this one, were signed by
+        /// nobody: what they say was deleted, released or a new key is void.
+        signed: u64,
         /// Entries of the last segment that are kept.
         entries_kept: u64,
         /// Bytes moved to `quarantine/`.
@@ -74,6 +77,9 @@ pub enum ControlEvent<'a> {
         checkpoint_missing: bool,
         /// Events that the previous writer had accepted and not written: the entries that follow.
         entries_salvaged: u64,
+        /// Announcements of deletions and releases of holds that the previous writer had not written. They
+        /// are not brought back: whoever wanted them asks again.
+        withdrawn: u64,
         /// Events, routine and critical ones, that the previous writer refused and that no
         /// `audit.events_dropped` is known to tell of.
         refused: [u64; 2],
@@ -178,6 +184,7 @@ impl Event for ControlEvent<'_> {
                 d.field("drops", drops);
             }
             ControlEvent::Recovered {
+                signed,
                 entries_kept,
                 quarantined_bytes,
                 quarantined_sha256,
@@ -186,10 +193,12 @@ impl Event for ControlEvent<'_> {
                 damaged_at,
                 checkpoint_missing,
                 entries_salvaged,
+                withdrawn,
                 refused: [routine, critical],
                 ring_unfinished_bytes,
                 ring_problem,
             } => {
+                d.field("signed", signed);
                 d.field("entries_kept", entries_kept);
                 d.field("quarantined_bytes", quarantined_bytes);
                 optional(d, "quarantined_sha256", *quarantined_sha256);
@@ -200,8 +209,9 @@ impl Event for ControlEvent<'_> {
                     d.field("checkpoint_missing", &true);
                 }
                 d.field("entries_salvaged", entries_salvaged);
-                for (name, count) in [("refused_routine", routine), ("refused_critical", critical)]
-                {
+                let [routine, critical] =
+                    [("refused_routine", routine), ("refused_critical", critical)];
+                for (name, count) in [("withdrawn", withdrawn), routine, critical] {
                     if *count > 0 {
                         d.field(name, count);
                     }

@@ -196,14 +196,15 @@ impl Builder {
             path: place.path.clone(),
             source,
         })?;
-        let (sealer, finish_rotation) = self.sealer(&place, &trail, &shared)?;
+        let (sealer, rotation_given_up) =
+            self.sealer(&place, &trail, &shared, context.signed)?;
         #[cfg(feature = "metrics")]
         crate::metrics::start_export(&shared, &info.origin).map_err(OpenError::Thread)?;
         let policy = Arc::new(self.policy);
         let parts = Parts {
             shared: Arc::clone(&shared),
             sealer: Arc::clone(&sealer),
-            finish_rotation,
+            rotation_given_up,
             salvaged: std::mem::take(&mut salvage.bodies),
             rotate_key: self.rotate_key,
             storage: place.storage,
@@ -266,11 +267,12 @@ impl Builder {
         place: &Place,
         trail: &Trail,
         shared: &Arc<Shared>,
+        signed: u64,
     ) -> Result<(Arc<Sealer>, bool), OpenError> {
         let storage = &*place.storage;
         let origin = &trail.info.origin;
         let refuse = |error| resume_error(&place.path, error);
-        let (keyring, finish_rotation) =
+        let (keyring, rotation_given_up) =
             seal::choose_key(storage, &trail.info, &trail.rotation, self.signer.as_deref(), || {
                 trail::read_rotation(storage)
             })
@@ -278,6 +280,7 @@ impl Builder {
         let read = seal::ReadTrail {
             hashes: &|seq, each| trail::read_hashes(storage, seq, each),
             front: &|| trail::read_front(storage),
+            signed,
             unsigned_deletion: &|signed| trail::unsigned_deletion(storage, signed),
             key_at: &|size| {
                 // A new key is in force after the entry that seals the epoch before it.
@@ -297,7 +300,7 @@ impl Builder {
             tree,
             keyring,
         );
-        Ok((Arc::new(sealer), finish_rotation))
+        Ok((Arc::new(sealer), rotation_given_up))
     }
 }
 

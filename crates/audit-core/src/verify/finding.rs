@@ -97,6 +97,8 @@ kinds! {
     FreshnessUnknown "freshness_unknown" Notice,
     /// A reference checkpoint is of entries that were deleted, and nothing proves that they were these.
     ReferenceUnproven "reference_unproven" Notice,
+    /// Retention deleted the front, and nothing says what the tree over it was.
+    FrontUnproven "front_unproven" Notice,
     /// The writer recovered from a crash here.
     Recovered "recovered" Notice,
     /// The writer refused events here, and counted them.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::finding::{Finding, FindingKind as Kind};
 use super::keys::EpochKey;
-use super::verified::Place;
+use super::verified::Unkeyed;
 use crate::chain::Hash;
 use crate::checkpoint::{CheckpointError, SignedCheckpoint};
 use crate::note::{VerifierKey, VerifyError};
@@ -60,7 +60,7 @@ pub(super) struct At {
     pub(super) root: Option<Hash>,
     pub(super) key: Option<EpochKey>,
     /// What a later verification needs to go on from here.
-    pub(super) verified: Option<Place>,
+    pub(super) verified: Option<Unkeyed>,
 }
 
 /// What the entries turned out to be.

@@ -23,22 +23,22 @@ const MAX_CHECKPOINT: u64 = 1 << 16;
 /// What the newest entries say of the keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Rotation {
-    /// The last `audit.key_rotated`: epoch and key that follow.
-    pub(crate) announced: Option<(u64, String)>,
-    /// Every key announced, by the `seq` of its entry.
+    /// The last entry of all is an `audit.key_rotated`: its `seq`, and the key that it names with its epoch.
+    pub(crate) begun: Option<(u64, u64, String)>,
+    /// The epoch and the key that came into force last.
+    pub(crate) current: Option<(u64, String)>,
+    /// Every key that came into force, by the `seq` of the entry that names it.
     pub(crate) history: Vec<(u64, String)>,
     /// The last `audit.epoch_sealed`: the epoch that ended.
     pub(crate) sealed: Option<u64>,
     /// When that was.
     pub(crate) at: Option<Timestamp>,
-    /// The last entry of all is an `audit.key_rotated`.
-    pub(crate) is_last: bool,
 }
 
 impl Rotation {
     /// Takes notice of the next entry. Malformed details count as none: verification names them.
     pub(crate) fn see(&mut self, entry: &Entry<'_>) {
-        self.is_last = false;
+        let begun = self.begun.take();
         let details =
             || -> Option<serde_json::Value> { serde_json::from_str(entry.details()?).ok() };
         match entry.event_type() {
@@ -46,12 +46,17 @@ impl Rotation {
                 let details = details();
                 let epoch = details.as_ref().and_then(|d| d["epoch"].as_u64());
                 let vkey = details.as_ref().and_then(|d| d["new_key"].as_str());
-                self.history.extend(vkey.map(|vkey| (entry.seq(), vkey.to_owned())));
-                self.announced = epoch.zip(vkey.map(str::to_owned));
-                self.at = entry.timestamp().parse().ok();
-                self.is_last = true;
+                let named = epoch.zip(vkey.map(str::to_owned));
+                self.begun = named.map(|(epoch, vkey)| (entry.seq(), epoch, vkey));
             }
-            "audit.epoch_sealed" => self.sealed = details().and_then(|d| d["epoch"].as_u64()),
+            "audit.epoch_sealed" => {
+                self.sealed = details().and_then(|d| d["epoch"].as_u64());
+                self.at = entry.timestamp().parse().ok();
+                if let Some((seq, epoch, vkey)) = begun {
+                    self.current = Some((epoch, vkey.clone()));
+                    self.history.push((seq, vkey));
+                }
+            }
             _ => {}
         }
     }
@@ -68,9 +73,9 @@ pub(crate) enum ResumeError {
     Refused(&'static str, String),
 }
 
-/// Finds the key in force, and puts a rotation in order that a crash interrupted. The second value
-/// tells that the first entry to write is the `audit.epoch_sealed` that is missing. `read_all` looks
-/// for rotations in all entries, when the newest ones do not tell.
+/// Finds the key in force, and gives a rotation up that a crash interrupted: to end it, the old key would
+/// have to sign entries before they are known to be nobody's but ours. The second value tells that one was
+/// given up. `read_all` looks for rotations in all entries, when the newest ones do not tell.
 pub(crate) fn choose_key(
     storage: &dyn Storage,
     info: &TrailInfo,
@@ -98,31 +103,25 @@ pub(crate) fn choose_key(
         let loaded = keyring::vkey_of(storage, &info.origin, epoch);
         loaded.map_err(|error| ResumeError::Key(epoch, error))
     };
-    let announced = |epoch| {
-        rotation.announced.as_ref().filter(|(known, _)| *known == epoch).map(|(_, vkey)| vkey)
-    };
-    let (current, is_unfinished) = match epochs[..] {
+    let current = match epochs[..] {
         [] => return Err(refused("there is no signing key: put the newest one back")),
-        [only] => (only, false),
+        [only] => only,
         [old, new] if new == old + 1 => {
-            let is_unfinished = rotation.is_last && announced(new).is_some();
-            if !is_unfinished {
-                // Made and never named in the trail: it has signed nothing.
-                destroy(storage, new)?;
-            }
-            (old, is_unfinished)
+            // Made, and perhaps named in the trail, but no epoch was sealed for it: it has signed nothing.
+            destroy(storage, new)?;
+            old
         }
         _ => return Err(refused("there are keys of several epochs: keep the newest one only")),
     };
     let expected = match current {
         0 => Some(&info.initial_key),
-        epoch => announced(epoch),
+        epoch => rotation.current.as_ref().filter(|(known, _)| *known == epoch).map(|(_, key)| key),
     };
     if expected.is_some_and(|vkey| key(current).is_ok_and(|found| found != *vkey)) {
         return Err(refused("the signing key is not the one that the trail names"));
     }
     let keyring = Keyring::load(storage, &info.origin, current);
-    Ok((keyring.map_err(|error| ResumeError::Key(current, error))?, is_unfinished))
+    Ok((keyring.map_err(|error| ResumeError::Key(current, error))?, newest.begun.is_some()))
 }
 
 fn refused(problem: &str) -> ResumeError {
@@ -142,7 +141,9 @@ pub(crate) struct ReadTrail<'a> {
     pub(crate) hashes: &'a ReadHashes<'a>,
     /// Where the entries begin, and the tree over what was before, if it is known.
     pub(crate) front: &'a (dyn Fn() -> io::Result<(Front, Option<Vec<Hash>>)> + 'a),
-    /// The entry from a size on that announces a deletion which has come about, if there is one.
+    /// The size of the checkpoint, by which the opening judged what it found.
+    pub(crate) signed: u64,
+    /// The entry from a size on that alone announces a deletion which has come about, if there is one.
     pub(crate) unsigned_deletion: &'a (dyn Fn(u64) -> io::Result<Option<u64>> + 'a),
     /// The key that is in force at a size, as a vkey.
     pub(crate) key_at: &'a (dyn Fn(u64) -> io::Result<String> + 'a),
@@ -173,6 +174,10 @@ pub(crate) fn resume_tree(
     // What the root that was signed vouches for is taken over. The rest is made from the entries:
     // a power cut may have left anything there.
     let size = signed.as_ref().map_or(0, |checkpoint| checkpoint.size);
+    if size != read.signed {
+        let problem = "it was replaced while the trail was opened: let nobody else write here";
+        return Err(ResumeError::Refused(CHECKPOINT, problem.to_owned()));
+    }
     if size < head.next_seq {
         refuse_unsigned_deletion(size, read)?;
     }

@@ -45,6 +45,8 @@ pub(crate) struct Salvage {
     unfinished_bytes: u64,
     /// Events that were refused and may not have been told of.
     refused: Refusals,
+    /// Entries of the keeper's that are not brought back.
+    withdrawn: u64,
 }
 
 impl Rings {
@@ -76,6 +78,9 @@ impl Rings {
         let own = self.own();
         found.bodies = missing(&*own.storage, head, dead)
             .map_err(|error| io_error(&own.path, "compare the ring with", error))?;
+        let all = found.bodies.len();
+        found.bodies.retain(|body| kind_of(body) != Kind::Withdrawn);
+        found.withdrawn = (all - found.bodies.len()) as u64;
         Ok(found)
     }
 
@@ -108,7 +113,7 @@ impl Rings {
             }
             Ok(mut dead) => {
                 let all = dead.records.len();
-                dead.records.retain(|record| is_event(&record.body));
+                dead.records.retain(|record| kind_of(&record.body) != Kind::Strange);
                 match all - dead.records.len() {
                     0 => return Ok(Some(dead)),
                     strange => (format!("records that are no events: {strange}"), Some(dead)),
@@ -195,12 +200,17 @@ impl Salvage {
             tracing::error!(ring = last, "the ring of a killed writer is gone");
             self.problems.push(format!("{last}: missing, and what was in it"));
         }
-        let is_clean = self.problems.is_empty() && self.unfinished_bytes == 0;
+        let is_clean =
+            self.problems.is_empty() && self.unfinished_bytes == 0 && self.withdrawn == 0;
         if self.bodies.is_empty() && is_clean && self.refused == [0; 2] {
             return;
         }
-        let recovered =
-            trail.recovered.get_or_insert_with(|| Recovered { same_boot, ..Recovered::default() });
+        // Where nothing else is to be told, all entries are signed.
+        let signed = trail.head.next_seq;
+        let recovered = trail
+            .recovered
+            .get_or_insert_with(|| Recovered { signed, same_boot, ..Recovered::default() });
+        recovered.withdrawn = self.withdrawn;
         recovered.refused = self.refused;
         recovered.ring_unfinished_bytes = self.unfinished_bytes;
         recovered.ring_problem = (!self.problems.is_empty()).then(|| self.problems.join("; "));
@@ -216,14 +226,30 @@ impl Salvage {
     }
 }
 
-/// True for a body that makes a valid entry, and one that `emit` may have put there: the trail's own
-/// entries never pass through a ring.
-fn is_event(body: &[u8]) -> bool {
-    id_of(body).is_some() && {
-        let mut line = Vec::new();
-        append_line(&mut line, &mut { Head::EMPTY }, body);
-        line.pop();
-        audit_core::entry::Entry::parse(&line).is_ok_and(|entry| !is_reserved(entry.event_type()))
+/// What a record of a ring is.
+#[derive(PartialEq, Eq)]
+enum Kind {
+    /// What `emit` put there, or the keeper, and may come into the trail whoever put it there.
+    Event,
+    /// What the keeper put there, and must not come into the trail as anybody's word but its own: it takes
+    /// protection away from entries.
+    Withdrawn,
+    /// No entry, or one that never passes through a ring.
+    Strange,
+}
+
+fn kind_of(body: &[u8]) -> Kind {
+    let mut line = Vec::new();
+    append_line(&mut line, &mut { Head::EMPTY }, body);
+    line.pop();
+    let Some(entry) = id_of(body).and_then(|_| audit_core::entry::Entry::parse(&line).ok()) else {
+        return Kind::Strange;
+    };
+    match entry.event_type() {
+        "audit.hold_added" | "audit.accessed" => Kind::Event,
+        "audit.retention_applied" | "audit.hold_released" => Kind::Withdrawn,
+        own if is_reserved(own) => Kind::Strange,
+        _ => Kind::Event,
     }
 }
 

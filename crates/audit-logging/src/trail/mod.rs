@@ -46,6 +46,8 @@ pub(crate) struct Active {
 /// What recovery did, for `audit.recovered`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Recovered {
+    /// Entries that the last checkpoint covered.
+    pub(crate) signed: u64,
     pub(crate) entries_kept: u64,
     pub(crate) quarantined_bytes: u64,
     pub(crate) quarantined_sha256: Option<String>,
@@ -53,6 +55,8 @@ pub(crate) struct Recovered {
     pub(crate) same_boot: bool,
     pub(crate) damaged_at: Option<String>,
     pub(crate) checkpoint_missing: bool,
+    /// Entries of the trail's own that were in a ring and are not brought back.
+    pub(crate) withdrawn: u64,
     /// Events, routine and critical ones, that were refused by a killed writer and may not have been
     /// told of.
     pub(crate) refused: Refusals,

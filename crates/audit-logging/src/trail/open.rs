@@ -181,8 +181,9 @@ impl OpenContext<'_> {
             names.iter().any(|name| *name == checksum_name(&segment.to_string()))
         };
         let checkpoint_missing = self.signed == 0;
+        let (signed, same_boot) = (self.signed, self.same_boot);
         let mut recovered =
-            Recovered { same_boot: self.same_boot, checkpoint_missing, ..Recovered::default() };
+            Recovered { signed, same_boot, checkpoint_missing, ..Recovered::default() };
         let mut last = self.scan(newest, u64::MAX)?;
         let mut closed = Vec::new();
         let mut head = (last.kept.bytes > 0).then_some(last.kept.end);

@@ -36,6 +36,7 @@ impl Writer {
         }
         if let Some(recovered) = recovered {
             self.append_control(&ControlEvent::Recovered {
+                signed: recovered.signed,
                 entries_kept: recovered.entries_kept,
                 quarantined_bytes: recovered.quarantined_bytes,
                 quarantined_sha256: recovered.quarantined_sha256.as_deref(),
@@ -44,6 +45,7 @@ impl Writer {
                 damaged_at: recovered.damaged_at.as_deref(),
                 checkpoint_missing: recovered.checkpoint_missing,
                 entries_salvaged: salvaged.len() as u64,
+                withdrawn: recovered.withdrawn,
                 refused: recovered.refused,
                 ring_unfinished_bytes: recovered.ring_unfinished_bytes,
                 ring_problem: recovered.ring_problem.as_deref(),

@@ -113,8 +113,8 @@ pub(crate) struct Writer {
 pub(crate) struct Parts {
     pub(crate) shared: Arc<Shared>,
     pub(crate) sealer: Arc<Sealer>,
-    /// The first entry to write is the `audit.epoch_sealed` that the writer before did not.
-    pub(crate) finish_rotation: bool,
+    /// The writer before was killed in the middle of a rotation, which is given up and made anew.
+    pub(crate) rotation_given_up: bool,
     /// Bodies of events that the writer before accepted and did not write, in order.
     pub(crate) salvaged: Vec<Vec<u8>>,
     /// The key is to be replaced before the first event is taken.
@@ -128,8 +128,8 @@ impl Writer {
     /// Takes a trail over: finds or makes the active segment, writes the first control entries and
     /// makes them durable, so that a trail that cannot be written is known before `new` returns.
     pub(crate) fn start(parts: Parts, trail: Trail) -> Result<Writer, Fault> {
-        let Parts { shared, sealer, finish_rotation, salvaged, rotate_key, storage, clock, config } =
-            parts;
+        let Parts { shared, sealer, rotation_given_up, salvaged, .. } = parts;
+        let Parts { rotate_key, storage, clock, config, .. } = parts;
         let now = clock.now();
         let clocks = (now, clock.monotonic());
         let closed = trail.closed;
@@ -170,13 +170,12 @@ impl Writer {
             closing_since: None,
         };
         writer.refresh_space();
-        if finish_rotation {
-            writer.finish_rotation()?;
-        }
         writer.write_opening(trail.recovered.as_ref(), &salvaged, trail.last_control)?;
         writer.sync()?;
         if rotate_key {
             writer.rotate_key_as_asked()?;
+        } else if rotation_given_up {
+            writer.rotate_key()?;
         }
         writer.write_manifest()?;
         writer.opening = false;

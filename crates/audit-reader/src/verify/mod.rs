@@ -6,6 +6,7 @@
 
 mod chunk;
 mod facts;
+mod front;
 mod heads;
 mod lane;
 mod options;
@@ -98,7 +99,13 @@ fn look(source: &Source, options: &mut VerifyOptions<'_>) -> Result<Report, Read
     };
     let sidecars = Sidecars::read(source)?;
     let signed = seals.checkpoint.as_ref().and_then(|read| read.as_ref().ok());
-    let stored = StoredFile::open(source, signed.map_or(0, |signed| signed.unverified().size))?;
+    let signed = signed.map_or(0, |signed| signed.unverified().size);
+    let stored = StoredFile::open(source, signed)?;
+    // Who goes on from a state needs nothing of the front.
+    let stored = match &resumed {
+        Some(_) => stored,
+        None => front::complete(source, stored, signed)?,
+    };
     let pinned = options.key.is_some();
     let first = match &options.key {
         Some(key) => FirstKey::Pinned(key.clone()),

@@ -14,5 +14,5 @@
 mod common;
 mod crash;
 mod holds;
-
 mod life;
+mod planted;
