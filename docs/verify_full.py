@@ -126,11 +126,8 @@ def order(name):
     date, n = SEGMENT.fullmatch(name).groups()
     return date, int(n or 0)
 
-def read_segment(path):
-    """The bytes of a segment, archived or not; None if its archive does not unpack."""
-    if path.exists():
-        return path.read_bytes()
-    packed = path.with_name(path.name + ".zst")
+def unpack(packed):
+    """What an archive unpacks to; None if it does not."""
     try:
         import zstandard
         return zstandard.ZstdDecompressor().stream_reader(packed.open("rb"), read_across_frames=True).read()
@@ -139,6 +136,10 @@ def read_segment(path):
         return done.stdout if done.returncode == 0 else None
     except zstandard.ZstdError:
         return None
+
+def read_segment(path):
+    """The bytes of a segment, archived or not; None if its archive does not unpack."""
+    return path.read_bytes() if path.exists() else unpack(path.with_name(path.name + ".zst"))
 
 def stored_index(level, n):                 # as golang.org/x/mod/sumdb/tlog.StoredHashIndex
     for _ in range(level):
@@ -201,8 +202,10 @@ def said_subtrees(directory, names, front, signed):
                 if entry["seq"] < signed:
                     claims.append((entry["seq"], entry["event_type"], entry.get("details", {})))
     said = [details["front"].get("tree") for details in counting(claims) if (details.get("front") or {}).get("seq") == front]
-    subtrees = [bytes.fromhex(hash) for hash in said[-1] or []] if said else []
-    return subtrees if len(subtrees) == front.bit_count() else None
+    hashes = said[-1] or [] if said else []
+    if len(hashes) != bin(front).count("1") or not all(re.fullmatch("[0-9a-f]{64}", str(hash)) for hash in hashes):
+        return None
+    return [bytes.fromhex(hash) for hash in hashes]
 
 def first_key(args, info, find):
     if args.key:
@@ -253,6 +256,9 @@ def main():
         facts[segment.name] = fact = {"sha256": hashlib.sha256(data).hexdigest(), "size_bytes": len(data), "event_count": 0}
         if digest.exists() and digest.read_text() != f"{fact['sha256']}  {segment.name}\n":
             find("segment_changed", segment.name)
+        packed = segment.with_name(segment.name + ".zst")
+        if segment.exists() and packed.exists() and unpack(packed) != data:
+            find("segment_changed", packed.name)
         lines = data.split(b"\n")
         torn = lines.pop()
         for number, line in enumerate(lines, 1):
