@@ -51,6 +51,9 @@ impl Lane {
         while out.turn != ticket && out.waiting.len() >= AHEAD && !out.stop {
             out = self.turned.wait(out).unwrap_or_else(PoisonError::into_inner);
         }
+        if out.stop {
+            return false;
+        }
         out.waiting.insert(ticket, (tell, message));
         let turn = out.turn;
         while let Some((tell, message)) = {
