@@ -16,9 +16,9 @@ use crate::tree::{Frontier, consistency_proof, stored_hash_index, verify_consist
 pub(super) struct Tree {
     forest: Forest,
     /// What came since the last change of keys that a key vouched for, and since the last one that was
-    /// begun: with that, later trees are shown to extend the ones before.
+    /// begun, if that is a later one: with that, later trees are shown to extend the ones before.
     since_change: Forest,
-    since_begun: Forest,
+    since_begun: Option<Forest>,
     begun: bool,
     broken: bool,
     /// What was before the first entry is not known.
@@ -31,8 +31,7 @@ impl Tree {
         let forest = Forest::of_tree(size, subtrees)?;
         let mut since_change = Forest::starting_at(changed);
         since_change.extend(size, since)?;
-        let since_begun = Forest::default();
-        Some(Tree { forest, since_change, since_begun, begun: size > 0, ..Tree::default() })
+        Some(Tree { forest, since_change, begun: size > 0, ..Tree::default() })
     }
 
     /// Begins with what stands before the first run. Of a trail whose front was deleted that is what the
@@ -68,7 +67,9 @@ impl Tree {
         let mut mismatch = None;
         for &(level, hash) in &run.subtrees {
             self.since_change.append(level, hash, |_, _, _| {});
-            self.since_begun.append(level, hash, |_, _, _| {});
+            if let Some(since) = &mut self.since_begun {
+                since.append(level, hash, |_, _, _| {});
+            }
             self.forest.append(level, hash, |level, n, hash| {
                 if mismatch.is_none() {
                     mismatch = compare(stored, level, n, hash);
@@ -100,12 +101,14 @@ impl Tree {
 
     /// The last leaf names a key.
     pub(super) fn change_begun(&mut self) {
-        self.since_begun = Forest::starting_at(self.forest.next());
+        self.since_begun = Some(Forest::starting_at(self.forest.next()));
     }
 
     /// The key that was named last is in force.
     pub(super) fn changed(&mut self) {
-        self.since_change = std::mem::take(&mut self.since_begun);
+        if let Some(since) = self.since_begun.take() {
+            self.since_change = since;
+        }
     }
 }
 

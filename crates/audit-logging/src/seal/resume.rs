@@ -31,6 +31,8 @@ pub(crate) struct Rotation {
     pub(crate) history: Vec<(u64, String)>,
     /// The last `audit.epoch_sealed`: the epoch that ended.
     pub(crate) sealed: Option<u64>,
+    /// Its `seq`, and what should be the old key's checkpoint.
+    word: Option<(u64, String)>,
     /// When that was.
     pub(crate) at: Option<Timestamp>,
 }
@@ -50,7 +52,12 @@ impl Rotation {
                 self.begun = named.map(|(epoch, vkey)| (entry.seq(), epoch, vkey));
             }
             "audit.epoch_sealed" => {
-                self.sealed = details().and_then(|d| d["epoch"].as_u64());
+                let details = details();
+                self.sealed = details.as_ref().and_then(|d| d["epoch"].as_u64());
+                let lines = details.as_ref().and_then(|d| d["checkpoint"].as_array());
+                let lines: Option<Vec<&str>> =
+                    lines.and_then(|lines| lines.iter().map(serde_json::Value::as_str).collect());
+                self.word = lines.map(|lines| (entry.seq(), lines.join("\n") + "\n"));
                 self.at = entry.timestamp().parse().ok();
                 if let Some((seq, epoch, vkey)) = begun {
                     self.current = Some((epoch, vkey.clone()));
@@ -59,6 +66,14 @@ impl Rotation {
             }
             _ => {}
         }
+    }
+
+    /// Whether this key, whose epoch is said to have ended, said so itself.
+    fn is_vouched_for(&self, old: &VerifierKey) -> bool {
+        self.word.as_ref().is_some_and(|(seq, note)| {
+            let signed = SignedCheckpoint::parse(note.as_bytes());
+            signed.is_ok_and(|signed| signed.verify(old).is_ok_and(|said| said.size == *seq))
+        })
     }
 }
 
@@ -95,14 +110,20 @@ pub(crate) fn choose_key(
         None if epochs.len() > 1 => read_all().map_err(|e| ResumeError::Io("segments", e))?,
         _ => newest.clone(),
     };
-    // Whatever a crash or a failed disk left of ended epochs.
-    for retired in epochs.extract_if(.., |epoch| Some(*epoch) <= rotation.sealed) {
-        destroy(storage, retired)?;
-    }
     let key = |epoch| {
         let loaded = keyring::vkey_of(storage, &info.origin, epoch);
         loaded.map_err(|error| ResumeError::Key(epoch, error))
     };
+    // Whatever a crash or a failed disk left of ended epochs.
+    for retired in epochs.extract_if(.., |epoch| Some(*epoch) <= rotation.sealed) {
+        // Anybody can write that an epoch ended; its key alone can say it.
+        let is_last = Some(retired) == rotation.sealed;
+        let old = if is_last { VerifierKey::parse(&key(retired)?).ok() } else { None };
+        if is_last && !old.is_some_and(|old| rotation.is_vouched_for(&old)) {
+            return Err(refused("the entry that ends the epoch of a key is not signed by that key"));
+        }
+        destroy(storage, retired)?;
+    }
     let current = match epochs[..] {
         [] => return Err(refused("there is no signing key: put the newest one back")),
         [only] => only,
