@@ -82,13 +82,13 @@ impl StoredFile {
 
 impl StoredHashes for StoredFile {
     fn stored(&mut self, index: u64) -> Option<Hash> {
-        let file = match &self.file {
-            Some(file) if index < self.count => Arc::clone(file),
-            _ => return self.said.get(&index).copied(),
-        };
+        if index >= self.count {
+            return self.said.get(&index).copied();
+        }
         if let Some(hash) = self.buffered(index) {
             return Some(hash);
         }
+        let file = Arc::clone(self.file.as_ref()?);
         self.buffer.resize(self.block * 32, 0);
         self.first = index;
         let mut filled = 0;

@@ -196,7 +196,9 @@ impl LogFile for Scattered {
             let mut part = Vec::new();
             match self.file.ask(start, Some(start + PART))? {
                 Sent::Nothing => {}
-                Sent::Part(body) => drop(body.take(PART).read_to_end(&mut part)?),
+                Sent::Part(body) => {
+                    body.take(PART).read_to_end(&mut part)?;
+                }
                 Sent::Whole(body) => {
                     let copy = Scattered::copy(body)?;
                     let count = FileExt::read_at(&copy, buffer, offset);

@@ -118,7 +118,9 @@ impl LogSource for HttpSource {
                 let file = HttpFile::new(self.agent.clone(), address);
                 // The only one in which is looked here and there.
                 let is_scattered = name == "tree.hashes";
-                Ok(Some(if is_scattered { Arc::new(Scattered::new(file)) } else { Arc::new(file) }))
+                let file: Arc<dyn LogFile> =
+                    if is_scattered { Arc::new(Scattered::new(file)) } else { Arc::new(file) };
+                Ok(Some(file))
             }
             Ok(None) => Ok(None),
             Err(error) => Err(failed(error)),

@@ -182,9 +182,10 @@ impl TrailVerifier {
         let head = self.tree.head();
         let repeated = head.is_some() && head.map(|(size, _)| size) == before;
         if !repeated {
-            let since = self.tree.since_change();
-            let named =
-                subtrees.zip(head).map(|(before, (_, root))| NamedIn { root, before, since });
+            let named = subtrees.zip(head).map(|(before, (_, root))| {
+                let since = self.tree.since_change();
+                NamedIn { root, before, since }
+            });
             self.walk(run, named);
         }
         let size = run.seq.saturating_add(run.count);

@@ -31,8 +31,8 @@ pub(crate) struct Rotation {
     pub(crate) history: Vec<(u64, String)>,
     /// The last `audit.epoch_sealed`: the epoch that ended.
     pub(crate) sealed: Option<u64>,
-    /// Its `seq`, and what should be the old key's checkpoint.
-    word: Option<(u64, String)>,
+    /// Of every such entry the epoch, its `seq`, and what should be the old key's checkpoint.
+    words: Vec<(u64, u64, String)>,
     /// When that was.
     pub(crate) at: Option<Timestamp>,
 }
@@ -57,7 +57,9 @@ impl Rotation {
                 let lines = details.as_ref().and_then(|d| d["checkpoint"].as_array());
                 let lines: Option<Vec<&str>> =
                     lines.and_then(|lines| lines.iter().map(serde_json::Value::as_str).collect());
-                self.word = lines.map(|lines| (entry.seq(), lines.join("\n") + "\n"));
+                let note = lines.map(|lines| lines.join("\n") + "\n");
+                let word = self.sealed.zip(note).map(|(epoch, note)| (epoch, entry.seq(), note));
+                self.words.extend(word);
                 self.at = entry.timestamp().parse().ok();
                 if let Some((seq, epoch, vkey)) = begun {
                     self.current = Some((epoch, vkey.clone()));
@@ -68,11 +70,13 @@ impl Rotation {
         }
     }
 
-    /// Whether this key, whose epoch is said to have ended, said so itself.
-    fn is_vouched_for(&self, old: &VerifierKey) -> bool {
-        self.word.as_ref().is_some_and(|(seq, note)| {
+    /// Whether the key of an epoch that is said to have ended said so itself.
+    fn is_ended_by(&self, epoch: u64, vkey: &str) -> bool {
+        let Ok(key) = VerifierKey::parse(vkey) else { return false };
+        let mut words = self.words.iter().filter(|(ended, ..)| *ended == epoch);
+        words.any(|(_, seq, note)| {
             let signed = SignedCheckpoint::parse(note.as_bytes());
-            signed.is_ok_and(|signed| signed.verify(old).is_ok_and(|said| said.size == *seq))
+            signed.is_ok_and(|signed| signed.verify(&key).is_ok_and(|said| said.size == *seq))
         })
     }
 }
@@ -106,9 +110,12 @@ pub(crate) fn choose_key(
         return Ok((Keyring::external(signer), false));
     }
     let mut epochs = keyring::epochs(storage).map_err(|e| ResumeError::Io("keys", e))?;
-    let rotation = match newest.sealed {
-        None if epochs.len() > 1 => read_all().map_err(|e| ResumeError::Io("segments", e))?,
-        _ => newest.clone(),
+    // The newest entries may say nothing of epochs, or not of all that ended.
+    let is_older = |epoch: &u64| newest.sealed.is_none_or(|sealed| *epoch < sealed);
+    let rotation = if epochs.len() > 1 && epochs.iter().any(is_older) {
+        read_all().map_err(|e| ResumeError::Io("segments", e))?
+    } else {
+        newest.clone()
     };
     let key = |epoch| {
         let loaded = keyring::vkey_of(storage, &info.origin, epoch);
@@ -117,9 +124,7 @@ pub(crate) fn choose_key(
     // Whatever a crash or a failed disk left of ended epochs.
     for retired in epochs.extract_if(.., |epoch| Some(*epoch) <= rotation.sealed) {
         // Anybody can write that an epoch ended; its key alone can say it.
-        let is_last = Some(retired) == rotation.sealed;
-        let old = if is_last { VerifierKey::parse(&key(retired)?).ok() } else { None };
-        if is_last && !old.is_some_and(|old| rotation.is_vouched_for(&old)) {
+        if !rotation.is_ended_by(retired, &key(retired)?) {
             return Err(refused("the entry that ends the epoch of a key is not signed by that key"));
         }
         destroy(storage, retired)?;

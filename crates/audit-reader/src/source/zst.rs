@@ -157,13 +157,14 @@ pub(super) fn into_temporary(from: &ZstFile, path: &Path) -> Result<File, ReadEr
             break;
         }
         if at + count as u64 > honest.min(room) {
-            let why = if honest < room {
-                Damaged(format!("{packed} bytes unpack to more than {honest}")).to_string()
+            let error = if honest < room {
+                let why = format!("{packed} bytes unpack to more than {honest}");
+                io::Error::new(io::ErrorKind::InvalidData, Damaged(why))
             } else {
-                let temporary = temporary.display();
-                format!("it unpacks to more than the {room} bytes to spare in {temporary}: set TMPDIR")
+                let why = "it unpacks to more than is to spare in";
+                io::Error::other(format!("{why} {}, {room} bytes: set TMPDIR", temporary.display()))
             };
-            return Err(ReadError::io(path)(io::Error::other(why)));
+            return Err(ReadError::io(path)(error));
         }
         to.write_all(&block[..count]).map_err(ReadError::io(&temporary))?;
         at += count as u64;

@@ -75,8 +75,8 @@ fn said(source: &Source, front: u64, signed: u64) -> Option<Vec<Hash>> {
             Step::Line(_, line) if line.kind == LineKind::Complete => {
                 let concerns_us =
                     applied.find(line.bytes).is_some() || recovered.find(line.bytes).is_some();
-                let Some(entry) = Some(line.bytes).filter(|_| concerns_us) else { continue };
-                let Ok(entry) = parser.parse(entry) else { continue };
+                let parsed = concerns_us.then(|| parser.parse(line.bytes));
+                let Some(Ok(entry)) = parsed else { continue };
                 let details = entry.details().unwrap_or_default();
                 match entry.event_type() {
                     _ if entry.seq() >= signed => {}

@@ -10,7 +10,7 @@ use crate::{first_key, memory, rounds, seed, verify_pinned};
 
 /// The first key, or the one in force where retention left the trail to begin, as it says itself.
 fn key_to_pin(dir: &Path) -> String {
-    let (mut first, mut said) = (None, None);
+    let (mut first, mut said, mut named) = (None, None, None);
     let source = DirSource::open(dir).unwrap();
     let asked = Query::new().run(source, QueryOptions::default(), |hit| {
         first = first.or(Some(hit.seq));
@@ -19,10 +19,13 @@ fn key_to_pin(dir: &Path) -> String {
         if entry["event_type"] == "audit.retention_applied" && front["seq"].as_u64() == first {
             said = front["key"].as_str().map(str::to_owned);
         }
+        // A hold may keep what a crash left of what was announced: no key is named for there.
+        let key = entry["details"]["new_key"].as_str().map(str::to_owned);
+        named = named.take().or(key);
         ControlFlow::Continue(())
     });
     asked.unwrap();
-    if first == Some(0) { first_key(dir) } else { said.expect("an entry that names the front's key") }
+    if first == Some(0) { first_key(dir) } else { said.or(named).expect("a key that the trail names") }
 }
 
 /// Verifies honest trails that `make` made; gives how many entries they had.

@@ -117,12 +117,16 @@ fn a_deletion_that_a_stranger_announced_is_void_once_it_is_signed() {
     type More = fn(&Path);
     let nothing: More = |_| {};
     // As if the trail had been closed after it; and a recovery that says all was signed.
-    let closed: More = |dir| drop(plant(dir, "audit.closed", &json!({"entries": 0, "drops": 0})));
+    let closed: More = |dir| {
+        plant(dir, "audit.closed", &json!({"entries": 0, "drops": 0}));
+    };
     let recovered: More = |dir| {
         plant(dir, "audit.recovered", &json!({"signed": 1_000_000, "entries_kept": 1}));
     };
     // A rotation, for the old key to end: its word would cover what was planted.
-    let rotated: More = |dir| drop(rotate_to_a_thief(dir));
+    let rotated: More = |dir| {
+        rotate_to_a_thief(dir);
+    };
     for (name, more) in
         [("alone", nothing), ("closed", closed), ("recovered", recovered), ("rotated", rotated)]
     {
@@ -264,7 +268,7 @@ fn an_opening_that_fails_signs_nothing_that_it_found() {
         storage.rule(&ops, ".audit", 0, u64::MAX, How::Error(std::io::ErrorKind::Other));
         let over = Arc::clone(&storage) as Arc<dyn Storage>;
         let opened = AuditLogger::builder(config(&dir)).clock(clock.shared()).storage(over).open();
-        assert!(matches!(opened, Err(OpenError::Fault(_) | OpenError::Io { .. })), "{opened:?}");
+        assert!(matches!(opened, Err(OpenError::Storage(_) | OpenError::Io { .. })), "{opened:?}");
         assert!(storage.failed() > 0);
         assert_eq!(fs::read(dir.join("checkpoint")).unwrap(), before);
     }
