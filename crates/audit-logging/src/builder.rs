@@ -196,8 +196,7 @@ impl Builder {
             path: place.path.clone(),
             source,
         })?;
-        let (sealer, rotation_given_up) =
-            self.sealer(&place, &trail, &shared, context.signed)?;
+        let (sealer, rotation_given_up) = self.sealer(&place, &trail, &shared, context.signed)?;
         #[cfg(feature = "metrics")]
         crate::metrics::start_export(&shared, &info.origin).map_err(OpenError::Thread)?;
         let policy = Arc::new(self.policy);

@@ -95,8 +95,7 @@ impl LineReader {
     /// The bytes of the line that [`LineReader::advance`] just gave.
     pub(crate) fn line(&self, span: Span) -> Line<'_> {
         let Span { kind, offset, len, start, shown, too_long } = span;
-        let bytes =
-            if too_long { &self.head[..shown] } else { &self.buffer[start..start + shown] };
+        let bytes = if too_long { &self.head[..shown] } else { &self.buffer[start..start + shown] };
         Line { kind, offset, len, bytes }
     }
 

@@ -141,7 +141,10 @@ fn links(listing: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The answer, if it has this status; `None` if there is no such file.
-pub(crate) fn found(response: Response<Body>, status: StatusCode) -> io::Result<Option<Response<Body>>> {
+pub(crate) fn found(
+    response: Response<Body>,
+    status: StatusCode,
+) -> io::Result<Option<Response<Body>>> {
     match response.status() {
         got if got == status => Ok(Some(response)),
         StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),

@@ -161,7 +161,9 @@ pub fn retained(dir: &Path, rng: &mut Rng) {
         drop(logger.seal_blocking());
         clock.advance(Duration::from_secs(86_400));
         match rng.below(8) {
-            0 => drop(logger.add_hold(&counsel, &format!("case-{day}"), HoldScope::default(), None)),
+            0 => {
+                drop(logger.add_hold(&counsel, &format!("case-{day}"), HoldScope::default(), None))
+            }
             1 => {
                 for hold in logger.holds().unwrap_or_default() {
                     drop(logger.release_hold(&counsel, &hold.id, None));
@@ -178,7 +180,11 @@ pub fn retained(dir: &Path, rng: &mut Rng) {
                     }
                     drop(logger.shutdown_timeout(PATIENCE));
                 });
-                disk = if rng.one_in(2) { disk.after_kill() } else { disk.crash_image(rng.next_u64()) };
+                disk = if rng.one_in(2) {
+                    disk.after_kill()
+                } else {
+                    disk.crash_image(rng.next_u64())
+                };
                 logger = open(&disk).unwrap_or_else(|error| panic!("{error}"));
             }
             _ => {}

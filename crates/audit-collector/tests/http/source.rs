@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use audit_logging::{AuditConfig, AuditLogger, AuditMode, FlushMode};
 use audit_reader::{
     FindingKind, Query, QueryOptions, ReadError, Report, Source, Verdict, VerifyOptions,
     find_by_seq, prove, verify,
 };
-use audit_logging::{AuditConfig, AuditLogger, AuditMode, FlushMode};
 use audit_shipper::HttpSource;
 use audit_testkit::{TestClock, TestEvent};
 use tempfile::TempDir;

@@ -268,7 +268,11 @@ fn a_release_that_was_not_signed_at_the_next_opening_is_void() {
             r#""audit_id":"01932c05-aa01-7000-8000-000000000001","timestamp":"2026-11-23T06:54:00.000000000Z","service_id":"s","event_type":"audit.recovered","result":"success","details":{{"signed":{signed}}}"#
         );
         let mut line = Vec::new();
-        crate::plan::append_line(&mut line, &mut Head { next_seq: seq, ..Head::EMPTY }, body.as_bytes());
+        crate::plan::append_line(
+            &mut line,
+            &mut Head { next_seq: seq, ..Head::EMPTY },
+            body.as_bytes(),
+        );
         line.pop();
         line
     };

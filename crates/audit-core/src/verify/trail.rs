@@ -340,8 +340,9 @@ impl TrailVerifier {
             self.report(Finding::new(Kind::FreshnessUnknown).evidence(expected, "neither"));
         }
         let verified = judged.seal.as_ref().filter(|_| self.chain.findings().proven());
-        let place = verified
-            .and_then(|seal| Some(self.at.remove(&seal.size)?.verified?.with_key(seal.key.clone())));
+        let place = verified.and_then(|seal| {
+            Some(self.at.remove(&seal.size)?.verified?.with_key(seal.key.clone()))
+        });
         let (first_seq, last_seq) = (self.chain.first_seq(), self.chain.last_seq());
         let first_key = self.keys.first().cloned();
         let checkpoint = self.seals.checkpoint.and_then(Result::ok);

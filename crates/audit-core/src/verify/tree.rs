@@ -27,7 +27,12 @@ pub(super) struct Tree {
 
 impl Tree {
     /// The tree at a size that was verified before.
-    pub(super) fn resumed(size: u64, subtrees: &[Hash], changed: u64, since: &[Hash]) -> Option<Tree> {
+    pub(super) fn resumed(
+        size: u64,
+        subtrees: &[Hash],
+        changed: u64,
+        since: &[Hash],
+    ) -> Option<Tree> {
         let forest = Forest::of_tree(size, subtrees)?;
         let mut since_change = Forest::starting_at(changed);
         since_change.extend(size, since)?;

@@ -102,8 +102,10 @@ impl Verified {
             }
             let grown = tree.extend(named.size, &rotation.since);
             if grown.is_none() || tree.root() != named.root {
-                return Err("the tree of a change of keys is not proven to go on from the one before"
-                    .to_owned());
+                return Err(
+                    "the tree of a change of keys is not proven to go on from the one before"
+                        .to_owned(),
+                );
             }
         }
         if place.head.next_seq <= tree.next() {

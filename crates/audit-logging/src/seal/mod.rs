@@ -246,11 +246,7 @@ impl Sealer {
 
     /// Second step: the old key vouches for everything up to and including the entry `rotated`
     /// that names the new one. Returns the size and the note; nothing is published.
-    pub(crate) fn vouch(
-        &self,
-        signing: &mut Signing,
-        rotated: Hash,
-    ) -> io::Result<(u64, String)> {
+    pub(crate) fn vouch(&self, signing: &mut Signing, rotated: Hash) -> io::Result<(u64, String)> {
         self.absorb(signing);
         let mut frontier = signing.tree.frontier().clone();
         frontier.push(rotated);

@@ -125,7 +125,9 @@ pub(crate) fn choose_key(
     for retired in epochs.extract_if(.., |epoch| Some(*epoch) <= rotation.sealed) {
         // Anybody can write that an epoch ended; its key alone can say it.
         if !rotation.is_ended_by(retired, &key(retired)?) {
-            return Err(refused("the entry that ends the epoch of a key is not signed by that key"));
+            return Err(refused(
+                "the entry that ends the epoch of a key is not signed by that key",
+            ));
         }
         destroy(storage, retired)?;
     }

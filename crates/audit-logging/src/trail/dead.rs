@@ -207,9 +207,11 @@ impl Salvage {
         }
         // Where nothing else is to be told, all entries are signed.
         let signed = trail.head.next_seq;
-        let recovered = trail
-            .recovered
-            .get_or_insert_with(|| Recovered { signed, same_boot, ..Recovered::default() });
+        let recovered = trail.recovered.get_or_insert_with(|| Recovered {
+            signed,
+            same_boot,
+            ..Recovered::default()
+        });
         recovered.withdrawn = self.withdrawn;
         recovered.refused = self.refused;
         recovered.ring_unfinished_bytes = self.unfinished_bytes;

@@ -182,7 +182,9 @@ fn place_of(place: &Path, ends_in_slash: bool, is_directory: bool) -> io::Result
             Component::Normal(part) => parts.push(part),
             Component::CurDir => {}
             Component::ParentDir => return Err(refuse("leads out of its directory")),
-            Component::RootDir | Component::Prefix(_) => return Err(refuse("has an absolute name")),
+            Component::RootDir | Component::Prefix(_) => {
+                return Err(refuse("has an absolute name"));
+            }
         }
     }
     if ends_in_slash && !is_directory {

@@ -80,7 +80,9 @@ fn said(source: &Source, front: u64, signed: u64) -> Option<Vec<Hash>> {
                 let details = entry.details().unwrap_or_default();
                 match entry.event_type() {
                     _ if entry.seq() >= signed => {}
-                    "audit.retention_applied" => claims.claim(entry.seq(), subtrees(details, front)),
+                    "audit.retention_applied" => {
+                        claims.claim(entry.seq(), subtrees(details, front))
+                    }
                     "audit.recovered" => claims.recovered(entry.seq(), details),
                     _ => {}
                 }

@@ -113,7 +113,8 @@ fn a_witness_that_names_a_time_to_come_is_told_and_bounds_nothing() {
     let report = ask(&trail, pinned().with_witness(liar.verifier_key().clone()).with_now(now));
     assert_eq!(report.freshness, Freshness::Unknown);
     // A clock of ours that is minutes behind accuses nobody.
-    let report = ask(&trail, pinned().with_witness(honest.verifier_key().clone()).with_now(now - 600));
+    let report =
+        ask(&trail, pinned().with_witness(honest.verifier_key().clone()).with_now(now - 600));
     assert_eq!(kinds(&report), []);
 }
 

@@ -260,8 +260,7 @@ fn the_thief_of_a_later_key_makes_up_no_state_with_another_past() {
     honest.write(ONE, 20);
     honest.rotate(ONE);
     honest.write(ONE, 5);
-    let honest: serde_json::Value =
-        serde_json::from_str(&state(&full(&honest)).to_json()).unwrap();
+    let honest: serde_json::Value = serde_json::from_str(&state(&full(&honest)).to_json()).unwrap();
     assert!(VerifiedState::parse(honest.to_string().as_bytes()).is_ok());
     // Whoever has the second key signs a tree in which entry 7 is another, and attaches the true rotation.
     let mut forged = Trail::new();

@@ -270,7 +270,11 @@ fn a_member_whose_name_leads_elsewhere_or_is_a_segments_and_no_file_is_refused()
         (regular, "/audit/2026-11-24.audit", "absolute name"),
         (regular, "audit/2026-11-24.audit/", "file with the name of a directory"),
         (regular, "audit/2026-11-25.audit.zst/", "file with the name of a directory"),
-        (tar::EntryType::Directory, "audit/2026-11-25.audit/", "directory with the name of a segment"),
+        (
+            tar::EntryType::Directory,
+            "audit/2026-11-25.audit/",
+            "directory with the name of a segment",
+        ),
     ] {
         let bytes = if kind == regular { &segment[..] } else { b"" };
         let more = [&member(kind, name, bytes), &tar[..]].concat();

@@ -25,7 +25,11 @@ fn key_to_pin(dir: &Path) -> String {
         ControlFlow::Continue(())
     });
     asked.unwrap();
-    if first == Some(0) { first_key(dir) } else { said.or(named).expect("a key that the trail names") }
+    if first == Some(0) {
+        first_key(dir)
+    } else {
+        said.or(named).expect("a key that the trail names")
+    }
 }
 
 /// Verifies honest trails that `make` made; gives how many entries they had.

@@ -50,7 +50,9 @@ fn agreed(dir: &Path, more: &[&str], context: &str) -> i32 {
 #[test]
 fn the_scripts_verify_an_archived_and_a_pruned_trail_as_we_do() {
     if !can_run() {
-        eprintln!("SKIPPED: docs/*.py need python3, its package `cryptography`, and `zstandard` or zstd");
+        eprintln!(
+            "SKIPPED: docs/*.py need python3, its package `cryptography`, and `zstandard` or zstd"
+        );
         return;
     }
     let temp = tempfile::tempdir().unwrap();
