@@ -67,11 +67,6 @@ impl Forest {
         self.next
     }
 
-    /// The subtrees, from the left.
-    pub(super) fn subtrees(&self) -> &[(u8, Hash)] {
-        &self.subtrees
-    }
-
     pub(super) fn into_subtrees(self) -> Vec<(u8, Hash)> {
         self.subtrees
     }

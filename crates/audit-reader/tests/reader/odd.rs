@@ -65,7 +65,7 @@ fn an_archive_that_is_not_what_the_segment_beside_it_is_is_named() {
     trail.write(TWO, 20);
     let archive = trail.file(&format!("{ONE}.zst"));
     let plain = fs::read(trail.file(ONE)).unwrap();
-    let mut put = |bytes: &[u8]| {
+    let put = |bytes: &[u8]| {
         fs::write(&archive, bytes).unwrap();
         ask(&trail, pinned())
     };

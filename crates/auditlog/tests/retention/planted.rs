@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use audit_core::chain::Head;
 use audit_core::entry::Entry;
-use audit_core::note::{SignatureType, SigningKey, VerifierKey};
+use audit_core::note::{SignatureType, Signer, SigningKey, VerifierKey};
 use audit_core::plan::append_line;
 use audit_logging::core::event::ActorInfo;
 use audit_logging::core::retention::HoldScope;
@@ -97,8 +97,9 @@ fn script(dir: &Path, key: &VerifierKey) -> Option<i32> {
         return None;
     }
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/verify_full.py");
-    let output = Command::new("python3").arg(script).arg(dir).args(["--key", &key.to_string()]);
-    output.output().unwrap().status.code()
+    let mut command = Command::new("python3");
+    command.arg(script).arg(dir).args(["--key", &key.to_string()]);
+    command.output().unwrap().status.code()
 }
 
 fn assert_found_out(dir: &Path, context: &str) {
