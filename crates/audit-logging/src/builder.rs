@@ -19,7 +19,7 @@ use crate::error::OpenError;
 use crate::logger::{AuditLogger, Open};
 use crate::retention::{Keeper, KeeperParts, write_settings};
 use crate::running::{self, Ending};
-use crate::seal::{self, ResumeError, Sealer};
+use crate::seal::{self, Sealer};
 use crate::shared::Shared;
 use crate::storage::{DirStorage, Storage, TrailLock};
 use crate::trail::{self, OpenContext, Rings, Trail};
@@ -270,7 +270,7 @@ impl Builder {
     ) -> Result<(Arc<Sealer>, bool), OpenError> {
         let storage = &*place.storage;
         let origin = &trail.info.origin;
-        let refuse = |error| resume_error(&place.path, error);
+        let refuse = |error| trail::resume_error(&place.path, error);
         let (keyring, rotation_given_up) =
             seal::choose_key(storage, &trail.info, &trail.rotation, self.signer.as_deref(), || {
                 trail::read_rotation(storage)
@@ -309,17 +309,6 @@ fn announce(dir: &DirStorage, lock: &TrailLock, text: &str) -> Result<(), OpenEr
         path: dir.path().to_owned(),
         source,
     })
-}
-
-fn resume_error(path: &std::path::Path, error: ResumeError) -> OpenError {
-    match error {
-        ResumeError::Io(file, source) => trail::io_error(&path.join(file), "use", source),
-        ResumeError::Signer(error) => OpenError::Signer(error),
-        ResumeError::Key(epoch, error) => trail::key_error(path, epoch, error),
-        ResumeError::Refused(file, problem) => {
-            OpenError::NotAnExtension { path: path.join(file), problem }
-        }
-    }
 }
 
 /// Makes a new trail and closes it again: entry 0, the first key, `trail.json`.

@@ -11,21 +11,12 @@ use super::finding::{Finding, FindingKind as Kind, Findings};
 use super::item::{Item, Kind as ItemKind, Run};
 use super::keys::{EpochKey, KeyWalk, NamedIn, Wrong};
 use super::scan::StoredHashes;
-use super::seals::{At, Bound, Facts, Seal, Seals};
+use super::seals::{At, Bound, Facts, Seals};
+use super::summary::{FirstKey, Summary};
 use super::tree::{Tree, root_before};
 use super::verified::{Unkeyed, Verified};
 use crate::note::VerifierKey;
 use crate::tree::empty_root;
-
-/// The key that a verification begins with.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum FirstKey {
-    /// Given by whoever verifies.
-    Pinned(VerifierKey),
-    /// Taken from the trail: its text, as `trail.json` has it, if that could be read.
-    SelfAsserted(Option<String>),
-}
 
 /// Verifies a trail.
 #[derive(Debug)]
@@ -42,32 +33,6 @@ pub struct TrailVerifier {
     resumed: Option<u64>,
     /// The newest segment ends in the middle of a line.
     torn: Option<Finding>,
-}
-
-/// What [`TrailVerifier::finish`] gives.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Summary {
-    /// All findings.
-    pub findings: Findings,
-    /// Lines that are entries.
-    pub entries: u64,
-    /// `seq` of the first entry.
-    pub first_seq: Option<u64>,
-    /// `seq` of the last entry.
-    pub last_seq: Option<u64>,
-    /// The checkpoint, if it holds.
-    pub seal: Option<Seal>,
-    /// Entries after it.
-    pub unsigned_tail: Option<u64>,
-    /// What bounds how old the trail is.
-    pub bound: Bound,
-    /// The key that the verification began with.
-    pub first_key: Option<VerifierKey>,
-    /// Names of the segments that `audit.retention_applied` entries say were deleted.
-    pub deleted: BTreeSet<String>,
-    /// Where a later verification can go on, if nothing is wrong.
-    pub verified: Option<Verified>,
 }
 
 impl TrailVerifier {

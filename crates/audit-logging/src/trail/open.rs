@@ -19,7 +19,7 @@ use super::{Recovered, Trail};
 use crate::builder::MakeSigner;
 use crate::config::AuditConfig;
 use crate::error::OpenError;
-use crate::seal;
+use crate::seal::{self, ResumeError};
 use crate::storage::{KEYS, QUARANTINE, Storage, TEMPORARY, read_to_vec};
 
 /// What opening needs to know besides the files.
@@ -117,6 +117,18 @@ pub(crate) fn key_error(path: &Path, epoch: u64, error: seal::KeyError) -> OpenE
         seal::KeyError::Io(source) => io_error(&path, "use the signing key in", source),
         seal::KeyError::Wrong(problem) => OpenError::Damaged { path, problem: problem.to_owned() },
         seal::KeyError::Randomness(error) => OpenError::Randomness(error),
+    }
+}
+
+/// Why the trail cannot be signed on, as opening reports it.
+pub(crate) fn resume_error(path: &Path, error: ResumeError) -> OpenError {
+    match error {
+        ResumeError::Io(file, source) => io_error(&path.join(file), "use", source),
+        ResumeError::Signer(error) => OpenError::Signer(error),
+        ResumeError::Key(epoch, error) => key_error(path, epoch, error),
+        ResumeError::Refused(file, problem) => {
+            OpenError::NotAnExtension { path: path.join(file), problem }
+        }
     }
 }
 
