@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::chain::Chain;
 use super::control::{ControlKind, TrailCreated};
-use super::finding::{Finding, FindingKind as Kind, Findings};
+use super::finding::{Finding, FindingKind as Kind};
 use super::item::{Item, Kind as ItemKind, Run};
 use super::keys::{EpochKey, KeyWalk, NamedIn, Wrong};
 use super::scan::StoredHashes;

@@ -33,7 +33,7 @@ pub(crate) use entries::{read_front, read_hashes, read_rotation, unsigned_deleti
 pub(crate) use finish::{finish_segment, set_tail_aside, write_manifest};
 use host::this_boot;
 pub(crate) use host::{boot_id, boot_of, lock_text, ring_of};
-pub(crate) use open::{OpenContext, io_error, open, peek, refuse_foreign, resume_error};
+pub(crate) use open::{OpenContext, io_error, key_error, open, peek, refuse_foreign, resume_error};
 pub(crate) use rings::{RingFile, Rings};
 pub(crate) use segment::{SegmentState, checksum_name};
 
