@@ -61,7 +61,9 @@ impl Rotation {
                 let word = self.sealed.zip(note).map(|(epoch, note)| (epoch, entry.seq(), note));
                 self.words.extend(word);
                 self.at = entry.timestamp().parse().ok();
-                if let Some((seq, epoch, vkey)) = begun {
+                // Not every entry may be shown to us.
+                let before = begun.filter(|(seq, ..)| seq.checked_add(1) == Some(entry.seq()));
+                if let Some((seq, epoch, vkey)) = before {
                     self.current = Some((epoch, vkey.clone()));
                     self.history.push((seq, vkey));
                 }
