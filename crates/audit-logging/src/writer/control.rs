@@ -50,6 +50,7 @@ impl Writer {
                 ring_unfinished_bytes: recovered.ring_unfinished_bytes,
                 ring_problem: recovered.ring_problem.as_deref(),
             })?;
+            self.is_recovering = false;
         }
         self.append_salvaged(salvaged)?;
         if let Some(last) = last_control

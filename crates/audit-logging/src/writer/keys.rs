@@ -36,6 +36,10 @@ impl Writer {
         if self.is_rotating_key {
             return Ok(());
         }
+        if self.is_recovering {
+            self.is_key_due = true;
+            return Ok(());
+        }
         if let Err(error) = self.replace_key()? {
             tracing::error!(error = describe(&error), "the signing key could not be replaced");
         }
@@ -94,6 +98,7 @@ impl Writer {
         let epoch = next.epoch - 1;
         self.append_control(&ControlEvent::EpochSealed { epoch, checkpoint: &lines })?;
         self.sync()?;
+        self.is_key_due = false;
         self.key_since = self.clock.monotonic();
         if let Err(error) = sealer.switch_key(signing, next) {
             // The trail says the epoch has ended, so the next opening destroys the key.

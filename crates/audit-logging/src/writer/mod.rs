@@ -101,6 +101,10 @@ pub(crate) struct Writer {
     /// Monotonic time since which the signing key is in force.
     key_since: Duration,
     is_rotating_key: bool,
+    /// What was found behind the checkpoint is not told of yet: no key vouches for it.
+    is_recovering: bool,
+    /// A segment was begun without a new key.
+    is_key_due: bool,
     failures: Vec<abandon::StorageFailure>,
     last_drop_report: Option<Duration>,
     /// `AuditLogger::new` has not returned: its caller gets an error, not a wait without end.
@@ -164,6 +168,8 @@ impl Writer {
             woken: 0,
             key_since: clocks.1.saturating_sub(key_age),
             is_rotating_key: false,
+            is_recovering: trail.recovered.is_some(),
+            is_key_due: rotation_given_up,
             failures: Vec::new(),
             last_drop_report: None,
             opening: true,
@@ -174,7 +180,7 @@ impl Writer {
         writer.sync()?;
         if rotate_key {
             writer.rotate_key_as_asked()?;
-        } else if rotation_given_up {
+        } else if writer.is_key_due {
             writer.rotate_key()?;
         }
         writer.write_manifest()?;
