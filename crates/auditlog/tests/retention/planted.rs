@@ -89,6 +89,17 @@ fn one_life(dir: &Path, clock: &TestClock) {
     logger.shutdown_blocking().unwrap();
 }
 
+/// No key ever vouched for what was planted without the word that it is void: whoever cut the trail to where
+/// one did would have a proof of it.
+fn assert_told_before_signed(dir: &Path, planted: u64) {
+    let all: Vec<String> =
+        ending(dir, ".audit").iter().flat_map(|name| lines(&dir.join(name))).collect();
+    let after = all.iter().map(|line| entry(line)).filter(|entry| entry.seq() > planted);
+    let mut kinds = after.map(|entry| entry.event_type().to_owned());
+    let first = kinds.find(|kind| kind == "audit.recovered" || kind == "audit.epoch_sealed");
+    assert_eq!(first.as_deref(), Some("audit.recovered"));
+}
+
 /// What the independent verifier in `docs/` says, where it can be run.
 fn script(dir: &Path, key: &VerifierKey) -> Option<i32> {
     let python = Command::new("python3").args(["-c", "import cryptography"]).output();
@@ -128,18 +139,21 @@ fn a_deletion_that_a_stranger_announced_is_void_once_it_is_signed() {
     let rotated: More = |dir| {
         rotate_to_a_thief(dir);
     };
-    for (name, more) in
-        [("alone", nothing), ("closed", closed), ("recovered", recovered), ("rotated", rotated)]
-    {
-        let dir = temp.path().join(name);
+    let ways =
+        [("alone", nothing), ("closed", closed), ("recovered", recovered), ("rotated", rotated)];
+    for ((name, more), days) in ways.into_iter().flat_map(|way| [(way, 0), (way, 1)]) {
+        let dir = temp.path().join(format!("{name}-{days}"));
         let clock = grown(&dir);
         let (last, details) = deletion_of_the_first(&dir);
-        plant(&dir, "audit.retention_applied", &details);
+        let planted = plant(&dir, "audit.retention_applied", &details);
         more(&dir);
+        // On the next day a segment begins, and with it a key.
+        clock.advance(DAY * days);
         one_life(&dir, &clock);
         let report = assert_proven(&dir, first_key(&dir), name);
         assert_eq!(notices(&report, FindingKind::RetentionApplied), 1);
         assert!(script(&dir, &first_key(&dir)).is_none_or(|code| code == 0), "{name}");
+        assert_told_before_signed(&dir, planted);
 
         remove_the_first(&dir);
         assert_found_out(&dir, name);
