@@ -145,8 +145,9 @@ fn a_deletion_that_a_stranger_announced_is_void_once_it_is_signed() {
         let dir = temp.path().join(format!("{name}-{days}"));
         let clock = grown(&dir);
         let (last, details) = deletion_of_the_first(&dir);
-        let planted = plant(&dir, "audit.retention_applied", &details);
+        plant(&dir, "audit.retention_applied", &details);
         more(&dir);
+        let planted = entry(lines(&newest(&dir)).last().unwrap()).seq();
         // On the next day a segment begins, and with it a key.
         clock.advance(DAY * days);
         one_life(&dir, &clock);
