@@ -58,9 +58,9 @@ pub(super) fn refuse_long_headers(file: &File) -> io::Result<()> {
 /// The record `size` of a PAX header: `<length> size=<number>` and LF.
 fn size_in(records: &[u8]) -> Option<u64> {
     let lines = records.split(|byte| *byte == b'\n');
-    let sizes = lines.filter_map(|line| {
+    let mut sizes = lines.filter_map(|line| {
         let text = str::from_utf8(line).ok()?;
         text.split_once(' ')?.1.strip_prefix("size=")?.parse().ok()
     });
-    sizes.last()
+    sizes.next_back()
 }
