@@ -146,7 +146,7 @@ pub fn retained(dir: &Path, rng: &mut Rng) {
             retention,
             retention_interval_hours: 0,
             seal_interval_ms: 1,
-            queue_bytes: 1 << 18,
+            queue_bytes: 1 << 20,
             ..AuditConfig::new("billing-api")
         };
         AuditLogger::builder(config).clock(clock.shared()).storage(Arc::new(disk.clone())).open()
