@@ -77,9 +77,6 @@ pub enum ControlEvent<'a> {
         checkpoint_missing: bool,
         /// Events that the previous writer had accepted and not written: the entries that follow.
         entries_salvaged: u64,
-        /// Announcements of deletions and releases of holds that the previous writer had not written. They
-        /// are not brought back: whoever wanted them asks again.
-        withdrawn: u64,
         /// Events, routine and critical ones, that the previous writer refused and that no
         /// `audit.events_dropped` is known to tell of.
         refused: [u64; 2],
@@ -193,7 +190,6 @@ impl Event for ControlEvent<'_> {
                 damaged_at,
                 checkpoint_missing,
                 entries_salvaged,
-                withdrawn,
                 refused: [routine, critical],
                 ring_unfinished_bytes,
                 ring_problem,
@@ -209,9 +205,8 @@ impl Event for ControlEvent<'_> {
                     d.field("checkpoint_missing", &true);
                 }
                 d.field("entries_salvaged", entries_salvaged);
-                let [routine, critical] =
-                    [("refused_routine", routine), ("refused_critical", critical)];
-                for (name, count) in [("withdrawn", withdrawn), routine, critical] {
+                for (name, count) in [("refused_routine", routine), ("refused_critical", critical)]
+                {
                     if *count > 0 {
                         d.field(name, count);
                     }

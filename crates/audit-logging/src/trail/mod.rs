@@ -4,6 +4,7 @@
 //! opening once; bytes are moved aside, never deleted; nothing is taken from derived files that the
 //! segments could contradict.
 
+mod compare;
 mod content;
 mod create;
 mod dead;
@@ -34,7 +35,7 @@ pub(crate) use finish::{finish_segment, set_tail_aside, write_manifest};
 use host::this_boot;
 pub(crate) use host::{boot_id, boot_of, lock_text, ring_of};
 pub(crate) use open::{OpenContext, io_error, key_error, open, peek, refuse_foreign, resume_error};
-pub(crate) use rings::{RingFile, Rings};
+pub(crate) use rings::{RingFile, RingHome, Rings};
 pub(crate) use segment::{SegmentState, checksum_name};
 
 /// A segment being written.
@@ -55,8 +56,6 @@ pub(crate) struct Recovered {
     pub(crate) same_boot: bool,
     pub(crate) damaged_at: Option<String>,
     pub(crate) checkpoint_missing: bool,
-    /// Entries of the trail's own that were in a ring and are not brought back.
-    pub(crate) withdrawn: u64,
     /// Events, routine and critical ones, that were refused by a killed writer and may not have been
     /// told of.
     pub(crate) refused: Refusals,

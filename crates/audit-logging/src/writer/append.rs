@@ -9,6 +9,7 @@ use audit_core::event::Event;
 use audit_core::plan::{append_line, line_len};
 
 use super::Writer;
+use super::ring::{DEAD_THREAD, OVERWRITTEN, ring_fault};
 use crate::error::Fault;
 use crate::ring::Look;
 use crate::storage::{Identity, is_no_space};
@@ -50,10 +51,8 @@ impl Writer {
             let record = match look {
                 Look::Record(record) => record,
                 Look::Uncommitted if !patient => return Ok(()),
-                Look::Uncommitted => return Err(self.ring_fault("a thread died inside emit")),
-                Look::Overwritten => {
-                    return Err(self.ring_fault("its memory was overwritten by something else"));
-                }
+                Look::Uncommitted => return Err(ring_fault(DEAD_THREAD)),
+                Look::Overwritten => return Err(ring_fault(OVERWRITTEN)),
             };
             patient = closing;
             self.plan(body)?;
@@ -75,24 +74,14 @@ impl Writer {
 
     /// Plans and writes what a writer before accepted and did not write.
     pub(super) fn append_salvaged(&mut self, bodies: &[Vec<u8>]) -> Result<(), Fault> {
-        let own = memchr::memmem::Finder::new("\"event_type\":\"audit.");
         for body in bodies {
             self.plan(body)?;
             self.unsynced.events += 1;
-            // Of a hold or an access: it came through the ring, and is no event of the service.
-            if own.find(body).is_some() {
-                self.shared.control.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            }
             if self.unsynced.lines.len() - self.unsynced.written >= BATCH_BYTES {
                 self.write_out()?;
             }
         }
         self.write_out()
-    }
-
-    /// What is in the ring is lost to this process, not to the next one: it salvages what is whole.
-    pub(super) fn ring_fault(&self, problem: &'static str) -> Fault {
-        Fault::new("read", "the emit ring", &std::io::Error::other(problem))
     }
 
     /// Plans and writes one entry of the writer's own.

@@ -45,7 +45,6 @@ impl Writer {
                 damaged_at: recovered.damaged_at.as_deref(),
                 checkpoint_missing: recovered.checkpoint_missing,
                 entries_salvaged: salvaged.len() as u64,
-                withdrawn: recovered.withdrawn,
                 refused: recovered.refused,
                 ring_unfinished_bytes: recovered.ring_unfinished_bytes,
                 ring_problem: recovered.ring_problem.as_deref(),
