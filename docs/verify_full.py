@@ -126,11 +126,8 @@ def order(name):
     date, n = SEGMENT.fullmatch(name).groups()
     return date, int(n or 0)
 
-def read_segment(path):
-    """The bytes of a segment, archived or not; None if its archive does not unpack."""
-    if path.exists():
-        return path.read_bytes()
-    packed = path.with_name(path.name + ".zst")
+def unpack(packed):
+    """What an archive unpacks to; None if it does not."""
     try:
         import zstandard
         return zstandard.ZstdDecompressor().stream_reader(packed.open("rb"), read_across_frames=True).read()
@@ -139,6 +136,10 @@ def read_segment(path):
         return done.stdout if done.returncode == 0 else None
     except zstandard.ZstdError:
         return None
+
+def read_segment(path):
+    """The bytes of a segment, archived or not; None if its archive does not unpack."""
+    return path.read_bytes() if path.exists() else unpack(path.with_name(path.name + ".zst"))
 
 def stored_index(level, n):                 # as golang.org/x/mod/sumdb/tlog.StoredHashIndex
     for _ in range(level):
@@ -176,6 +177,36 @@ def known_before(stored, size, front, root):
     new.stack = [hash for _, hash in tree]
     return old.root() if new.root() == root else None
 
+def counting(claims):
+    """What retention says it deleted, as far as it counts: what was unsigned when the trail was opened next is void, and makes nothing void."""
+    void_from, count = float("inf"), []
+    for at, kind, details in reversed(claims):
+        if at >= void_from:
+            continue
+        if kind == "audit.recovered":
+            void_from = min(void_from, details.get("signed", void_from))
+        else:
+            count.insert(0, details)
+    return count
+
+def said_subtrees(directory, names, front, signed):
+    """The perfect subtrees before the first entry, where tree.hashes lacks them: as the entry says that announced the deletion."""
+    claims = []
+    for name in names:
+        for line in (read_segment(directory / name) or b"").split(b"\n"):
+            if re.search(rb'"event_type":"audit.(retention_applied|recovered)"', line):
+                try:
+                    entry = parse_entry(line)
+                except (ValueError, ZeroDivisionError, TypeError, RecursionError, AttributeError):
+                    continue
+                if entry["seq"] < signed:
+                    claims.append((entry["seq"], entry["event_type"], entry.get("details", {})))
+    said = [details["front"].get("tree") for details in counting(claims) if (details.get("front") or {}).get("seq") == front]
+    hashes = said[-1] or [] if said else []
+    if len(hashes) != bin(front).count("1") or not all(re.fullmatch("[0-9a-f]{64}", str(hash)) for hash in hashes):
+        return None
+    return [bytes.fromhex(hash) for hash in hashes]
+
 def first_key(args, info, find):
     if args.key:
         return Key(args.key)
@@ -210,6 +241,8 @@ def main():
     key = first_key(args, info, find)
     tree, roots, broken = Tree(), {0: sha(b"")}, False
     keys, epoch, pending, sealed_key = [(0, key)], 0, None, key      # (first size, key)
+    headless = False                        # the tree before the first entry is not known
+    claims = []                             # what was deleted, and which claims of it a recovery made void
     seq, head, first, entries, deleted, facts = 0, "0" * 64, None, 0, {}, {}
     before, front_key = {0: sha(b"")}, None # roots of what was deleted, and the key in force at the first entry
     unreadable, torn_tail = 0, None         # lines since the last entry, each of which may have been one
@@ -223,6 +256,9 @@ def main():
         facts[segment.name] = fact = {"sha256": hashlib.sha256(data).hexdigest(), "size_bytes": len(data), "event_count": 0}
         if digest.exists() and digest.read_text() != f"{fact['sha256']}  {segment.name}\n":
             find("segment_changed", segment.name)
+        packed = segment.with_name(segment.name + ".zst")
+        if segment.exists() and packed.exists() and unpack(packed) != data:
+            find("segment_changed", packed.name)
         lines = data.split(b"\n")
         torn = lines.pop()
         for number, line in enumerate(lines, 1):
@@ -244,8 +280,8 @@ def main():
                 first = entry
                 if entry["seq"] > 0:
                     seq, head, epoch = entry["seq"], entry["prev_hash"], None
-                    subtrees = front_subtrees(stored, seq)
-                    broken = subtrees is None
+                    subtrees = front_subtrees(stored, seq) or said_subtrees(args.dir, sorted(names, key=order), seq, signed)
+                    broken = headless = subtrees is None
                     tree.size, tree.stack, tree.stored = seq, subtrees, []
                     roots = {} if broken else {seq: tree.root()}
                     for size in {note.size for note in [*heads.values(), *(note for _, note in references)] if note and 0 < note.size < seq}:
@@ -295,27 +331,28 @@ def main():
                     keys.append((seq, key))
                 else:
                     find("key_rotation_invalid", where)
-            elif pending is not None:
+            elif pending is not None and kind != "audit.recovered":     # a crash in a rotation: the next opening gives it up
                 find("key_rotation_invalid", where)
             pending = details if kind == "audit.key_rotated" else None
             if kind.startswith("audit.") and kind[6:] in NOTICES:
                 find(kind[6:], where)
-            if kind == "audit.retention_applied" and (entry["seq"] < signed or not heads.get("checkpoint")):     # what nobody signed excuses nothing
-                deleted.update({s["filename"]: s["last_seq"] for s in details.get("segments", [])})
-                front = details.get("front") or {}
-                if not args.key and front_key is None and first["seq"] > 0 and front.get("seq") == first["seq"] and front.get("key"):
-                    front_key = Key(front["key"])
-                if key is None and first["seq"] > 0 and front.get("seq") == first["seq"] and front.get("key"):
-                    key = Key(front["key"])
-                    keys.append((first["seq"], key))
+            if kind in ("audit.retention_applied", "audit.recovered") and (entry["seq"] < signed or not heads.get("checkpoint")):
+                claims.append((entry["seq"], kind, details))        # what nobody signed excuses nothing
         if torn and (name != max(names, key=order) or digest.exists() or not segment.exists()):
             find("malformed_entry", f"{name}: its last line has no end")
             broken, unreadable = True, unreadable + 1
         elif torn:
             torn_tail = f"{name}: its last line has no end"
+    for details in counting(claims):
+        deleted.update({s["filename"]: s["last_seq"] for s in details.get("segments", [])})
+        front = details.get("front") or {}
+        if not args.key and front_key is None and first["seq"] > 0 and front.get("seq") == first["seq"] and front.get("key"):
+            front_key = Key(front["key"])
     pruned = first is not None and first["seq"] - 1 in deleted.values()
     if first is not None and first["seq"] > 0 and not pruned:
         find("sequence_gap", "first entry")
+    if pruned and headless:
+        find("front_unproven", "what was deleted is neither in tree.hashes nor in the entry that says so")
 
     # 4. and 5. Signed heads against the tree.
     proven = fresh = unknown = False
@@ -348,7 +385,7 @@ def main():
     if torn_tail:                           # a crash may leave it; nothing that was signed may be in it
         find("in_flight" if proven else "malformed_entry", torn_tail)
     for path, note in references:
-        if key and note.origin != key.name or {**before, **roots}.get(note.size, note.root) != note.root:
+        if (key or front_key) and note.origin != (key or front_key).name or {**before, **roots}.get(note.size, note.root) != note.root:
             find("fork", path)
         elif note.size > seq:
             find("rollback", path)
@@ -401,7 +438,7 @@ def main():
             wrong = any(row.get(m) not in (None, fact.get(m)) for m in firsts if m in fact)
             if any(row.get(m) != fact[m] for m in fact) if name in closed else more or wrong:
                 find("manifest_mismatch", name)
-    notices = NOTICES | {"unsigned_tail", "reference_unproven", "self_asserted_key", "freshness_unknown", "in_flight"}
+    notices = NOTICES | {"unsigned_tail", "reference_unproven", "front_unproven", "self_asserted_key", "freshness_unknown", "in_flight"}
     violated = any(finding["kind"] not in notices for finding in found)
     verdict = "violated" if violated else "proven" if proven and not unknown else "unproven"
     print(json.dumps({"verdict": verdict, "entries": entries, "findings": found}))

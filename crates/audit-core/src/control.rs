@@ -57,6 +57,9 @@ pub enum ControlEvent<'a> {
     },
     /// What the previous writer left behind was put in order.
     Recovered {
+        /// Entries that the last checkpoint covered. Those from there on, up to this one, were signed by
+        /// nobody: what they say was deleted, released or a new key is void.
+        signed: u64,
         /// Entries of the last segment that are kept.
         entries_kept: u64,
         /// Bytes moved to `quarantine/`.
@@ -178,6 +181,7 @@ impl Event for ControlEvent<'_> {
                 d.field("drops", drops);
             }
             ControlEvent::Recovered {
+                signed,
                 entries_kept,
                 quarantined_bytes,
                 quarantined_sha256,
@@ -190,6 +194,7 @@ impl Event for ControlEvent<'_> {
                 ring_unfinished_bytes,
                 ring_problem,
             } => {
+                d.field("signed", signed);
                 d.field("entries_kept", entries_kept);
                 d.field("quarantined_bytes", quarantined_bytes);
                 optional(d, "quarantined_sha256", *quarantined_sha256);

@@ -19,7 +19,7 @@ use crate::error::OpenError;
 use crate::logger::{AuditLogger, Open};
 use crate::retention::{Keeper, KeeperParts, write_settings};
 use crate::running::{self, Ending};
-use crate::seal::{self, ResumeError, Sealer};
+use crate::seal::{self, Sealer};
 use crate::shared::Shared;
 use crate::storage::{DirStorage, Storage, TrailLock};
 use crate::trail::{self, OpenContext, Rings, Trail};
@@ -196,7 +196,7 @@ impl Builder {
             path: place.path.clone(),
             source,
         })?;
-        let (sealer, finish_rotation) = self.sealer(&place, &trail, &shared)?;
+        let (sealer, rotation_given_up) = self.sealer(&place, &trail, &shared, context.signed)?;
         #[cfg(feature = "metrics")]
         crate::metrics::start_export(&shared, &info.origin).map_err(OpenError::Thread)?;
         let policy = Arc::new(self.policy);
@@ -204,7 +204,7 @@ impl Builder {
             shared: Arc::clone(&shared),
             sealer: Arc::clone(&sealer),
             ring_home: ring_file.home().clone(),
-            finish_rotation,
+            rotation_given_up,
             salvaged: std::mem::take(&mut salvage.bodies),
             rotate_key: self.rotate_key,
             storage: place.storage,
@@ -266,11 +266,12 @@ impl Builder {
         place: &Place,
         trail: &Trail,
         shared: &Arc<Shared>,
+        signed: u64,
     ) -> Result<(Arc<Sealer>, bool), OpenError> {
         let storage = &*place.storage;
         let origin = &trail.info.origin;
-        let refuse = |error| resume_error(&place.path, error);
-        let (keyring, finish_rotation) =
+        let refuse = |error| trail::resume_error(&place.path, error);
+        let (keyring, rotation_given_up) =
             seal::choose_key(storage, &trail.info, &trail.rotation, self.signer.as_deref(), || {
                 trail::read_rotation(storage)
             })
@@ -278,6 +279,7 @@ impl Builder {
         let read = seal::ReadTrail {
             hashes: &|seq, each| trail::read_hashes(storage, seq, each),
             front: &|| trail::read_front(storage),
+            signed,
             unsigned_deletion: &|signed| trail::unsigned_deletion(storage, signed),
             key_at: &|size| {
                 // A new key is in force after the entry that seals the epoch before it.
@@ -297,7 +299,7 @@ impl Builder {
             tree,
             keyring,
         );
-        Ok((Arc::new(sealer), finish_rotation))
+        Ok((Arc::new(sealer), rotation_given_up))
     }
 }
 
@@ -307,17 +309,6 @@ fn announce(dir: &DirStorage, lock: &TrailLock, text: &str) -> Result<(), OpenEr
         path: dir.path().to_owned(),
         source,
     })
-}
-
-fn resume_error(path: &std::path::Path, error: ResumeError) -> OpenError {
-    match error {
-        ResumeError::Io(file, source) => trail::io_error(&path.join(file), "use", source),
-        ResumeError::Signer(error) => OpenError::Signer(error),
-        ResumeError::Key(epoch, error) => trail::key_error(path, epoch, error),
-        ResumeError::Refused(file, problem) => {
-            OpenError::NotAnExtension { path: path.join(file), problem }
-        }
-    }
 }
 
 /// Makes a new trail and closes it again: entry 0, the first key, `trail.json`.

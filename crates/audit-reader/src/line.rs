@@ -25,7 +25,7 @@ pub struct Line<'a> {
     pub offset: u64,
     /// How long it is, LF not counted.
     pub len: u64,
-    /// Its bytes without LF: all of them, of an oversized line only the first few.
+    /// Its bytes without LF: all of them, of one longer than any entry only the first few.
     pub bytes: &'a [u8],
 }
 
@@ -35,7 +35,7 @@ pub struct Line<'a> {
 pub enum LineKind {
     /// A line that ends in LF.
     Complete,
-    /// A line longer than any entry.
+    /// A line longer than any entry, which ends in LF.
     Oversized,
     /// The file ends before the line does: torn, or being written.
     Partial,
@@ -47,9 +47,10 @@ pub(crate) struct Span {
     pub(crate) kind: LineKind,
     offset: u64,
     len: u64,
-    /// The shown bytes in the buffer; of an oversized line they are kept apart.
+    /// The shown bytes in the buffer; of a line that is too long they are kept apart.
     start: usize,
     shown: usize,
+    too_long: bool,
 }
 
 /// Reads lines from a file that may grow meanwhile.
@@ -65,8 +66,10 @@ pub(crate) struct LineReader {
     /// The unread part is a line that had not ended: it is read again, as recovery may have
     /// replaced it.
     stale: bool,
-    /// How the last oversized line began.
+    /// How the last line that was too long began.
     head: [u8; HEAD],
+    /// Bytes behind `offset` of a line that is too long and has not ended: they are read again.
+    passed: u64,
 }
 
 impl LineReader {
@@ -80,28 +83,26 @@ impl LineReader {
             offset,
             stale: false,
             head: [0; HEAD],
+            passed: 0,
         }
     }
 
     /// How far it was read, a last line that never ended included.
     pub(crate) const fn end(&self) -> u64 {
-        self.offset + (self.end - self.start) as u64
+        self.offset + self.passed + (self.end - self.start) as u64
     }
 
     /// The bytes of the line that [`LineReader::advance`] just gave.
     pub(crate) fn line(&self, span: Span) -> Line<'_> {
-        let Span { kind, offset, len, start, shown } = span;
-        let bytes = match kind {
-            LineKind::Oversized => &self.head[..shown],
-            LineKind::Complete | LineKind::Partial => &self.buffer[start..start + shown],
-        };
+        let Span { kind, offset, len, start, shown, too_long } = span;
+        let bytes = if too_long { &self.head[..shown] } else { &self.buffer[start..start + shown] };
         Line { kind, offset, len, bytes }
     }
 
     /// The next line; `None` at the end of the file. A partial line is not consumed.
     pub(crate) fn advance(&mut self) -> io::Result<Option<Span>> {
         if self.stale {
-            (self.end, self.stale) = (self.start, false);
+            (self.end, self.stale, self.passed) = (self.start, false, 0);
         }
         let mut searched = 0;
         loop {
@@ -113,7 +114,7 @@ impl LineReader {
                 let (start, shown) = (self.start, searched + at);
                 self.consume(shown + 1);
                 let (kind, len) = (LineKind::Complete, shown as u64);
-                return Ok(Some(Span { kind, offset, len, start, shown }));
+                return Ok(Some(Span { kind, offset, len, start, shown, too_long: false }));
             }
             searched = unread.len();
             if searched > MAX_LINE {
@@ -123,12 +124,14 @@ impl LineReader {
                 let (start, shown) = (self.start, searched);
                 self.stale = shown > 0;
                 let (kind, len) = (LineKind::Partial, shown as u64);
-                return Ok(self.stale.then_some(Span { kind, offset, len, start, shown }));
+                let span = Span { kind, offset, len, start, shown, too_long: false };
+                return Ok(self.stale.then_some(span));
             }
         }
     }
 
-    /// Passes over a line that is too long, to its LF or the end of the file.
+    /// Passes over a line that is too long, to its LF. At the end of the file it is one that has not ended,
+    /// and stays.
     fn skip_oversized(&mut self) -> io::Result<Span> {
         let offset = self.offset;
         self.head.copy_from_slice(&self.buffer[self.start..self.start + HEAD]);
@@ -140,10 +143,14 @@ impl LineReader {
                 break self.offset - offset - 1;
             }
             if self.fill()? == 0 {
-                break self.offset - offset;
+                let len = self.offset - offset;
+                (self.offset, self.passed, self.stale) = (offset, len, true);
+                let kind = LineKind::Partial;
+                return Ok(Span { kind, offset, len, start: 0, shown: HEAD, too_long: true });
             }
         };
-        Ok(Span { kind: LineKind::Oversized, offset, len, start: 0, shown: HEAD })
+        let kind = LineKind::Oversized;
+        Ok(Span { kind, offset, len, start: 0, shown: HEAD, too_long: true })
     }
 
     /// Steps over `len` unread bytes.
@@ -218,7 +225,7 @@ mod tests {
             let len = MAX_LINE + over;
             let mut bytes = b"a\n".to_vec();
             bytes.extend(vec![b'x'; len]);
-            assert_eq!(lines(&bytes)[1], (Oversized, 2, len as u64, HEAD));
+            assert_eq!(lines(&bytes)[1], (Partial, 2, len as u64, HEAD));
             bytes.extend(b"\nb\n");
             let after = 3 + len as u64;
             assert_eq!(
@@ -242,5 +249,12 @@ mod tests {
         *file.0.lock().unwrap() = b"a\nxyz\n".to_vec();
         let whole = reader.advance().unwrap().unwrap();
         assert_eq!(reader.line(whole).bytes, b"xyz");
+        // One that is too long to be read at once, too: a recovery takes it away.
+        file.0.lock().unwrap().extend(vec![0; 3 * BUFFER]);
+        let partial = reader.advance().unwrap().unwrap();
+        assert_eq!((partial.kind, partial.len), (LineKind::Partial, 3 * BUFFER as u64));
+        *file.0.lock().unwrap() = b"a\nxyz\nmore\n".to_vec();
+        let whole = reader.advance().unwrap().unwrap();
+        assert_eq!(reader.line(whole).bytes, b"more");
     }
 }

@@ -4,6 +4,7 @@
 //! only what the checkpoint covers: so much is durable before a checkpoint is published. What is
 //! behind it a power cut may have torn, and the writer makes it anew: it contradicts nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use audit_core::chain::Hash;
@@ -21,9 +22,12 @@ const BLOCK: usize = 2_048;
 /// The file, as it was at the beginning.
 #[derive(Debug)]
 pub(crate) struct StoredFile {
-    file: Arc<dyn LogFile>,
+    /// `None` if there is none.
+    file: Option<Arc<dyn LogFile>>,
     /// Hashes in it.
     count: u64,
+    /// What the trail says of hashes at its front that the file lacks.
+    said: Arc<BTreeMap<u64, Hash>>,
     /// Index of the first hash in the buffer.
     first: u64,
     /// Hashes that are read at a time.
@@ -37,13 +41,26 @@ impl StoredFile {
         let Some(file) = source.open_file(NAME)? else { return Ok(None) };
         let bytes = file.size().map_err(ReadError::io(&source.place_of(NAME)))?;
         let count = (bytes / HASH).min(stored_hash_count(size.min(MAX_SIZE)));
-        Ok(Some(StoredFile { file, count, first: 0, block: BLOCK, buffer: Vec::new() }))
+        Ok(Some(StoredFile::new(Some(file), count, Arc::default())))
+    }
+
+    fn new(
+        file: Option<Arc<dyn LogFile>>,
+        count: u64,
+        said: Arc<BTreeMap<u64, Hash>>,
+    ) -> StoredFile {
+        StoredFile { file, count, said, first: 0, block: BLOCK, buffer: Vec::new() }
+    }
+
+    /// The file, if there is one, and these hashes where it has none.
+    pub(crate) fn completed(file: Option<StoredFile>, said: BTreeMap<u64, Hash>) -> StoredFile {
+        let (count, file) = file.map_or((0, None), |known| (known.count, known.file));
+        StoredFile::new(file, count, Arc::new(said))
     }
 
     /// The same file for another thread.
     pub(crate) fn again(&self) -> StoredFile {
-        let file = Arc::clone(&self.file);
-        StoredFile { file, count: self.count, first: 0, block: BLOCK, buffer: Vec::new() }
+        StoredFile::new(self.file.clone(), self.count, Arc::clone(&self.said))
     }
 
     /// The same file for somebody who asks here and there.
@@ -66,17 +83,18 @@ impl StoredFile {
 impl StoredHashes for StoredFile {
     fn stored(&mut self, index: u64) -> Option<Hash> {
         if index >= self.count {
-            return None;
+            return self.said.get(&index).copied();
         }
         if let Some(hash) = self.buffered(index) {
             return Some(hash);
         }
+        let file = Arc::clone(self.file.as_ref()?);
         self.buffer.resize(self.block * 32, 0);
         self.first = index;
         let mut filled = 0;
         // What cannot be read, or is gone by now, contradicts nothing.
         while let Ok(count @ 1..) =
-            read_some(&*self.file, &mut self.buffer[filled..], index * HASH + filled as u64)
+            read_some(&*file, &mut self.buffer[filled..], index * HASH + filled as u64)
         {
             filled += count;
         }

@@ -5,17 +5,18 @@
 //! has its limit, no redirect is followed, and no listing is read beyond what an honest one can be.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::io::{self, Read};
+use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use audit_core::meta::Manifest;
 use audit_core::segment::SegmentName;
 use audit_reader::{LogFile, LogSource, ReadError};
 use ureq::http::{Response, StatusCode};
-use ureq::{Agent, Body, BodyReader};
+use ureq::{Agent, Body};
+
+use crate::http_file::{HttpFile, Scattered};
 
 /// How long a server may be silent.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -25,6 +26,9 @@ const MAX_LISTING: u64 = 64 * 1024 * 1024;
 const BESIDE: [&str; 5] = ["trail.json", "checkpoint", "witnessed", "manifest.json", "tree.hashes"];
 
 /// A trail under an address, as `rsync`, a bucket or `python3 -m http.server` puts it there.
+///
+/// A verification asks for each file once or twice from its first byte to its last, whatever its size, and
+/// for `tree.hashes` a MiB at a time: some ten requests a segment, and one for each 16,000 entries.
 ///
 /// Which segments there are is taken from the server's listing of the directory, if it gives one, and
 /// from `manifest.json`. One that both leave out is missed, and so are its entries: the checkpoint says so.
@@ -111,8 +115,12 @@ impl LogSource for HttpSource {
         let response = self.agent.head(&address).call().map_err(io::Error::other);
         match response.and_then(|response| found(response, StatusCode::OK)) {
             Ok(Some(_)) => {
-                let (agent, stream) = (self.agent.clone(), Mutex::new(None));
-                Ok(Some(Arc::new(HttpFile { agent, address, stream })))
+                let file = HttpFile::new(self.agent.clone(), address);
+                // The only one in which is looked here and there.
+                let is_scattered = name == "tree.hashes";
+                let file: Arc<dyn LogFile> =
+                    if is_scattered { Arc::new(Scattered::new(file)) } else { Arc::new(file) };
+                Ok(Some(file))
             }
             Ok(None) => Ok(None),
             Err(error) => Err(failed(error)),
@@ -132,81 +140,11 @@ fn links(listing: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A file, read as one stream as long as nobody jumps.
-struct HttpFile {
-    agent: Agent,
-    address: String,
-    stream: Mutex<Option<Stream>>,
-}
-
-struct Stream {
-    body: BodyReader<'static>,
-    at: u64,
-}
-
-impl HttpFile {
-    /// Asks for the bytes from `offset` on; `None` if there are none.
-    fn ask(&self, offset: u64) -> io::Result<Option<Stream>> {
-        let mut request = self.agent.get(&self.address);
-        if offset > 0 {
-            request = request.header("range", format!("bytes={offset}-"));
-        }
-        let response = request.call().map_err(io::Error::other)?;
-        match response.status() {
-            StatusCode::RANGE_NOT_SATISFIABLE => return Ok(None),
-            StatusCode::PARTIAL_CONTENT => {
-                let range = response.headers().get("content-range").and_then(|v| v.to_str().ok());
-                let begins = format!("bytes {offset}-");
-                if !range.is_some_and(|range| range.starts_with(&begins)) {
-                    return Err(io::Error::other(
-                        "the server sent another part than was asked for",
-                    ));
-                }
-                return Ok(Some(Stream { body: response.into_body().into_reader(), at: offset }));
-            }
-            _ => {}
-        }
-        let gone = || io::Error::new(io::ErrorKind::NotFound, "the file is gone");
-        let response = found(response, StatusCode::OK)?.ok_or_else(gone)?;
-        // A server that knows no ranges sends all of it.
-        let mut body = response.into_body().into_reader();
-        let skipped = io::copy(&mut body.by_ref().take(offset), &mut io::sink())?;
-        Ok((skipped == offset).then_some(Stream { body, at: offset }))
-    }
-}
-
-impl LogFile for HttpFile {
-    fn size(&self) -> io::Result<u64> {
-        let response = self.agent.head(&self.address).call().map_err(io::Error::other)?;
-        let response = found(response, StatusCode::OK)?;
-        let length = response.as_ref().and_then(|r| r.headers().get("content-length"));
-        let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
-        length.ok_or_else(|| io::Error::other("the server does not say how long the file is"))
-    }
-
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let mut open = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
-        let stream = match open.take().filter(|stream| stream.at == offset) {
-            Some(stream) => Some(stream),
-            None => self.ask(offset)?,
-        };
-        let Some(mut stream) = stream else { return Ok(0) };
-        let count = stream.body.read(buffer)?;
-        stream.at += count as u64;
-        // At the end the next look asks anew: the file may have grown.
-        *open = Some(stream).filter(|_| count > 0);
-        Ok(count)
-    }
-}
-
-impl fmt::Debug for HttpFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpFile").field("address", &self.address).finish_non_exhaustive()
-    }
-}
-
 /// The answer, if it has this status; `None` if there is no such file.
-fn found(response: Response<Body>, status: StatusCode) -> io::Result<Option<Response<Body>>> {
+pub(crate) fn found(
+    response: Response<Body>,
+    status: StatusCode,
+) -> io::Result<Option<Response<Body>>> {
     match response.status() {
         got if got == status => Ok(Some(response)),
         StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),

@@ -8,6 +8,7 @@
 
 mod client;
 mod follow;
+mod http_file;
 mod http_source;
 pub mod policy;
 mod rotation;

@@ -11,8 +11,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
+use audit_logging::core::event::ActorInfo;
+use audit_logging::core::retention::HoldScope;
 use audit_logging::storage::Storage;
-use audit_logging::{AuditConfig, AuditLogger, AuditMode, Builder, FlushMode, RotationPolicy};
+use audit_logging::{
+    AuditConfig, AuditLogger, AuditMode, Builder, FlushMode, RetentionPolicy, RotationPolicy,
+};
 
 use crate::read::bytes_of;
 use crate::{Rng, SimDisk, TestClock, TestEvent};
@@ -121,6 +125,79 @@ pub fn killed(dir: &Path, rng: &mut Rng) {
         clock.advance(Duration::from_secs(60));
     }
     export(&disk, dir);
+}
+
+/// A trail of some weeks whose old segments were compressed and whose oldest were deleted, day by day or all
+/// at once, with holds, restarts and kills at any step of it; closed in order in the end.
+///
+/// # Panics
+/// As [`clean`].
+pub fn retained(dir: &Path, rng: &mut Rng) {
+    let clock = TestClock::at("2026-01-01T12:00:00Z");
+    let retention = RetentionPolicy {
+        min_retention_days: 10,
+        archive_after_days: u32::try_from(rng.between(2, 12)).unwrap_or(2),
+        delete_after_days: u32::try_from(rng.between(10, 16)).unwrap_or(10),
+    };
+    let open = |disk: &SimDisk| {
+        let config = AuditConfig {
+            mode: AuditMode::Local { base_dir: "/trail".into() },
+            rotation: RotationPolicy::Daily,
+            retention,
+            retention_interval_hours: 0,
+            seal_interval_ms: 1,
+            queue_bytes: 1 << 20,
+            ..AuditConfig::new("billing-api")
+        };
+        AuditLogger::builder(config).clock(clock.shared()).storage(Arc::new(disk.clone())).open()
+    };
+    let counsel = ActorInfo::internal("counsel");
+    let mut disk = SimDisk::new(rng.next_u64());
+    let mut logger = open(&disk).unwrap_or_else(|error| panic!("{error}"));
+    for day in 0..rng.between(14, 30) {
+        for number in 0..rng.between(1, 4) {
+            drop(logger.emit(TestEvent::routine(number.to_string()).padded(rng.between(0, 400))));
+        }
+        drop(logger.seal_blocking());
+        clock.advance(Duration::from_secs(86_400));
+        match rng.below(8) {
+            0 => {
+                drop(logger.add_hold(&counsel, &format!("case-{day}"), HoldScope::default(), None))
+            }
+            1 => {
+                for hold in logger.holds().unwrap_or_default() {
+                    drop(logger.release_hold(&counsel, &hold.id, None));
+                }
+            }
+            2..=4 => drop(logger.apply_retention()),
+            5 => {
+                // Dies somewhere while it compresses and deletes.
+                disk.die_after(1 + rng.below(120));
+                std::thread::scope(|scope| {
+                    let applying = scope.spawn(|| logger.apply_retention());
+                    while !disk.is_dead() && !applying.is_finished() {
+                        std::thread::yield_now();
+                    }
+                    drop(logger.shutdown_timeout(PATIENCE));
+                });
+                disk = if rng.one_in(2) {
+                    disk.after_kill()
+                } else {
+                    disk.crash_image(rng.next_u64())
+                };
+                logger = open(&disk).unwrap_or_else(|error| panic!("{error}"));
+            }
+            _ => {}
+        }
+    }
+    // What a crash cut short is ended: the trail begins where an entry says that it does.
+    drop(logger.apply_retention());
+    logger.shutdown_timeout(PATIENCE).unwrap_or_else(|error| panic!("{error}"));
+    export(&disk, dir);
+    if rng.one_in(3) {
+        // Derived, and not missed.
+        fs::remove_file(dir.join("tree.hashes")).unwrap_or_else(|error| panic!("{error}"));
+    }
 }
 
 /// Puts the files of a simulated disk into a directory.

@@ -6,13 +6,16 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
+use audit_logging::{AuditConfig, AuditLogger, AuditMode, FlushMode};
 use audit_reader::{
     FindingKind, Query, QueryOptions, ReadError, Report, Source, Verdict, VerifyOptions,
     find_by_seq, prove, verify,
 };
 use audit_shipper::HttpSource;
+use audit_testkit::{TestClock, TestEvent};
 use tempfile::TempDir;
 
 /// What a server can do.
@@ -26,6 +29,8 @@ struct Kind {
 struct Static {
     address: SocketAddr,
     ended: Arc<AtomicBool>,
+    /// Requests so far.
+    asked: Arc<AtomicUsize>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
@@ -35,6 +40,8 @@ impl Static {
         let address = listener.local_addr().unwrap();
         let (root, ended) = (root.to_owned(), Arc::new(AtomicBool::new(false)));
         let seen = Arc::clone(&ended);
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&asked);
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if seen.load(Ordering::SeqCst) {
@@ -42,10 +49,11 @@ impl Static {
                 }
                 let (root, stream) = (root.clone(), stream.unwrap());
                 // A client that goes away in the middle is no failure of the server.
-                std::thread::spawn(move || answer(&root, kind, stream).ok());
+                let counted = Arc::clone(&counted);
+                std::thread::spawn(move || answer(&root, kind, stream, &counted).ok());
             }
         });
-        Static { address, ended, thread: Some(thread) }
+        Static { address, ended, asked, thread: Some(thread) }
     }
 
     fn source(&self) -> Result<Source, ReadError> {
@@ -61,19 +69,27 @@ impl Drop for Static {
     }
 }
 
-fn answer(root: &Path, kind: Kind, mut stream: TcpStream) -> std::io::Result<()> {
+fn answer(
+    root: &Path,
+    kind: Kind,
+    mut stream: TcpStream,
+    asked: &AtomicUsize,
+) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     loop {
         let Some(request) = lines.next() else { return Ok(()) };
         let request = request?;
-        let mut from = None;
+        asked.fetch_add(1, Ordering::SeqCst);
+        let mut from: Option<(usize, Option<usize>)> = None;
         for header in lines.by_ref() {
             let header = header?.to_ascii_lowercase();
             if header.is_empty() {
                 break;
             }
             let range = header.strip_prefix("range: bytes=").filter(|_| kind.ranges);
-            from = range.and_then(|range| range.trim_end_matches('-').parse().ok()).or(from);
+            let range = range.and_then(|range| range.split_once('-'));
+            let read = |(from, to): (&str, &str)| Some((from.parse().ok()?, to.parse().ok()));
+            from = range.and_then(read).or(from);
         }
         let mut words = request.split(' ');
         let (method, path) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
@@ -85,13 +101,13 @@ fn answer(root: &Path, kind: Kind, mut stream: TcpStream) -> std::io::Result<()>
         };
         let (status, range, body) = match (bytes, from) {
             (None, _) => ("404 Not Found", String::new(), Vec::new()),
-            (Some(bytes), Some(from)) if from >= bytes.len() => {
+            (Some(bytes), Some((from, _))) if from >= bytes.len() => {
                 ("416 Range Not Satisfiable", String::new(), Vec::new())
             }
-            (Some(bytes), Some(from)) => {
-                let (last, all) = (bytes.len() - 1, bytes.len());
+            (Some(bytes), Some((from, to))) => {
+                let (all, last) = (bytes.len(), to.unwrap_or(usize::MAX).min(bytes.len() - 1));
                 let range = format!("content-range: bytes {from}-{last}/{all}\r\n");
-                ("206 Partial Content", range, bytes[from..].to_vec())
+                ("206 Partial Content", range, bytes[from..=last].to_vec())
             }
             (Some(bytes), None) => ("200 OK", String::new(), bytes),
         };
@@ -189,4 +205,54 @@ fn a_server_that_has_no_trail_or_fails_is_an_error_and_no_verdict() {
     drop(server);
     let nobody = Source::new(HttpSource::new(&format!("http://{gone}/audit")));
     assert!(matches!(nobody, Err(ReadError::Io { .. })), "{nobody:?}");
+}
+
+/// A trail of so many entries in three segments, the first two closed and one of them archived.
+fn long(dir: &Path, entries: usize) {
+    let clock = TestClock::at("2026-11-23T10:00:00Z");
+    let config = AuditConfig {
+        mode: AuditMode::Local { base_dir: dir.to_owned() },
+        flush_mode: FlushMode::Batched { size: 1_000, interval_secs: 60 },
+        heartbeat_secs: 0,
+        ..AuditConfig::new("billing-api")
+    };
+    let logger = AuditLogger::builder(config).clock(clock.shared()).open().unwrap();
+    for day in 0..3 {
+        for n in 0..entries / 3 {
+            drop(logger.emit(TestEvent::routine(format!("{day} {n}"))).unwrap());
+        }
+        logger.flush_blocking().unwrap();
+        clock.advance(Duration::from_secs(86_400));
+    }
+    logger.shutdown_blocking().unwrap();
+    let segment = dir.join("2026-11-23.audit");
+    let packed = zstd::encode_all(fs::File::open(&segment).unwrap(), 3).unwrap();
+    fs::write(dir.join("2026-11-23.audit.zst"), packed).unwrap();
+    fs::remove_file(segment).unwrap();
+}
+
+#[test]
+fn requests_do_not_grow_with_the_entries() {
+    let temp = tempfile::tempdir().unwrap();
+    for kind in KINDS {
+        let mut asked = Vec::new();
+        for entries in [300, 30_000] {
+            let dir = temp.path().join(entries.to_string());
+            if !dir.exists() {
+                long(&dir, entries);
+            }
+            let server = Static::start(&dir, kind);
+            let source = server.source().unwrap();
+            let report = verified(&source);
+            assert_eq!(report.verdict, Verdict::Proven, "{kind:?}: {:?}", report.findings.kept());
+            asked.push(server.asked.load(Ordering::SeqCst));
+            let before = server.asked.load(Ordering::SeqCst);
+            assert_eq!(prove(&source, 7).unwrap().proof.index, 7);
+            let of_proof = server.asked.load(Ordering::SeqCst) - before;
+            assert!(of_proof < 100, "{kind:?}: {of_proof} requests for a proof");
+        }
+        // `tree.hashes` of 30,000 entries has two MiB.
+        assert!(asked[1] <= asked[0] + 8, "{kind:?}: {asked:?} requests");
+        assert!(asked[1] < 120, "{kind:?}: {asked:?} requests");
+    }
 }

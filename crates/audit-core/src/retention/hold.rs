@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Stored;
+use super::claims::signed_before;
 use crate::entry::Entry;
 
 /// Longest id of a hold.
@@ -112,11 +113,16 @@ struct Details {
 
 /// The holds in force, as the entries of a trail say in their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Holds(Vec<Hold>);
+pub struct Holds {
+    in_force: Vec<Hold>,
+    /// Those that were released, and the `seq` of the entry that says so.
+    released: Vec<(u64, Hold)>,
+}
 
 impl Holds {
-    /// Takes notice of the next entry. One whose details cannot be read adds a hold on everything
-    /// rather than none, and releases nothing.
+    /// Takes notice of the next entry, which may be of any type. One whose details cannot be read adds a
+    /// hold on everything rather than none, and releases nothing. A release that nobody had signed when
+    /// the trail was opened next is void: anybody can have put it there.
     pub fn see(&mut self, entry: &Entry<'_>) {
         let details: Option<Details> =
             entry.details().and_then(|details| serde_json::from_str(details).ok());
@@ -127,7 +133,7 @@ impl Holds {
                     None => (format!("unreadable:{}", entry.seq()), HoldScope::default()),
                 };
                 let by = entry.actor().map(|actor| actor.user_id.decode().into_owned());
-                self.0.push(Hold {
+                self.in_force.push(Hold {
                     id,
                     scope,
                     reason: entry.reason().map(|reason| reason.decode().into_owned()),
@@ -138,8 +144,16 @@ impl Holds {
             }
             "audit.hold_released" => {
                 if let Some(details) = details {
-                    self.0.retain(|hold| hold.id != details.hold);
+                    let released = self.in_force.extract_if(.., |hold| hold.id == details.hold);
+                    self.released.extend(released.map(|hold| (entry.seq(), hold)));
                 }
+            }
+            "audit.recovered" => {
+                // A forged one can only bring holds back.
+                let Some(signed) = signed_before(entry) else { return };
+                let void = self.released.extract_if(.., |(seq, _)| *seq >= signed);
+                self.in_force.extend(void.map(|(_, hold)| hold));
+                self.in_force.sort_by_key(|hold| hold.seq);
             }
             _ => {}
         }
@@ -148,13 +162,13 @@ impl Holds {
     /// The holds in force, in the order they were added.
     #[must_use]
     pub fn in_force(&self) -> &[Hold] {
-        &self.0
+        &self.in_force
     }
 
     /// The hold of this id.
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&Hold> {
-        self.0.iter().find(|hold| hold.id == id)
+        self.in_force.iter().find(|hold| hold.id == id)
     }
 
     /// Ids of the holds that keep a segment: they cover it, or their own entry is in it.
@@ -169,6 +183,6 @@ impl Holds {
                 && until.is_none_or(|until| hold.seq < until)
         };
         let keeps = |hold: &&Hold| hold.scope.covers(segment, until, ended) || own(hold);
-        self.0.iter().filter(keeps).map(|hold| hold.id.clone()).collect()
+        self.in_force.iter().filter(keeps).map(|hold| hold.id.clone()).collect()
     }
 }

@@ -3,6 +3,7 @@
 //! What must stay true here: pure, and the careful answer in every doubt. Nothing is deleted that may
 //! hold an entry younger than the minimum, that a hold covers, or that does not stand at the front.
 
+mod claims;
 mod events;
 mod hold;
 
@@ -10,6 +11,7 @@ use jiff::SignedDuration;
 use jiff::civil::Date;
 use serde::Serialize;
 
+pub use claims::Claims;
 pub use events::{Accessed, Applied, Deleted, Front, HoldAdded, HoldReleased, Rules};
 pub use hold::{Hold, HoldError, HoldScope, Holds, is_hold_id};
 

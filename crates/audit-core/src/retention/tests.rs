@@ -228,3 +228,63 @@ fn time_that_a_clock_was_set_forward_by_makes_nothing_older() {
     let sleeps = sleeps.map(|(from, to)| Step { from: date(from), to: date(to), ..step });
     assert_eq!(ages(&sleeps)[0], ages(&[])[0].map(|age| age - 4));
 }
+
+#[test]
+fn a_claim_that_was_not_signed_at_the_next_opening_is_void() {
+    /// `c` claims, a number recovers when so many were signed, in entries 10, 11, …
+    fn counting(said: &[&str]) -> Vec<u64> {
+        let mut claims = Claims::default();
+        for (seq, said) in (10..).zip(said) {
+            match said.parse::<u64>() {
+                Ok(signed) => claims.recovered(seq, &format!(r#"{{"signed":{signed}}}"#)),
+                Err(_) => claims.claim(seq, ()),
+            }
+        }
+        claims.in_force().map(|(seq, ())| seq).collect()
+    }
+    assert_eq!(counting(&["c", "c"]), [10, 11]);
+    assert_eq!(counting(&["c", "c", "11"]), [10]);
+    assert_eq!(counting(&["c", "c", "10"]), [0; 0]);
+    assert_eq!(counting(&["c", "12", "c"]), [10, 12]);
+    // A recovery that is void itself makes nothing void, however many of them there are.
+    assert_eq!(counting(&["c", "0", "11"]), [10]);
+    assert_eq!(counting(&["c", "0", "0", "0", "11"]), [10]);
+    assert_eq!(counting(&["c", "0", "12"]), [0; 0]);
+    assert_eq!(counting(&["c", "0", "11", "12"]), [0; 0]);
+    // One that names what is still to come, or nothing, makes nothing void.
+    assert_eq!(counting(&["c", "99"]), [10]);
+    let mut claims = Claims::default();
+    claims.claim(3, ());
+    claims.recovered(4, r#"{"entries_kept":3}"#);
+    claims.recovered(5, "no details");
+    assert_eq!(claims.in_force().count(), 1);
+}
+
+#[test]
+fn a_release_that_was_not_signed_at_the_next_opening_is_void() {
+    let by = ActorInfo::internal("counsel");
+    let recovered = |seq, signed| {
+        let body = format!(
+            r#""audit_id":"01932c05-aa01-7000-8000-000000000001","timestamp":"2026-11-23T06:54:00.000000000Z","service_id":"s","event_type":"audit.recovered","result":"success","details":{{"signed":{signed}}}"#
+        );
+        let mut line = Vec::new();
+        crate::plan::append_line(
+            &mut line,
+            &mut Head { next_seq: seq, ..Head::EMPTY },
+            body.as_bytes(),
+        );
+        line.pop();
+        line
+    };
+    let release = |seq| line(seq, &HoldReleased { by: &by, hold: "case-7", reason: None });
+    for (signed, in_force) in [(6, 0), (5, 1), (0, 1)] {
+        let mut holds = hold(2, "case-7", HoldScope::default());
+        see(&mut holds, &release(5));
+        assert!(holds.in_force().is_empty());
+        see(&mut holds, &recovered(6, signed));
+        assert_eq!(holds.in_force().len(), in_force, "{signed} signed");
+        // Released again, by the trail's own writer.
+        see(&mut holds, &release(7));
+        assert!(holds.in_force().is_empty());
+    }
+}

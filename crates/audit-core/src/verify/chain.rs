@@ -10,6 +10,7 @@ use super::control::Retention;
 use super::finding::{Finding, FindingKind as Kind, Findings};
 use super::item::Run;
 use crate::chain::{Hash, Head};
+use crate::retention::Claims;
 
 /// How much of a control entry's `details` a notice quotes.
 const MAX_QUOTE: usize = 512;
@@ -33,8 +34,19 @@ pub(super) struct Chain {
     /// The size that the checkpoint states: an entry from there on was signed by nobody, and excuses
     /// nothing.
     signed: u64,
-    deleted: BTreeSet<String>,
-    front_deleted: bool,
+    /// What entries say was deleted.
+    deletions: Claims<Retention>,
+}
+
+/// What retention deleted, as the trail says.
+#[derive(Debug, Default)]
+pub(super) struct Deleted {
+    /// Names of segments.
+    pub(super) names: BTreeSet<String>,
+    /// The entry before the first one that is there is among what was deleted.
+    pub(super) front: bool,
+    /// The key in force at the first entry, if it is said.
+    pub(super) front_key: Option<String>,
 }
 
 /// The end of the chain so far.
@@ -66,8 +78,7 @@ impl Chain {
             aside: None,
             unreadable: 0,
             signed,
-            deleted: BTreeSet::new(),
-            front_deleted: false,
+            deletions: Claims::default(),
         }
     }
 
@@ -110,26 +121,37 @@ impl Chain {
         self.unreadable += 1;
     }
 
-    /// Takes note of a control entry that gives a notice. Gives the key that it says was in force at the
-    /// first entry, if it says so. What nobody signed is a notice and no more: whoever can write the files
-    /// could announce a deletion of his own.
-    pub(super) fn notice(&mut self, kind: Kind, run: &Run, details: &str) -> Option<String> {
+    /// Takes note of a control entry that gives a notice. What nobody signed is a notice and no more:
+    /// whoever can write the files could announce a deletion of his own.
+    pub(super) fn notice(&mut self, kind: Kind, run: &Run, details: &str) {
         let mut finding = self.finding(kind, run.offset).of(run.seq);
         finding.found = Some(details.chars().take(MAX_QUOTE).collect());
         self.findings.push(finding);
-        let signed = run.seq < self.signed;
-        if kind != Kind::RetentionApplied || run.computed != run.stated || !signed {
-            return None;
+        if run.computed != run.stated || run.seq >= self.signed {
+            return;
         }
-        let first_seq = self.first.as_ref().map_or(0, |first| first.seq);
-        let Retention { segments, front } = Retention::read(details);
-        for segment in segments {
-            self.front_deleted |= segment.last_seq.checked_add(1) == Some(first_seq);
-            if self.deleted.len() < MAX_DELETED {
-                self.deleted.insert(segment.filename);
+        match kind {
+            Kind::RetentionApplied => self.deletions.claim(run.seq, Retention::read(details)),
+            Kind::Recovered => self.deletions.recovered(run.seq, details),
+            _ => {}
+        }
+    }
+
+    /// What was deleted, as far as the trail says so under signature and no recovery made it void.
+    pub(super) fn deleted(&mut self) -> Deleted {
+        let first_seq = self.first_seq().unwrap_or(0);
+        let mut deleted = Deleted::default();
+        for (_, Retention { segments, front }) in std::mem::take(&mut self.deletions).in_force() {
+            for segment in segments {
+                deleted.front |= segment.last_seq.checked_add(1) == Some(first_seq);
+                if deleted.names.len() < MAX_DELETED {
+                    deleted.names.insert(segment.filename);
+                }
             }
+            let front = front.filter(|front| front.seq == first_seq && first_seq > 0);
+            deleted.front_key = deleted.front_key.or(front.and_then(|front| front.key));
         }
-        front.filter(|front| front.seq == first_seq && first_seq > 0)?.key
+        deleted
     }
 
     /// A finding in the segment that is being read.
@@ -148,23 +170,19 @@ impl Chain {
     }
 
     /// The first entry must be entry 0, or said to be the first that was retained.
-    pub(super) fn check_front(&mut self) {
+    pub(super) fn check_front(&mut self, deleted: &Deleted) {
         if let Some(First { seq, place: Some((segment, offset)) }) = &self.first
-            && !self.front_deleted
+            && !deleted.front
         {
             let finding = Finding::new(Kind::SequenceGap).in_file(segment).at(*offset).of(*seq);
-            let expected = "0, or a signed audit.retention_applied entry that says who came before";
+            let expected = "0, or an audit.retention_applied entry that says who came before, signed \
+                            and not void by an audit.recovered";
             self.findings.push(finding.evidence(expected, seq));
         }
     }
 
-    /// Whether the front is gone because retention deleted it.
-    pub(super) const fn is_pruned(&self) -> bool {
-        self.front_deleted
-    }
-
-    pub(super) fn into_findings(self) -> (Findings, BTreeSet<String>) {
-        (self.findings, self.deleted)
+    pub(super) fn into_findings(self) -> Findings {
+        self.findings
     }
 
     pub(super) const fn findings(&self) -> &Findings {

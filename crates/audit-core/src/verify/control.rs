@@ -35,7 +35,7 @@ impl ControlKind {
 }
 
 /// What `audit.retention_applied` says in its `details`.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Retention {
     /// Every segment that was deleted.
     pub(super) segments: Vec<DeletedSegment>,
@@ -45,7 +45,7 @@ pub(super) struct Retention {
 }
 
 /// Where a trail begins whose front was deleted.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Front {
     /// `seq` of the first entry.
     pub(super) seq: u64,
@@ -55,7 +55,7 @@ pub(super) struct Front {
 }
 
 /// One deleted segment.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(super) struct DeletedSegment {
     /// Its name.
     pub(super) filename: String,

@@ -95,8 +95,12 @@ kinds! {
     SelfAssertedKey "self_asserted_key" Notice,
     /// Nothing bounds how old this copy is.
     FreshnessUnknown "freshness_unknown" Notice,
+    /// A witness says that it saw the trail at a time that has not come yet.
+    CosignatureAhead "cosignature_ahead" Notice,
     /// A reference checkpoint is of entries that were deleted, and nothing proves that they were these.
     ReferenceUnproven "reference_unproven" Notice,
+    /// Retention deleted the front, and nothing says what the tree over it was.
+    FrontUnproven "front_unproven" Notice,
     /// The writer recovered from a crash here.
     Recovered "recovered" Notice,
     /// The writer refused events here, and counted them.

@@ -46,14 +46,25 @@ impl Forest {
         self.subtrees.push((level, hash));
     }
 
+    /// Adds the perfect subtrees from here to `to`, each as large as it can be; `None` if these are not as
+    /// many, and the stretch is of no use then.
+    pub(super) fn extend(&mut self, to: u64, hashes: &[Hash]) -> Option<()> {
+        for hash in hashes {
+            let left = to.checked_sub(self.next).and_then(u64::checked_ilog2)?;
+            let level = left.min(self.next.trailing_zeros());
+            self.append(u8::try_from(level).ok()?, *hash, |_, _, _| {});
+        }
+        (self.next == to).then_some(())
+    }
+
+    /// Their hashes, from the left.
+    pub(super) fn hashes(&self) -> Vec<Hash> {
+        self.subtrees.iter().map(|(_, hash)| *hash).collect()
+    }
+
     /// The leaf that follows; of a tree, its size.
     pub(super) const fn next(&self) -> u64 {
         self.next
-    }
-
-    /// The subtrees, from the left.
-    pub(super) fn subtrees(&self) -> &[(u8, Hash)] {
-        &self.subtrees
     }
 
     pub(super) fn into_subtrees(self) -> Vec<(u8, Hash)> {

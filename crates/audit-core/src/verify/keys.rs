@@ -30,13 +30,16 @@ pub struct Rotation {
     pub line: Vec<u8>,
     /// The proof by the checkpoint that the old key signed last.
     pub proof: TlogProof,
+    /// The perfect subtrees from the tree of the rotation before, if there is one, to that of this
+    /// checkpoint: that the one extends the other.
+    pub since: Vec<Hash>,
 }
 
 impl Rotation {
     /// A rotation from elsewhere, not to be believed before [`Rotation::follow`].
     #[must_use]
-    pub const fn new(line: Vec<u8>, proof: TlogProof) -> Rotation {
-        Rotation { line, proof }
+    pub const fn new(line: Vec<u8>, proof: TlogProof, since: Vec<Hash>) -> Rotation {
+        Rotation { line, proof, since }
     }
 
     /// The key that follows `old`; `Err` says why none does.
@@ -97,6 +100,8 @@ pub(super) struct NamedIn {
     pub(super) root: Hash,
     /// The perfect subtrees without that entry, from the left.
     pub(super) before: Vec<Hash>,
+    /// Those of what came since the last change, that entry included.
+    pub(super) since: Vec<Hash>,
 }
 
 /// What was expected of a rotation, and what was found.
@@ -242,19 +247,25 @@ impl KeyWalk {
             Some(NamedIn { root, .. }) if root != checkpoint.root => {
                 return wrong(&format!("root {root}"), checkpoint.root.to_string());
             }
-            Some(NamedIn { mut before, .. }) => {
+            Some(NamedIn { mut before, since, .. }) => {
                 // The last leaf of a tree is joined with all that stands before it.
                 before.reverse();
                 let (extra, index, hashes) = (None, announced.seq, before);
                 let proof = TlogProof { extra, index, hashes, checkpoint: signed };
                 if let Some(rotations) = &mut self.rotations {
-                    rotations.push(Rotation::new(announced.line, proof));
+                    rotations.push(Rotation::new(announced.line, proof, since));
                 }
             }
             None => self.rotations = None,
         }
         self.current = Some(EpochKey { epoch: Some(announced.epoch), key: new });
         Ok(())
+    }
+
+    /// A writer was killed in the middle of a rotation, and the next one gave it up: the key that was
+    /// named is none.
+    pub(super) fn given_up(&mut self) {
+        self.announced = None;
     }
 
     /// Another entry: a rotation that was begun will never be sealed.

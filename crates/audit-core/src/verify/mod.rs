@@ -13,6 +13,7 @@ mod item;
 mod keys;
 mod scan;
 mod seals;
+mod summary;
 mod trail;
 mod tree;
 mod verified;
@@ -23,7 +24,8 @@ pub use item::{Item, Unended};
 pub use keys::{EpochKey, Rotation};
 pub use scan::{Scanner, StoredHashes};
 pub use seals::{Bound, Read, Seal, Seals};
-pub use trail::{FirstKey, Summary, TrailVerifier};
+pub use summary::{FirstKey, Summary};
+pub use trail::TrailVerifier;
 pub use verified::{Place, Verified};
 
 #[cfg(test)]

@@ -7,10 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::finding::{Finding, FindingKind as Kind};
 use super::keys::EpochKey;
-use super::verified::Place;
+use super::verified::Unkeyed;
 use crate::chain::Hash;
 use crate::checkpoint::{CheckpointError, SignedCheckpoint};
 use crate::note::{VerifierKey, VerifyError};
+
+/// How far a cosigner's clock may be ahead of the verifier's, in seconds.
+const CLOCKS_APART: u64 = 600;
 
 /// A file that should hold a signed checkpoint, as it was read.
 pub type Read = Result<SignedCheckpoint, CheckpointError>;
@@ -26,6 +29,9 @@ pub struct Seals {
     pub references: Vec<(String, SignedCheckpoint)>,
     /// Keys of the cosigners whose word on time counts.
     pub witnesses: Vec<VerifierKey>,
+    /// What time it is, in POSIX seconds, if that is known: what a cosigner says of a later one does not
+    /// count.
+    pub now: Option<u64>,
 }
 
 /// What was signed, and holds.
@@ -60,7 +66,7 @@ pub(super) struct At {
     pub(super) root: Option<Hash>,
     pub(super) key: Option<EpochKey>,
     /// What a later verification needs to go on from here.
-    pub(super) verified: Option<Place>,
+    pub(super) verified: Option<Unkeyed>,
 }
 
 /// What the entries turned out to be.
@@ -126,7 +132,7 @@ impl Seals {
             && let Some(seal) = judged.signed("witnessed", read, facts)
             && let Ok(signed) = read
         {
-            judged.cosignatures(&self.witnesses, signed, seal.size);
+            judged.cosignatures(&self.witnesses, self.now, signed, seal.size);
         }
         judged
     }
@@ -239,15 +245,29 @@ impl Judged {
         }
     }
 
-    fn cosignatures(&mut self, witnesses: &[VerifierKey], signed: &SignedCheckpoint, size: u64) {
+    fn cosignatures(
+        &mut self,
+        witnesses: &[VerifierKey],
+        now: Option<u64>,
+        signed: &SignedCheckpoint,
+        size: u64,
+    ) {
         if witnesses.is_empty() {
             return;
         }
+        let latest = now.map_or(u64::MAX, |now| now.saturating_add(CLOCKS_APART));
         match signed.verify_cosignatures(witnesses) {
             Ok(by) => {
-                let latest = by.iter().filter_map(|by| by.timestamp).max();
-                if let Some(time) = latest {
-                    self.bound = self.bound.newer(Bound::Cosigned(size, time));
+                for by in by {
+                    match by.timestamp {
+                        Some(time) if time > latest => {
+                            let expected = format!("a time up to now, {}", now.unwrap_or_default());
+                            let found = format!("{time}, as {} says", by.key.name());
+                            self.find(Kind::CosignatureAhead, "witnessed", &expected, &found);
+                        }
+                        Some(time) => self.bound = self.bound.newer(Bound::Cosigned(size, time)),
+                        None => {}
+                    }
                 }
             }
             // Signed by witnesses that nobody asked for: that bounds nothing.

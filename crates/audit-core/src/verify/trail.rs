@@ -7,25 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::chain::Chain;
 use super::control::{ControlKind, TrailCreated};
-use super::finding::{Finding, FindingKind as Kind, Findings};
+use super::finding::{Finding, FindingKind as Kind};
 use super::item::{Item, Kind as ItemKind, Run};
 use super::keys::{EpochKey, KeyWalk, NamedIn, Wrong};
 use super::scan::StoredHashes;
-use super::seals::{At, Bound, Facts, Seal, Seals};
+use super::seals::{At, Bound, Facts, Seals};
+use super::summary::{FirstKey, Summary};
 use super::tree::{Tree, root_before};
-use super::verified::{Place, Verified};
+use super::verified::{Unkeyed, Verified};
 use crate::note::VerifierKey;
 use crate::tree::empty_root;
-
-/// The key that a verification begins with.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum FirstKey {
-    /// Given by whoever verifies.
-    Pinned(VerifierKey),
-    /// Taken from the trail: its text, as `trail.json` has it, if that could be read.
-    SelfAsserted(Option<String>),
-}
 
 /// Verifies a trail.
 #[derive(Debug)]
@@ -42,32 +33,6 @@ pub struct TrailVerifier {
     resumed: Option<u64>,
     /// The newest segment ends in the middle of a line.
     torn: Option<Finding>,
-}
-
-/// What [`TrailVerifier::finish`] gives.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Summary {
-    /// All findings.
-    pub findings: Findings,
-    /// Lines that are entries.
-    pub entries: u64,
-    /// `seq` of the first entry.
-    pub first_seq: Option<u64>,
-    /// `seq` of the last entry.
-    pub last_seq: Option<u64>,
-    /// The checkpoint, if it holds.
-    pub seal: Option<Seal>,
-    /// Entries after it.
-    pub unsigned_tail: Option<u64>,
-    /// What bounds how old the trail is.
-    pub bound: Bound,
-    /// The key that the verification began with.
-    pub first_key: Option<VerifierKey>,
-    /// Names of the segments that `audit.retention_applied` entries say were deleted.
-    pub deleted: BTreeSet<String>,
-    /// Where a later verification can go on, if nothing is wrong.
-    pub verified: Option<Verified>,
 }
 
 impl TrailVerifier {
@@ -103,11 +68,11 @@ impl TrailVerifier {
     pub fn resume(from: &Verified, pinned: bool, seals: Seals) -> Option<TrailVerifier> {
         let place = &from.place;
         let size = place.head.next_seq;
-        let tree = Tree::resumed(size, &place.subtrees)?;
+        let tree = Tree::resumed(size, &place.subtrees, place.changed(), &place.since)?;
         let (watched, signed) = (seals.sizes(), seals.signed());
         let root = tree.head().map(|(_, root)| root);
         let key = Some(place.key.clone());
-        let at = At { root, key, verified: Some(place.clone()) };
+        let at = At { root, key, verified: Some(Unkeyed::of(place)) };
         let (first, rotations) = (from.first_key.clone(), place.rotations.clone());
         Some(TrailVerifier {
             seals,
@@ -182,7 +147,10 @@ impl TrailVerifier {
         let head = self.tree.head();
         let repeated = head.is_some() && head.map(|(size, _)| size) == before;
         if !repeated {
-            let named = subtrees.zip(head).map(|(before, (_, root))| NamedIn { root, before });
+            let named = subtrees.zip(head).map(|(before, (_, root))| {
+                let since = self.tree.since_change();
+                NamedIn { root, before, since }
+            });
             self.walk(run, named);
         }
         let size = run.seq.saturating_add(run.count);
@@ -211,15 +179,15 @@ impl TrailVerifier {
     }
 
     /// Where a later verification can go on after the last entry of a run.
-    fn verified(&self, run: &Run) -> Option<Place> {
+    fn verified(&self, run: &Run) -> Option<Unkeyed> {
         if self.keys.is_rotating() {
             return None;
         }
-        Some(Place {
+        Some(Unkeyed {
             head: self.chain.head(),
             first_seq: self.chain.first_seq(),
             subtrees: self.tree.subtrees()?,
-            key: self.keys.current().cloned()?,
+            since: self.tree.since_change(),
             rotations: self.keys.rotations().cloned()?,
             segment: self.chain.segment().to_owned(),
             last: run.last,
@@ -241,18 +209,18 @@ impl TrailVerifier {
     /// Keys come and go by control entries.
     fn walk(&mut self, run: &Run, named: Option<NamedIn>) {
         let control = run.control.as_ref().map(|control| (control.kind, control));
-        if !matches!(control, Some((ControlKind::EpochSealed, _))) {
-            let before = self.keys.other();
-            self.key_finding(run, before);
+        match control {
+            Some((ControlKind::EpochSealed, _)) => {}
+            Some((ControlKind::Notice(Kind::Recovered), _)) => self.keys.given_up(),
+            _ => {
+                let before = self.keys.other();
+                self.key_finding(run, before);
+            }
         }
         match control {
             None => {}
             Some((ControlKind::Notice(kind), control)) => {
-                if let Some(key) = self.chain.notice(kind, run, &control.details)
-                    && let Ok(key) = VerifierKey::parse(&key)
-                {
-                    self.keys.adopt_front(EpochKey { epoch: None, key });
-                }
+                self.chain.notice(kind, run, &control.details);
             }
             Some((ControlKind::TrailCreated, control))
                 if run.seq == 0 && self.keys.first().is_none() =>
@@ -264,10 +232,15 @@ impl TrailVerifier {
             Some((ControlKind::TrailCreated, _)) => {}
             Some((ControlKind::KeyRotated, control)) => {
                 let outcome = self.keys.rotated(run.seq, control, named);
+                self.tree.change_begun();
                 self.key_finding(run, outcome);
             }
             Some((ControlKind::EpochSealed, control)) => {
+                let known = self.keys.rotations().map_or(0, Vec::len);
                 let outcome = self.keys.sealed(run.seq, &control.details);
+                if self.keys.rotations().is_some_and(|now| now.len() > known) {
+                    self.tree.changed();
+                }
                 self.key_finding(run, outcome);
             }
         }
@@ -283,7 +256,13 @@ impl TrailVerifier {
     /// Ends the verification.
     #[must_use]
     pub fn finish(mut self) -> Summary {
-        self.chain.check_front();
+        let deleted = self.chain.deleted();
+        self.chain.check_front(&deleted);
+        // Only now, when it is known which of these entries count.
+        let front_key = deleted.front_key.as_deref().map(VerifierKey::parse);
+        if let Some(Ok(key)) = front_key {
+            self.keys.adopt_front(EpochKey { epoch: None, key });
+        }
         let head = self.chain.head();
         let (entries, last_key) = (self.chain.entries(), self.keys.current());
         let facts = Facts {
@@ -292,11 +271,17 @@ impl TrailVerifier {
             entries,
             last_key,
             front_key: self.keys.front().cloned(),
-            pruned: self.chain.is_pruned(),
+            pruned: deleted.front,
             begin: self.resumed.or(self.chain.first_seq()).unwrap_or(0),
             resumed: self.resumed,
         };
         let judged = self.seals.judge(&facts);
+        if deleted.front && self.tree.is_headless() {
+            let front = self.chain.first_seq().unwrap_or(0);
+            let expected = format!("the tree of the first {front} entries, which were deleted");
+            let found = "it is neither in tree.hashes nor in the entry that says so";
+            self.chain.report(Finding::new(Kind::FrontUnproven).evidence(expected, found));
+        }
         for finding in judged.findings {
             self.chain.report(finding);
         }
@@ -320,7 +305,9 @@ impl TrailVerifier {
             self.report(Finding::new(Kind::FreshnessUnknown).evidence(expected, "neither"));
         }
         let verified = judged.seal.as_ref().filter(|_| self.chain.findings().proven());
-        let place = verified.and_then(|seal| self.at.remove(&seal.size)?.verified);
+        let place = verified.and_then(|seal| {
+            Some(self.at.remove(&seal.size)?.verified?.with_key(seal.key.clone()))
+        });
         let (first_seq, last_seq) = (self.chain.first_seq(), self.chain.last_seq());
         let first_key = self.keys.first().cloned();
         let checkpoint = self.seals.checkpoint.and_then(Result::ok);
@@ -330,9 +317,8 @@ impl TrailVerifier {
             checkpoint,
             place,
         });
-        let (findings, deleted) = self.chain.into_findings();
         Summary {
-            findings,
+            findings: self.chain.into_findings(),
             entries,
             first_seq,
             last_seq,
@@ -340,7 +326,7 @@ impl TrailVerifier {
             unsigned_tail,
             bound: judged.bound,
             first_key,
-            deleted,
+            deleted: deleted.names,
             verified,
         }
     }

@@ -15,15 +15,28 @@ use crate::tree::{Frontier, consistency_proof, stored_hash_index, verify_consist
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     forest: Forest,
+    /// What came since the last change of keys that a key vouched for, and since the last one that was
+    /// begun, if that is a later one: with that, later trees are shown to extend the ones before.
+    since_change: Forest,
+    since_begun: Option<Forest>,
     begun: bool,
     broken: bool,
+    /// What was before the first entry is not known.
+    is_headless: bool,
 }
 
 impl Tree {
     /// The tree at a size that was verified before.
-    pub(super) fn resumed(size: u64, subtrees: &[Hash]) -> Option<Tree> {
+    pub(super) fn resumed(
+        size: u64,
+        subtrees: &[Hash],
+        changed: u64,
+        since: &[Hash],
+    ) -> Option<Tree> {
         let forest = Forest::of_tree(size, subtrees)?;
-        Some(Tree { forest, begun: size > 0, broken: false })
+        let mut since_change = Forest::starting_at(changed);
+        since_change.extend(size, since)?;
+        Some(Tree { forest, since_change, begun: size > 0, ..Tree::default() })
     }
 
     /// Begins with what stands before the first run. Of a trail whose front was deleted that is what the
@@ -34,8 +47,11 @@ impl Tree {
             return None;
         }
         match front(run.seq, stored) {
-            Some(forest) => self.forest = forest,
-            None => self.broken = true,
+            Some(forest) => {
+                self.since_change = forest.clone();
+                self.forest = forest;
+            }
+            None => (self.broken, self.is_headless) = (true, true),
         }
         let mismatch = compare(stored, 0, run.seq - 1, &run.prev_hash);
         self.broken |= mismatch.is_some();
@@ -55,6 +71,10 @@ impl Tree {
         }
         let mut mismatch = None;
         for &(level, hash) in &run.subtrees {
+            self.since_change.append(level, hash, |_, _, _| {});
+            if let Some(since) = &mut self.since_begun {
+                since.append(level, hash, |_, _, _| {});
+            }
             self.forest.append(level, hash, |level, n, hash| {
                 if mismatch.is_none() {
                     mismatch = compare(stored, level, n, hash);
@@ -64,6 +84,11 @@ impl Tree {
         mismatch
     }
 
+    /// Whether what was before the first entry is not known.
+    pub(super) const fn is_headless(&self) -> bool {
+        self.is_headless
+    }
+
     /// The size and the root, if nothing is missing.
     pub(super) fn head(&self) -> Option<(u64, Hash)> {
         (!self.broken).then(|| (self.forest.next(), self.forest.root()))
@@ -71,7 +96,24 @@ impl Tree {
 
     /// The hashes of the perfect subtrees, if nothing is missing.
     pub(super) fn subtrees(&self) -> Option<Vec<Hash>> {
-        (!self.broken).then(|| self.forest.subtrees().iter().map(|(_, hash)| *hash).collect())
+        (!self.broken).then(|| self.forest.hashes())
+    }
+
+    /// The perfect subtrees over what came since the last change of keys, that one's entry not included.
+    pub(super) fn since_change(&self) -> Vec<Hash> {
+        self.since_change.hashes()
+    }
+
+    /// The last leaf names a key.
+    pub(super) fn change_begun(&mut self) {
+        self.since_begun = Some(Forest::starting_at(self.forest.next()));
+    }
+
+    /// The key that was named last is in force.
+    pub(super) fn changed(&mut self) {
+        if let Some(since) = self.since_begun.take() {
+            self.since_change = since;
+        }
     }
 }
 

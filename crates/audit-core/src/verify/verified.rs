@@ -35,16 +35,52 @@ pub struct Place {
     pub key: EpochKey,
     /// How it came to be that.
     pub rotations: Vec<Rotation>,
+    /// The perfect subtrees from the tree of the last rotation, if there is one, to the end.
+    pub since: Vec<Hash>,
     /// The segment that the last entry is in.
     pub segment: String,
     /// Where that entry begins in it, and where it ends, LF included.
     pub last: (u64, u64),
 }
 
+/// A place, before it is known by which key it is signed.
+#[derive(Debug, Clone)]
+pub(super) struct Unkeyed {
+    pub(super) head: Head,
+    pub(super) first_seq: Option<u64>,
+    pub(super) subtrees: Vec<Hash>,
+    pub(super) rotations: Vec<Rotation>,
+    pub(super) since: Vec<Hash>,
+    pub(super) segment: String,
+    pub(super) last: (u64, u64),
+}
+
+impl Unkeyed {
+    pub(super) fn of(place: &Place) -> Unkeyed {
+        let Place { head, first_seq, subtrees, key: _, rotations, since, segment, last } =
+            place.clone();
+        Unkeyed { head, first_seq, subtrees, rotations, since, segment, last }
+    }
+
+    pub(super) fn with_key(self, key: EpochKey) -> Place {
+        let Unkeyed { head, first_seq, subtrees, rotations, since, segment, last } = self;
+        Place { head, first_seq, subtrees, key, rotations, since, segment, last }
+    }
+}
+
+impl Place {
+    /// The size of the tree of the last change of keys, of which there may be none.
+    pub(super) fn changed(&self) -> u64 {
+        self.rotations.last().map_or(0, |last| last.proof.checkpoint.unverified().size)
+    }
+}
+
 impl Verified {
     /// Puts together what was written down, if it holds: the keys follow each other from the first one,
-    /// the last of them signed the checkpoint, and the subtrees lead to its root. `first_seq`, `segment`
-    /// and `last` say where to look, and what is found there decides.
+    /// the last of them signed the checkpoint, and each tree that was signed goes on from the one before.
+    /// Without the latter, the thief of a key could put another past in front of the rotation to it.
+    /// `first_seq`, `segment` and `last` say where to look, and what is found there decides; what is said of
+    /// `subtrees` does not count, they follow.
     ///
     /// # Errors
     /// What does not hold.
@@ -57,16 +93,22 @@ impl Verified {
         let begins = place.first_seq.unwrap_or(0) == 0;
         let mut key = EpochKey { epoch: begins.then_some(0), key: first_key.clone() };
         // A key that was in force once must not come back later, nor sign what is before its time.
-        let mut since = 0;
+        let mut tree = Forest::default();
         for rotation in &place.rotations {
             key = rotation.follow(&key)?;
-            let named = rotation.proof.checkpoint.unverified().size;
-            if named <= since {
+            let named = rotation.proof.checkpoint.unverified();
+            if named.size <= tree.next() {
                 return Err("the changes of keys are not in their order".to_owned());
             }
-            since = named;
+            let grown = tree.extend(named.size, &rotation.since);
+            if grown.is_none() || tree.root() != named.root {
+                return Err(
+                    "the tree of a change of keys is not proven to go on from the one before"
+                        .to_owned(),
+                );
+            }
         }
-        if place.head.next_seq <= since {
+        if place.head.next_seq <= tree.next() {
             return Err("the checkpoint is older than the key that signed it".to_owned());
         }
         let known =
@@ -76,10 +118,11 @@ impl Verified {
         }
         let signed = checkpoint.verify(&key.key).map_err(|error| error.to_string())?;
         let size = place.head.next_seq;
-        let forest = Forest::of_tree(size, &place.subtrees).ok_or("the subtrees are no tree")?;
-        if (signed.size, signed.root) != (size, forest.root()) || size == 0 {
+        let grown = tree.extend(size, &place.since);
+        if grown.is_none() || (signed.size, signed.root) != (size, tree.root()) || size == 0 {
             return Err("the checkpoint is not of this tree".to_owned());
         }
+        place.subtrees = tree.hashes();
         place.key.epoch = key.epoch;
         Ok(Verified { first_key, checkpoint, place })
     }

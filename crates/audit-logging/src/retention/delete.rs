@@ -134,9 +134,10 @@ struct Keys {
 impl Keys {
     fn see(&mut self, line: &[u8]) {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
-        if memchr::memmem::find(line, b"\"event_type\":\"audit.key_rotated\"").is_some()
-            && let Ok(entry) = Entry::parse(line)
-        {
+        let is = |kind: &[u8]| memchr::memmem::find(line, kind).is_some();
+        let concerns_us = is(b"\"event_type\":\"audit.key_rotated\"")
+            || is(b"\"event_type\":\"audit.epoch_sealed\"");
+        if concerns_us && let Ok(entry) = Entry::parse(line) {
             self.named.see(&entry);
         }
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use audit_core::chain::MAX_LINE;
 use audit_core::entry::Entry;
-use audit_core::retention::{Holds, Stored};
+use audit_core::retention::{Claims, Holds, Stored};
 use audit_core::segment::SegmentName;
 
 use super::RetentionError;
@@ -55,30 +55,49 @@ pub(super) struct Said {
     pub(super) times: Times,
     /// Why nothing is deleted on what it says.
     pub(super) doubt: Option<RetentionError>,
-    /// The trail says that what stood before its first entry was deleted.
-    is_front_named: bool,
+    deletions: Claims<Deletion>,
+}
+
+/// What an entry says of the front of the trail as it is.
+struct Deletion {
+    /// The entry before the first one is among those that it names.
+    names_front: bool,
+    /// The key in force at the first entry.
+    key: Option<String>,
 }
 
 impl Said {
     fn see(&mut self, entry: &Entry<'_>, first: u64) {
         self.times.see(entry);
+        self.holds.see(entry);
         match entry.event_type() {
-            "audit.hold_added" | "audit.hold_released" => self.holds.see(entry),
+            "audit.recovered" => {
+                self.deletions.recovered(entry.seq(), entry.details().unwrap_or_default());
+            }
             "audit.retention_applied" => {
                 let details = entry.details().and_then(|text| serde_json::from_str(text).ok());
                 let details: serde_json::Value = details.unwrap_or_default();
-                let front = &details["front"];
-                if front["seq"].as_u64() == Some(first) {
-                    self.front_key = front["key"].as_str().map(str::to_owned);
-                }
+                let front = Some(&details["front"]).filter(|f| f["seq"].as_u64() == Some(first));
+                let key = front.and_then(|front| front["key"].as_str()).map(str::to_owned);
                 // A crash may have left some of the segments that it names.
                 let segments = details["segments"].as_array().into_iter().flatten();
                 let before = first.checked_sub(1);
-                self.is_front_named |= before.is_some()
+                let names_front = before.is_some()
                     && segments.into_iter().any(|one| one["last_seq"].as_u64() == before);
+                self.deletions.claim(entry.seq(), Deletion { names_front, key });
             }
             _ => {}
         }
+    }
+
+    /// Takes what counts over: whether what stood before the first entry was deleted by retention.
+    fn judge_front(&mut self) -> bool {
+        let mut is_named = false;
+        for (_, deletion) in std::mem::take(&mut self.deletions).in_force() {
+            is_named |= deletion.names_front;
+            self.front_key = deletion.key.or(self.front_key.take());
+        }
+        is_named
     }
 }
 
@@ -102,7 +121,7 @@ pub(super) fn said(
         })?;
         chain.end()?;
     }
-    if chain.first.is_some_and(|first| first > 0) && !said.is_front_named {
+    if !said.judge_front() && chain.first.is_some_and(|first| first > 0) {
         return Err(RetentionError::Unproven {
             segment: segments.first().map_or_else(String::new, |one| one.name.to_string()),
             offset: 0,

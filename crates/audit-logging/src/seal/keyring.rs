@@ -81,16 +81,6 @@ impl Keyring {
         generate(storage, origin, epoch).map(|key| Some(Prepared::new(key, epoch)))
     }
 
-    /// The next epoch's key, made before a crash.
-    pub(crate) fn existing_next(
-        &self,
-        storage: &dyn Storage,
-        origin: &str,
-    ) -> Result<Option<Prepared>, KeyError> {
-        let Some(epoch) = self.epoch.map(|epoch| epoch + 1) else { return Ok(None) };
-        read_key(storage, origin, epoch).map(|key| Some(Prepared::new(key, epoch)))
-    }
-
     /// The trail durably says that `next` follows: it signs from now on, and the old key ceases
     /// to exist.
     pub(crate) fn switch(&mut self, storage: &dyn Storage, next: Prepared) -> io::Result<()> {

@@ -45,7 +45,7 @@ struct Pending {
 pub(crate) struct Signing {
     tree: TreeFile,
     keyring: Keyring,
-    /// Size of the last checkpoint signed.
+    /// Size of the last checkpoint signed, or of what was found at opening.
     signed: u64,
     /// Position that the tree covers.
     position: Position,
@@ -84,7 +84,9 @@ impl Sealer {
         tree: TreeFile,
         keyring: Keyring,
     ) -> Sealer {
-        // What is in the tree already is signed with the first checkpoint to come.
+        // What is in the tree already may be anybody's, as far as nothing signed it: it is signed together
+        // with the first entry of ours, which says so, and never without.
+        let signed = tree.size();
         Sealer {
             shared,
             storage,
@@ -92,7 +94,7 @@ impl Sealer {
             interval,
             pending: Mutex::default(),
             changed: Condvar::new(),
-            signing: Mutex::new(Signing { tree, keyring, signed: 0, position: 0 }),
+            signing: Mutex::new(Signing { tree, keyring, signed, position: 0 }),
         }
     }
 
@@ -243,25 +245,13 @@ impl Sealer {
     }
 
     /// Second step: the old key vouches for everything up to and including the entry `rotated`
-    /// that names the new one (none when the tree holds it already). Returns the size and the
-    /// note; nothing is published.
-    pub(crate) fn vouch(
-        &self,
-        signing: &mut Signing,
-        rotated: Option<Hash>,
-    ) -> io::Result<(u64, String)> {
+    /// that names the new one. Returns the size and the note; nothing is published.
+    pub(crate) fn vouch(&self, signing: &mut Signing, rotated: Hash) -> io::Result<(u64, String)> {
         self.absorb(signing);
         let mut frontier = signing.tree.frontier().clone();
-        if let Some(rotated) = rotated {
-            frontier.push(rotated);
-        }
+        frontier.push(rotated);
         let note = self.sign(signing, frontier.size(), frontier.root())?;
         Ok((frontier.size(), note))
-    }
-
-    /// The next key, when a crash left it made and named but not in force.
-    pub(crate) fn reload_key(&self, signing: &Signing) -> Result<Option<Prepared>, KeyError> {
-        signing.keyring.existing_next(&*self.storage, &self.origin)
     }
 
     /// Last step: the trail durably holds both entries; the new key signs, the old one is gone.

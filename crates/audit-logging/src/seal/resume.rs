@@ -23,22 +23,24 @@ const MAX_CHECKPOINT: u64 = 1 << 16;
 /// What the newest entries say of the keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Rotation {
-    /// The last `audit.key_rotated`: epoch and key that follow.
-    pub(crate) announced: Option<(u64, String)>,
-    /// Every key announced, by the `seq` of its entry.
+    /// The last entry of all is an `audit.key_rotated`: its `seq`, and the key that it names with its epoch.
+    pub(crate) begun: Option<(u64, u64, String)>,
+    /// The epoch and the key that came into force last.
+    pub(crate) current: Option<(u64, String)>,
+    /// Every key that came into force, by the `seq` of the entry that names it.
     pub(crate) history: Vec<(u64, String)>,
     /// The last `audit.epoch_sealed`: the epoch that ended.
     pub(crate) sealed: Option<u64>,
+    /// Of every such entry the epoch, its `seq`, and what should be the old key's checkpoint.
+    words: Vec<(u64, u64, String)>,
     /// When that was.
     pub(crate) at: Option<Timestamp>,
-    /// The last entry of all is an `audit.key_rotated`.
-    pub(crate) is_last: bool,
 }
 
 impl Rotation {
     /// Takes notice of the next entry. Malformed details count as none: verification names them.
     pub(crate) fn see(&mut self, entry: &Entry<'_>) {
-        self.is_last = false;
+        let begun = self.begun.take();
         let details =
             || -> Option<serde_json::Value> { serde_json::from_str(entry.details()?).ok() };
         match entry.event_type() {
@@ -46,14 +48,38 @@ impl Rotation {
                 let details = details();
                 let epoch = details.as_ref().and_then(|d| d["epoch"].as_u64());
                 let vkey = details.as_ref().and_then(|d| d["new_key"].as_str());
-                self.history.extend(vkey.map(|vkey| (entry.seq(), vkey.to_owned())));
-                self.announced = epoch.zip(vkey.map(str::to_owned));
-                self.at = entry.timestamp().parse().ok();
-                self.is_last = true;
+                let named = epoch.zip(vkey.map(str::to_owned));
+                self.begun = named.map(|(epoch, vkey)| (entry.seq(), epoch, vkey));
             }
-            "audit.epoch_sealed" => self.sealed = details().and_then(|d| d["epoch"].as_u64()),
+            "audit.epoch_sealed" => {
+                let details = details();
+                self.sealed = details.as_ref().and_then(|d| d["epoch"].as_u64());
+                let lines = details.as_ref().and_then(|d| d["checkpoint"].as_array());
+                let lines: Option<Vec<&str>> =
+                    lines.and_then(|lines| lines.iter().map(serde_json::Value::as_str).collect());
+                let note = lines.map(|lines| lines.join("\n") + "\n");
+                let word = self.sealed.zip(note).map(|(epoch, note)| (epoch, entry.seq(), note));
+                self.words.extend(word);
+                self.at = entry.timestamp().parse().ok();
+                // Not every entry may be shown to us.
+                let before = begun.filter(|(seq, ..)| seq.checked_add(1) == Some(entry.seq()));
+                if let Some((seq, epoch, vkey)) = before {
+                    self.current = Some((epoch, vkey.clone()));
+                    self.history.push((seq, vkey));
+                }
+            }
             _ => {}
         }
+    }
+
+    /// Whether the key of an epoch that is said to have ended said so itself.
+    fn is_ended_by(&self, epoch: u64, vkey: &str) -> bool {
+        let Ok(key) = VerifierKey::parse(vkey) else { return false };
+        let mut words = self.words.iter().filter(|(ended, ..)| *ended == epoch);
+        words.any(|(_, seq, note)| {
+            let signed = SignedCheckpoint::parse(note.as_bytes());
+            signed.is_ok_and(|signed| signed.verify(&key).is_ok_and(|said| said.size == *seq))
+        })
     }
 }
 
@@ -68,9 +94,9 @@ pub(crate) enum ResumeError {
     Refused(&'static str, String),
 }
 
-/// Finds the key in force, and puts a rotation in order that a crash interrupted. The second value
-/// tells that the first entry to write is the `audit.epoch_sealed` that is missing. `read_all` looks
-/// for rotations in all entries, when the newest ones do not tell.
+/// Finds the key in force, and gives a rotation up that a crash interrupted: to end it, the old key would
+/// have to sign entries before they are known to be nobody's but ours. The second value tells that one was
+/// given up. `read_all` looks for rotations in all entries, when the newest ones do not tell.
 pub(crate) fn choose_key(
     storage: &dyn Storage,
     info: &TrailInfo,
@@ -86,43 +112,50 @@ pub(crate) fn choose_key(
         return Ok((Keyring::external(signer), false));
     }
     let mut epochs = keyring::epochs(storage).map_err(|e| ResumeError::Io("keys", e))?;
-    let rotation = match newest.sealed {
-        None if epochs.len() > 1 => read_all().map_err(|e| ResumeError::Io("segments", e))?,
-        _ => newest.clone(),
+    // The newest entries may say nothing of epochs, or not of all that ended.
+    let is_older = |epoch: &u64| newest.sealed.is_none_or(|sealed| *epoch < sealed);
+    let rotation = if epochs.len() > 1 && epochs.iter().any(is_older) {
+        read_all().map_err(|e| ResumeError::Io("segments", e))?
+    } else {
+        newest.clone()
     };
-    // Whatever a crash or a failed disk left of ended epochs.
-    for retired in epochs.extract_if(.., |epoch| Some(*epoch) <= rotation.sealed) {
-        destroy(storage, retired)?;
-    }
     let key = |epoch| {
         let loaded = keyring::vkey_of(storage, &info.origin, epoch);
         loaded.map_err(|error| ResumeError::Key(epoch, error))
     };
-    let announced = |epoch| {
-        rotation.announced.as_ref().filter(|(known, _)| *known == epoch).map(|(_, vkey)| vkey)
-    };
-    let (current, is_unfinished) = match epochs[..] {
-        [] => return Err(refused("there is no signing key: put the newest one back")),
-        [only] => (only, false),
-        [old, new] if new == old + 1 => {
-            let is_unfinished = rotation.is_last && announced(new).is_some();
-            if !is_unfinished {
-                // Made and never named in the trail: it has signed nothing.
-                destroy(storage, new)?;
+    // Whatever a crash or a failed disk left of ended epochs.
+    for retired in epochs.extract_if(.., |epoch| Some(*epoch) <= rotation.sealed) {
+        match key(retired) {
+            // Anybody can write that an epoch ended; its key alone can say it.
+            Ok(vkey) if !rotation.is_ended_by(retired, &vkey) => {
+                let problem = "the entry that ends the epoch of a key is not signed by that key";
+                return Err(refused(problem));
             }
-            (old, is_unfinished)
+            // Destroyed by the writer before, but for the name.
+            Ok(_) | Err(ResumeError::Key(_, KeyError::Wrong(_))) => {}
+            Err(error) => return Err(error),
+        }
+        destroy(storage, retired)?;
+    }
+    let current = match epochs[..] {
+        [] => return Err(refused("there is no signing key: put the newest one back")),
+        [only] => only,
+        [old, new] if new == old + 1 => {
+            // Made, and perhaps named in the trail, but no epoch was sealed for it: it has signed nothing.
+            destroy(storage, new)?;
+            old
         }
         _ => return Err(refused("there are keys of several epochs: keep the newest one only")),
     };
     let expected = match current {
         0 => Some(&info.initial_key),
-        epoch => announced(epoch),
+        epoch => rotation.current.as_ref().filter(|(known, _)| *known == epoch).map(|(_, key)| key),
     };
     if expected.is_some_and(|vkey| key(current).is_ok_and(|found| found != *vkey)) {
         return Err(refused("the signing key is not the one that the trail names"));
     }
     let keyring = Keyring::load(storage, &info.origin, current);
-    Ok((keyring.map_err(|error| ResumeError::Key(current, error))?, is_unfinished))
+    Ok((keyring.map_err(|error| ResumeError::Key(current, error))?, newest.begun.is_some()))
 }
 
 fn refused(problem: &str) -> ResumeError {
@@ -142,7 +175,9 @@ pub(crate) struct ReadTrail<'a> {
     pub(crate) hashes: &'a ReadHashes<'a>,
     /// Where the entries begin, and the tree over what was before, if it is known.
     pub(crate) front: &'a (dyn Fn() -> io::Result<(Front, Option<Vec<Hash>>)> + 'a),
-    /// The entry from a size on that announces a deletion which has come about, if there is one.
+    /// The size of the checkpoint, by which the opening judged what it found.
+    pub(crate) signed: u64,
+    /// The entry from a size on that alone announces a deletion which has come about, if there is one.
     pub(crate) unsigned_deletion: &'a (dyn Fn(u64) -> io::Result<Option<u64>> + 'a),
     /// The key that is in force at a size, as a vkey.
     pub(crate) key_at: &'a (dyn Fn(u64) -> io::Result<String> + 'a),
@@ -173,6 +208,10 @@ pub(crate) fn resume_tree(
     // What the root that was signed vouches for is taken over. The rest is made from the entries:
     // a power cut may have left anything there.
     let size = signed.as_ref().map_or(0, |checkpoint| checkpoint.size);
+    if size != read.signed {
+        let problem = "it was replaced while the trail was opened: let nobody else write here";
+        return Err(ResumeError::Refused(CHECKPOINT, problem.to_owned()));
+    }
     if size < head.next_seq {
         refuse_unsigned_deletion(size, read)?;
     }

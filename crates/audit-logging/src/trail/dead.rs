@@ -225,8 +225,13 @@ impl Salvage {
         if self.bodies.is_empty() && is_clean && self.refused == [0; 2] {
             return;
         }
-        let recovered =
-            trail.recovered.get_or_insert_with(|| Recovered { same_boot, ..Recovered::default() });
+        // Where nothing else is to be told, all entries are signed.
+        let signed = trail.head.next_seq;
+        let recovered = trail.recovered.get_or_insert_with(|| Recovered {
+            signed,
+            same_boot,
+            ..Recovered::default()
+        });
         recovered.refused = self.refused;
         recovered.ring_unfinished_bytes = self.unfinished_bytes;
         recovered.ring_problem = (!self.problems.is_empty()).then(|| self.problems.join("; "));

@@ -7,6 +7,7 @@ use std::io::{self, BufRead, BufReader};
 
 use audit_core::chain::Hash;
 use audit_core::entry::Entry;
+use audit_core::retention::Claims;
 use audit_core::segment::SegmentName;
 
 use super::content::{read_content, segments_in};
@@ -43,13 +44,19 @@ pub(crate) fn read_rotation(storage: &dyn Storage) -> io::Result<Rotation> {
 /// announced its deletion; `None` where no entry does.
 pub(crate) fn read_front(storage: &dyn Storage) -> io::Result<(Front, Option<Vec<Hash>>)> {
     let mut front = None;
-    let mut subtrees = None;
+    let mut claims = Claims::default();
     for name in segments_in(&storage.list("")?) {
         read_segment(storage, name, &mut |entry| {
             let here = Front { seq: entry.seq(), prev_hash: entry.prev_hash() };
             let first = front.get_or_insert(here).seq;
-            if first > 0 && entry.event_type() == "audit.retention_applied" {
-                subtrees = subtrees_before(entry, first).or(subtrees.take());
+            match entry.event_type() {
+                "audit.recovered" => {
+                    claims.recovered(entry.seq(), entry.details().unwrap_or_default());
+                }
+                "audit.retention_applied" if first > 0 => {
+                    claims.claim(entry.seq(), subtrees_before(entry, first));
+                }
+                _ => {}
             }
         })?;
         // What is whole needs no second look.
@@ -57,11 +64,12 @@ pub(crate) fn read_front(storage: &dyn Storage) -> io::Result<(Front, Option<Vec
             break;
         }
     }
+    let subtrees = claims.in_force().filter_map(|(_, subtrees)| subtrees).last();
     Ok((front.unwrap_or(Front { seq: 0, prev_hash: Hash::ZERO }), subtrees))
 }
 
 /// The `seq` of an entry, from `signed` on, that excuses all that is missing before the first entry which
-/// is there.
+/// is there, if nothing that was signed does.
 pub(crate) fn unsigned_deletion(storage: &dyn Storage, signed: u64) -> io::Result<Option<u64>> {
     let segments = segments_in(&storage.list("")?);
     let mut front = None;
@@ -86,7 +94,19 @@ pub(crate) fn unsigned_deletion(storage: &dyn Storage, signed: u64) -> io::Resul
             break;
         }
     }
-    Ok(found)
+    let is_excused = || {
+        let mut claims = Claims::default();
+        read_entries(storage, |entry| match entry.event_type() {
+            _ if entry.seq() >= signed => {}
+            "audit.recovered" => {
+                claims.recovered(entry.seq(), entry.details().unwrap_or_default());
+            }
+            _ if deletes_up_to(entry, front) => claims.claim(entry.seq(), ()),
+            _ => {}
+        })?;
+        io::Result::Ok(claims.in_force().next().is_some())
+    };
+    Ok(if found.is_some() && is_excused()? { None } else { found })
 }
 
 /// Whether an entry says that what stands right before `front` is deleted.

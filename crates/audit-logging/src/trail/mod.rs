@@ -34,7 +34,7 @@ pub(crate) use entries::{read_front, read_hashes, read_rotation, unsigned_deleti
 pub(crate) use finish::{finish_segment, set_tail_aside, write_manifest};
 use host::this_boot;
 pub(crate) use host::{boot_id, boot_of, lock_text, ring_of};
-pub(crate) use open::{OpenContext, io_error, key_error, open, peek, refuse_foreign};
+pub(crate) use open::{OpenContext, io_error, key_error, open, peek, refuse_foreign, resume_error};
 pub(crate) use rings::{RingFile, RingHome, Rings};
 pub(crate) use segment::{SegmentState, checksum_name};
 
@@ -47,6 +47,8 @@ pub(crate) struct Active {
 /// What recovery did, for `audit.recovered`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Recovered {
+    /// Entries that the last checkpoint covered.
+    pub(crate) signed: u64,
     pub(crate) entries_kept: u64,
     pub(crate) quarantined_bytes: u64,
     pub(crate) quarantined_sha256: Option<String>,

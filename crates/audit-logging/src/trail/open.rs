@@ -19,7 +19,7 @@ use super::{Recovered, Trail};
 use crate::builder::MakeSigner;
 use crate::config::AuditConfig;
 use crate::error::OpenError;
-use crate::seal;
+use crate::seal::{self, ResumeError};
 use crate::storage::{KEYS, QUARANTINE, Storage, TEMPORARY, read_to_vec};
 
 /// What opening needs to know besides the files.
@@ -120,6 +120,18 @@ pub(crate) fn key_error(path: &Path, epoch: u64, error: seal::KeyError) -> OpenE
     }
 }
 
+/// Why the trail cannot be signed on, as opening reports it.
+pub(crate) fn resume_error(path: &Path, error: ResumeError) -> OpenError {
+    match error {
+        ResumeError::Io(file, source) => io_error(&path.join(file), "use", source),
+        ResumeError::Signer(error) => OpenError::Signer(error),
+        ResumeError::Key(epoch, error) => key_error(path, epoch, error),
+        ResumeError::Refused(file, problem) => {
+            OpenError::NotAnExtension { path: path.join(file), problem }
+        }
+    }
+}
+
 pub(crate) fn io_error(path: &Path, operation: &'static str, source: io::Error) -> OpenError {
     if source.kind() == crate::storage::INSECURE {
         return OpenError::Insecure { path: path.to_owned(), problem: source.to_string() };
@@ -181,8 +193,9 @@ impl OpenContext<'_> {
             names.iter().any(|name| *name == checksum_name(&segment.to_string()))
         };
         let checkpoint_missing = self.signed == 0;
+        let (signed, same_boot) = (self.signed, self.same_boot);
         let mut recovered =
-            Recovered { same_boot: self.same_boot, checkpoint_missing, ..Recovered::default() };
+            Recovered { signed, same_boot, checkpoint_missing, ..Recovered::default() };
         let mut last = self.scan(newest, u64::MAX)?;
         let mut closed = Vec::new();
         let mut head = (last.kept.bytes > 0).then_some(last.kept.end);

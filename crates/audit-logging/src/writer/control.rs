@@ -36,6 +36,7 @@ impl Writer {
         }
         if let Some(recovered) = recovered {
             self.append_control(&ControlEvent::Recovered {
+                signed: recovered.signed,
                 entries_kept: recovered.entries_kept,
                 quarantined_bytes: recovered.quarantined_bytes,
                 quarantined_sha256: recovered.quarantined_sha256.as_deref(),
@@ -48,6 +49,7 @@ impl Writer {
                 ring_unfinished_bytes: recovered.ring_unfinished_bytes,
                 ring_problem: recovered.ring_problem.as_deref(),
             })?;
+            self.is_recovering = false;
         }
         self.append_salvaged(salvaged)?;
         if let Some(last) = last_control

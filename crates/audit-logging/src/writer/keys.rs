@@ -36,6 +36,10 @@ impl Writer {
         if self.is_rotating_key {
             return Ok(());
         }
+        if self.is_recovering {
+            self.is_key_due = true;
+            return Ok(());
+        }
         if let Err(error) = self.replace_key()? {
             tracing::error!(error = describe(&error), "the signing key could not be replaced");
         }
@@ -66,7 +70,7 @@ impl Writer {
         self.is_rotating_key = true;
         let announced = self
             .append_control(&ControlEvent::KeyRotated { epoch: next.epoch, new_key: &next.vkey });
-        let rotated = Some(self.head.last_hash);
+        let rotated = self.head.last_hash;
         let done = announced.and_then(|()| self.seal_epoch(&sealer, &mut signing, rotated, next));
         self.is_rotating_key = false;
         done?;
@@ -75,34 +79,12 @@ impl Writer {
         self.report_failures().map(|()| Ok(true))
     }
 
-    /// Does what the writer before was killed in the middle of.
-    pub(super) fn finish_rotation(&mut self) -> Result<(), Fault> {
-        let sealer = std::sync::Arc::clone(&self.sealer);
-        let mut signing = sealer.signing();
-        let next = match sealer.reload_key(&signing) {
-            Ok(Some(next)) => next,
-            Ok(None) => return Ok(()),
-            Err(error) => {
-                let error = std::io::Error::other(describe(&error));
-                return Err(self.fault("read the next signing key of", &error));
-            }
-        };
-        self.is_rotating_key = true;
-        let done = self.seal_epoch(&sealer, &mut signing, None, next);
-        self.is_rotating_key = false;
-        done?;
-        // Outside, where other entries may stand again.
-        drop(signing);
-        self.report_failures()
-    }
-
-    /// The second half: the entry that names `next` is the last one planned. Also what an opening
-    /// writer does first when the writer before died between the two halves.
-    pub(super) fn seal_epoch(
+    /// The second half: the entry that names `next` is the last one planned.
+    fn seal_epoch(
         &mut self,
         sealer: &Sealer,
         signing: &mut Signing,
-        rotated: Option<audit_core::chain::Hash>,
+        rotated: audit_core::chain::Hash,
         next: Prepared,
     ) -> Result<(), Fault> {
         let (size, note) = sealer
@@ -116,6 +98,7 @@ impl Writer {
         let epoch = next.epoch - 1;
         self.append_control(&ControlEvent::EpochSealed { epoch, checkpoint: &lines })?;
         self.sync()?;
+        self.is_key_due = false;
         self.key_since = self.clock.monotonic();
         if let Err(error) = sealer.switch_key(signing, next) {
             // The trail says the epoch has ended, so the next opening destroys the key.

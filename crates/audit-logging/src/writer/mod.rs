@@ -101,6 +101,10 @@ pub(crate) struct Writer {
     /// Monotonic time since which the signing key is in force.
     key_since: Duration,
     is_rotating_key: bool,
+    /// What was found behind the checkpoint is not told of yet: no key vouches for it.
+    is_recovering: bool,
+    /// A segment was begun without a new key.
+    is_key_due: bool,
     failures: Vec<abandon::StorageFailure>,
     last_drop_report: Option<Duration>,
     /// `AuditLogger::new` has not returned: its caller gets an error, not a wait without end.
@@ -114,8 +118,8 @@ pub(crate) struct Parts {
     pub(crate) shared: Arc<Shared>,
     pub(crate) sealer: Arc<Sealer>,
     pub(crate) ring_home: RingHome,
-    /// The first entry to write is the `audit.epoch_sealed` that the writer before did not.
-    pub(crate) finish_rotation: bool,
+    /// The writer before was killed in the middle of a rotation, which is given up and made anew.
+    pub(crate) rotation_given_up: bool,
     /// Bodies of events that the writer before accepted and did not write, in order.
     pub(crate) salvaged: Vec<Vec<u8>>,
     /// The key is to be replaced before the first event is taken.
@@ -129,8 +133,8 @@ impl Writer {
     /// Takes a trail over: finds or makes the active segment, writes the first control entries and
     /// makes them durable, so that a trail that cannot be written is known before `new` returns.
     pub(crate) fn start(parts: Parts, trail: Trail) -> Result<Writer, Fault> {
-        let Parts { shared, sealer, ring_home, finish_rotation, salvaged, rotate_key, .. } = parts;
-        let Parts { storage, clock, config, .. } = parts;
+        let Parts { shared, sealer, ring_home, rotation_given_up, salvaged, .. } = parts;
+        let Parts { rotate_key, storage, clock, config, .. } = parts;
         let now = clock.now();
         let clocks = (now, clock.monotonic());
         let closed = trail.closed;
@@ -165,19 +169,20 @@ impl Writer {
             woken: 0,
             key_since: clocks.1.saturating_sub(key_age),
             is_rotating_key: false,
+            is_recovering: trail.recovered.is_some(),
+            is_key_due: rotation_given_up,
             failures: Vec::new(),
             last_drop_report: None,
             opening: true,
             closing_since: None,
         };
         writer.refresh_space();
-        if finish_rotation {
-            writer.finish_rotation()?;
-        }
         writer.write_opening(trail.recovered.as_ref(), &salvaged, trail.last_control)?;
         writer.sync()?;
         if rotate_key {
             writer.rotate_key_as_asked()?;
+        } else if writer.is_key_due {
+            writer.rotate_key()?;
         }
         writer.write_manifest()?;
         writer.opening = false;

@@ -2,7 +2,8 @@
 //!
 //! What must stay true here: an archive is never unpacked to where names in it could lead. Of a name
 //! that is there twice the last one counts, as for whoever unpacks it. A tar of another layout than a
-//! trail's is refused with a reason, never read half.
+//! trail's, or with a name that could be read in two ways, is refused with a reason, never read half.
+//! Neither memory nor room for temporary files depends on what an archive asks for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use audit_core::segment::SegmentName;
 use tar::EntryType;
 
+use super::headers::refuse_long_headers;
 use super::zst::{ZstFile, archive_damage, into_temporary};
 use super::{ARCHIVED, LogFile, LogSource};
 use crate::ReadError;
@@ -58,6 +60,7 @@ impl ArchiveSource {
             )?;
         }
         let end = file.metadata().map_err(ReadError::io(path))?.len();
+        refuse_long_headers(&file).map_err(|error| no(error.to_string()))?;
         let table = Table::read(&file).map_err(|error| no(error.to_string()))?;
         let root = table.root().map_err(|why| no(why.to_owned()))?;
         let here = |(place, member): (PathBuf, Member)| {
@@ -133,18 +136,15 @@ impl Table {
         let mut members = BTreeMap::new();
         for entry in tar::Archive::new(BufReader::new(file)).entries_with_seek()? {
             let entry = entry?;
-            let place = entry.path()?;
-            // `./` in front, and nothing that leads elsewhere.
-            let parts: PathBuf =
-                place.components().filter(|part| matches!(part, Component::Normal(_))).collect();
+            let is_directory = entry.header().entry_type() == EntryType::Directory;
+            let parts = place_of(&entry.path()?, entry.path_bytes().ends_with(b"/"), is_directory)?;
             let member = match entry.header().entry_type() {
                 EntryType::Directory => continue,
                 EntryType::Regular | EntryType::Continuous => {
                     Member::File { start: entry.raw_file_position(), size: entry.size() }
                 }
                 EntryType::GNUSparse => {
-                    let why = "it was made with --sparse; make it without";
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+                    return Err(invalid("it was made with --sparse; make it without".to_owned()));
                 }
                 _ => Member::Other,
             };
@@ -163,15 +163,45 @@ impl Table {
             places.filter_map(|place| place.parent()).collect::<BTreeSet<_>>()
         };
         let named = holds(&|name| name == "trail.json");
-        let segment =
-            |name: &str| SegmentName::parse(name.strip_suffix(ARCHIVED).unwrap_or(name)).is_some();
-        let roots = if named.is_empty() { holds(&segment) } else { named };
+        let roots = if named.is_empty() { holds(&is_segment) } else { named };
         match roots.len() {
             0 => Err("there is no trail.json and no segment in it"),
             1 => Ok(roots.into_iter().map(Path::to_owned).collect()),
             _ => Err("there is more than one trail in it; unpack it and give one directory"),
         }
     }
+}
+
+/// Where a member stands, without a `./` in front. A name that leads elsewhere, or that some programs take
+/// for a file and others for a directory, is not guessed at.
+fn place_of(place: &Path, ends_in_slash: bool, is_directory: bool) -> io::Result<PathBuf> {
+    let refuse = |why: &str| invalid(format!("its member {:?} {why}", place.display().to_string()));
+    let mut parts = PathBuf::new();
+    for part in place.components() {
+        match part {
+            Component::Normal(part) => parts.push(part),
+            Component::CurDir => {}
+            Component::ParentDir => return Err(refuse("leads out of its directory")),
+            Component::RootDir | Component::Prefix(_) => {
+                return Err(refuse("has an absolute name"));
+            }
+        }
+    }
+    if ends_in_slash && !is_directory {
+        return Err(refuse("is a file with the name of a directory"));
+    }
+    if is_directory && file_name(&parts).is_some_and(|name| is_segment(&name)) {
+        return Err(refuse("is a directory with the name of a segment"));
+    }
+    Ok(parts)
+}
+
+fn is_segment(name: &str) -> bool {
+    SegmentName::parse(name.strip_suffix(ARCHIVED).unwrap_or(name)).is_some()
+}
+
+pub(super) fn invalid(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
 fn file_name(place: &Path) -> Option<String> {

@@ -7,6 +7,7 @@
 mod archive;
 mod dir;
 mod frames;
+mod headers;
 mod memory;
 mod zst;
 
@@ -163,14 +164,32 @@ impl Source {
         // In a trail that is being archived the plain one may go between the two looks.
         for _ in 0..2 {
             if let Some(file) = self.0.open(&name.to_string())? {
-                return Ok(Some(Segment { name, file, archived: false }));
+                return Ok(Some(Segment { name, file, archived: false, packed: None }));
             }
             if let Some(packed) = self.0.open(&format!("{name}{ARCHIVED}"))? {
-                let file = Arc::new(ZstFile::new(packed));
-                return Ok(Some(Segment { name, file, archived: true }));
+                let packed = Arc::new(ZstFile::new(packed));
+                let file = Arc::clone(&packed) as Arc<dyn LogFile>;
+                return Ok(Some(Segment { name, file, archived: true, packed: Some(packed) }));
             }
         }
         Ok(None)
+    }
+
+    /// The segments that are there in both forms now: the plain bytes, and what the archive unpacks to.
+    pub(crate) fn twins(&self) -> Result<Vec<Twins>, ReadError> {
+        let names = self.0.names()?;
+        let mut twins = Vec::new();
+        for name in names.iter().filter_map(|name| SegmentName::parse(name)) {
+            let archive = format!("{name}{ARCHIVED}");
+            // One of them may go while an archiver or retention is at work.
+            if names.contains(&archive)
+                && let Some(packed) = self.0.open(&archive)?
+                && let Some(plain) = self.0.open(&name.to_string())?
+            {
+                twins.push((name, plain, Arc::new(ZstFile::new(packed)) as Arc<dyn LogFile>));
+            }
+        }
+        Ok(twins)
     }
 
     /// The bytes of all segments together, as of now.
@@ -225,6 +244,9 @@ impl Source {
     }
 }
 
+/// A segment's name, its plain bytes, and those that its archive unpacks to.
+pub(crate) type Twins = (SegmentName, Arc<dyn LogFile>, Arc<dyn LogFile>);
+
 impl From<DirSource> for Source {
     fn from(dir: DirSource) -> Source {
         Source(Arc::new(dir))
@@ -253,6 +275,8 @@ pub struct Segment {
     pub file: Arc<dyn LogFile>,
     /// It is archived: it can only be read forward, and never grows.
     pub archived: bool,
+    /// The same, if it is archived.
+    packed: Option<Arc<ZstFile>>,
 }
 
 impl Segment {
@@ -264,11 +288,9 @@ impl Segment {
     /// Its bytes where each place can be reached at once: those of an archived one are unpacked once,
     /// into a temporary file without a name.
     pub(crate) fn at_hand(&self, source: &Source) -> Result<Arc<dyn LogFile>, ReadError> {
-        if !self.archived {
-            return Ok(Arc::clone(&self.file));
-        }
         let path = source.place_of(&self.file_name());
-        Ok(Arc::new(zst::into_temporary(&*self.file, &path)?))
+        let Some(packed) = &self.packed else { return Ok(Arc::clone(&self.file)) };
+        Ok(Arc::new(zst::into_temporary(packed, &path)?))
     }
 
     /// The name of the file it is in.

@@ -9,6 +9,7 @@ use std::io::{self, BufReader, Read, Seek, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustix::fs::fstatvfs;
 use thiserror::Error;
 use zstd::stream::read::Decoder;
 
@@ -18,6 +19,13 @@ use crate::ReadError;
 /// The largest window that is unpacked with, 8 MiB: what `zstd -19` asks for. An archive that asks
 /// for more could be one that is meant to exhaust whoever reads it.
 pub(super) const MAX_WINDOW_LOG: u32 = 23;
+/// So many bytes one compressed byte gives at most: each line has a hash, which cannot be compressed, and
+/// is at most 65,609 bytes long.
+const MOST_UNPACKED: u64 = 2_048;
+/// What an archive of any size may unpack to.
+const SMALL: u64 = 64 << 20;
+/// The share of a disk that temporary files leave free.
+const SPARED: u64 = 20;
 /// Compressed bytes read at a time.
 const BLOCK: usize = 128 * 1024;
 
@@ -133,15 +141,30 @@ impl fmt::Debug for ZstFile {
     }
 }
 
-/// The bytes of a file in one that has no name and goes with its last descriptor (in `TMPDIR`).
-pub(super) fn into_temporary(from: &dyn LogFile, path: &Path) -> Result<File, ReadError> {
+/// The bytes of a compressed file in one that has no name and goes with its last descriptor (in `TMPDIR`).
+/// It takes no more room than an honest archive can need, nor the last that is left.
+pub(super) fn into_temporary(from: &ZstFile, path: &Path) -> Result<File, ReadError> {
     let temporary = std::env::temp_dir();
     let mut to = tempfile::tempfile().map_err(ReadError::io(&temporary))?;
+    let disk = fstatvfs(&to).map_err(|error| ReadError::io(&temporary)(error.into()))?;
+    let packed = from.packed.size().map_err(ReadError::io(path))?;
+    let honest = packed.saturating_mul(MOST_UNPACKED).saturating_add(SMALL);
+    let room = disk.f_bavail.saturating_sub(disk.f_blocks / SPARED).saturating_mul(disk.f_frsize);
     let (mut block, mut at) = (vec![0; BLOCK], 0);
     loop {
         let count = read_some(from, &mut block, at).map_err(ReadError::io(path))?;
         if count == 0 {
             break;
+        }
+        if at + count as u64 > honest.min(room) {
+            let error = if honest < room {
+                let why = format!("{packed} bytes unpack to more than {honest}");
+                io::Error::new(io::ErrorKind::InvalidData, Damaged(why))
+            } else {
+                let why = "it unpacks to more than is to spare in";
+                io::Error::other(format!("{why} {}, {room} bytes: set TMPDIR", temporary.display()))
+            };
+            return Err(ReadError::io(path)(error));
         }
         to.write_all(&block[..count]).map_err(ReadError::io(&temporary))?;
         at += count as u64;

@@ -2,7 +2,8 @@
 //!
 //! What must stay true here: messages leave in the order of their tickets. Only one that is full, or
 //! the last, is worth waiting for: whoever is ahead of its turn by gigabytes of honest entries has next
-//! to nothing to say. Whoever has the lowest ticket never waits for another.
+//! to nothing to say. Whoever has the lowest ticket never waits for another, and nobody for one who has
+//! panicked.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -50,6 +51,9 @@ impl Lane {
         while out.turn != ticket && out.waiting.len() >= AHEAD && !out.stop {
             out = self.turned.wait(out).unwrap_or_else(PoisonError::into_inner);
         }
+        if out.stop {
+            return false;
+        }
         out.waiting.insert(ticket, (tell, message));
         let turn = out.turn;
         while let Some((tell, message)) = {
@@ -63,6 +67,20 @@ impl Lane {
             self.turned.notify_all();
         }
         !out.stop
+    }
+
+    /// Ends the lane: whoever waits in it waits for nothing any more.
+    pub(super) fn stop(&self) {
+        let reading = {
+            let mut at = lock(&self.at);
+            at.done = true;
+            at.reading.take()
+        };
+        drop(reading);
+        let mut out = lock(&self.out);
+        out.stop = true;
+        out.waiting.clear();
+        self.turned.notify_all();
     }
 
     /// Hands on a full message of a piece that goes on, when it is its turn.

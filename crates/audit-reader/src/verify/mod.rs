@@ -6,6 +6,7 @@
 
 mod chunk;
 mod facts;
+mod front;
 mod heads;
 mod lane;
 mod options;
@@ -15,10 +16,11 @@ mod run;
 mod segment;
 mod sidecar;
 mod state;
+mod twins;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use audit_core::checkpoint::SignedCheckpoint;
 use audit_core::segment::SegmentName;
@@ -95,10 +97,17 @@ fn look(source: &Source, options: &mut VerifyOptions<'_>) -> Result<Report, Read
         witnessed: heads::read_head(source, "witnessed")?,
         references,
         witnesses: options.witnesses.clone(),
+        now: Some(options.now.unwrap_or_else(seconds_now)),
     };
     let sidecars = Sidecars::read(source)?;
     let signed = seals.checkpoint.as_ref().and_then(|read| read.as_ref().ok());
-    let stored = StoredFile::open(source, signed.map_or(0, |signed| signed.unverified().size))?;
+    let signed = signed.map_or(0, |signed| signed.unverified().size);
+    let stored = StoredFile::open(source, signed)?;
+    // Who goes on from a state needs nothing of the front.
+    let stored = match &resumed {
+        Some(_) => stored,
+        None => front::complete(source, stored, signed)?,
+    };
     let pinned = options.key.is_some();
     let first = match &options.key {
         Some(key) => FirstKey::Pinned(key.clone()),
@@ -135,6 +144,7 @@ fn look(source: &Source, options: &mut VerifyOptions<'_>) -> Result<Report, Read
     sidecars.check_trail(zero, report);
     sidecars.check_digests(source, &facts, report)?;
     sidecars.check_manifest(&facts, report);
+    twins::check(source, report)?;
     if let Some(stored) = stored
         && stored.count() > stored_hash_count(size)
     {
@@ -181,4 +191,9 @@ fn look(source: &Source, options: &mut VerifyOptions<'_>) -> Result<Report, Read
         verified: summary.verified.filter(|_| !violated).map(VerifiedState::new),
         seal,
     })
+}
+
+/// By a clock that is before 1970 every cosigner is ahead.
+fn seconds_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

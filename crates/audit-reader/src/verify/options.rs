@@ -17,6 +17,8 @@ pub struct VerifyOptions<'a> {
     pub references: Vec<(String, SignedCheckpoint)>,
     /// Keys of cosigners whose word on time counts.
     pub witnesses: Vec<VerifierKey>,
+    /// What time it is, in POSIX seconds, if not what the system's clock says.
+    pub now: Option<u64>,
     /// How many threads check, pieces of one segment too; 0 and 1 check one after the other.
     pub jobs: usize,
     /// How much of a segment is read and handed to a thread at a time; what is found does not depend
@@ -51,6 +53,13 @@ impl<'a> VerifyOptions<'a> {
     #[must_use]
     pub fn with_witness(mut self, key: VerifierKey) -> VerifyOptions<'a> {
         self.witnesses.push(key);
+        self
+    }
+
+    /// Takes this for the time that it is, in POSIX seconds: a cosigner's word on a later one does not count.
+    #[must_use]
+    pub const fn with_now(mut self, seconds: u64) -> VerifyOptions<'a> {
+        self.now = Some(seconds);
         self
     }
 

@@ -53,7 +53,7 @@ impl Job<'_> {
         }
         let lanes = jobs.div_ceil(SHARING).min(self.segments.len()).max(1);
         let (announce, announced) = sync_channel::<(SegmentName, Receiver<Sent>)>(lanes);
-        let next = Mutex::new((self.segments.iter(), announce));
+        let next = Mutex::new((self.segments.iter(), Some(announce)));
         let lanes: Vec<_> = (0..lanes).map(|_| Lane::default()).collect();
         std::thread::scope(|scope| {
             for number in 0..jobs {
@@ -94,6 +94,7 @@ impl Job<'_> {
     /// What one thread does: reads the next piece of its lane's segment, checks it, hands it on.
     fn work(&self, lane: &Lane, next: &Mutex<Next<'_>>) {
         let (mut buffer, mut stored) = (Vec::new(), self.stored.map(StoredFile::again));
+        let _end = EndOnPanic { lane, next };
         while let Some(piece) = self.next_piece(lane, next, &mut buffer) {
             let Piece { ticket, tell, chunk } = piece;
             let told = chunk.map(|chunk| {
@@ -124,7 +125,10 @@ impl Job<'_> {
             // Announced under the lock: segments are listened to in their order.
             let name = {
                 let mut next = lock(next);
-                next.0.next().copied().filter(|name| next.1.send((*name, told)).is_ok())
+                let (segments, announce) = &mut *next;
+                announce.as_ref().and_then(|announce| {
+                    segments.next().copied().filter(|name| announce.send((*name, told)).is_ok())
+                })
             };
             let Some(name) = name else {
                 at.done = true;
@@ -228,7 +232,25 @@ struct Piece {
     chunk: Result<Chunk, ReadError>,
 }
 
-type Next<'a> = (std::slice::Iter<'a, SegmentName>, SyncSender<(SegmentName, Receiver<Sent>)>);
+/// The segments that nobody reads yet, and whom they are announced to until somebody panics.
+type Next<'a> =
+    (std::slice::Iter<'a, SegmentName>, Option<SyncSender<(SegmentName, Receiver<Sent>)>>);
+
+/// A thread that panics takes the others with it, or they and whoever listens would wait for ever for what it
+/// had to say. The panic itself goes on in the thread that verifies.
+struct EndOnPanic<'a, 'n> {
+    lane: &'a Lane,
+    next: &'a Mutex<Next<'n>>,
+}
+
+impl Drop for EndOnPanic<'_, '_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.lane.stop();
+            lock(self.next).1 = None;
+        }
+    }
+}
 
 /// A thread that panicked left nothing half done that matters: its panic ends the verification.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

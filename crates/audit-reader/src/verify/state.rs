@@ -16,7 +16,7 @@ use thiserror::Error;
 use crate::source::read_full;
 use crate::{ReadError, Source};
 
-const FORMAT: &str = "audit-verified/1";
+const FORMAT: &str = "audit-verified/2";
 
 /// Why a state cannot be gone on from.
 #[derive(Debug, Error)]
@@ -42,7 +42,8 @@ struct File {
     key: String,
     first_seq: Option<u64>,
     last_hash: String,
-    subtrees: Vec<String>,
+    /// The perfect subtrees from the tree of the last rotation to that of the checkpoint.
+    since: Vec<String>,
     segment: String,
     /// Where the last entry begins and ends in the segment.
     last: (u64, u64),
@@ -54,6 +55,8 @@ struct FileRotation {
     entry: String,
     /// A C2SP tlog-proof.
     proof: String,
+    /// The perfect subtrees from the tree of the rotation before to that of this one.
+    since: Vec<String>,
 }
 
 impl VerifiedState {
@@ -73,19 +76,22 @@ impl VerifiedState {
         let hash = |text: &String| {
             Hash::from_hex(text.as_bytes()).ok_or_else(|| StateError("a hash is none".to_owned()))
         };
+        let hashes = |texts: &[String]| texts.iter().map(hash).collect::<Result<Vec<_>, _>>();
         let mut rotations = Vec::with_capacity(file.rotations.len());
         for rotation in file.rotations {
             let proof = TlogProof::parse(rotation.proof.as_bytes()).map_err(wrong)?;
-            rotations.push(Rotation::new(rotation.entry.into_bytes(), proof));
+            let since = hashes(&rotation.since)?;
+            rotations.push(Rotation::new(rotation.entry.into_bytes(), proof, since));
         }
         let checkpoint = SignedCheckpoint::parse(file.checkpoint.as_bytes()).map_err(wrong)?;
         let next_seq = checkpoint.unverified().size;
         let place = Place {
             head: Head { next_seq, last_hash: hash(&file.last_hash)? },
             first_seq: file.first_seq,
-            subtrees: file.subtrees.iter().map(hash).collect::<Result<_, _>>()?,
+            subtrees: Vec::new(),
             key: EpochKey { epoch: file.epoch, key: VerifierKey::parse(&file.key).map_err(wrong)? },
             rotations,
+            since: hashes(&file.since)?,
             segment: file.segment,
             last: file.last,
         };
@@ -97,9 +103,11 @@ impl VerifiedState {
     #[must_use]
     pub fn to_json(&self) -> String {
         let Verified { first_key, checkpoint, place, .. } = &self.0;
+        let hashes = |hashes: &[Hash]| hashes.iter().map(ToString::to_string).collect();
         let rotation = |rotation: &Rotation| FileRotation {
             entry: String::from_utf8_lossy(&rotation.line).into_owned(),
             proof: rotation.proof.to_string(),
+            since: hashes(&rotation.since),
         };
         let file = File {
             format: FORMAT.to_owned(),
@@ -110,7 +118,7 @@ impl VerifiedState {
             key: place.key.key.to_string(),
             first_seq: place.first_seq,
             last_hash: place.head.last_hash.to_string(),
-            subtrees: place.subtrees.iter().map(ToString::to_string).collect(),
+            since: hashes(&place.since),
             segment: place.segment.clone(),
             last: place.last,
         };

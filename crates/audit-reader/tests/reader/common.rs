@@ -55,6 +55,11 @@ impl Trail {
         key(self.epoch)
     }
 
+    /// The perfect subtrees over all entries so far, in hex.
+    pub(crate) fn subtrees(&self) -> Vec<String> {
+        self.frontier.subtrees().iter().map(Hash::to_string).collect()
+    }
+
     /// The signed tree head over all entries so far.
     pub(crate) fn checkpoint(&self) -> SignedCheckpoint {
         let (size, root) = (self.frontier.size(), self.frontier.root());
@@ -80,6 +85,15 @@ impl Trail {
         self.line(&mut sealed, "audit.epoch_sealed", &details.to_string());
         self.epoch += 1;
         [rotated, sealed]
+    }
+
+    /// The first entry of a key rotation, of which a crash keeps the second back; not written.
+    pub(crate) fn rotation_begun(&mut self) -> Vec<u8> {
+        let mut rotated = Vec::new();
+        let (epoch, new_key) = (self.epoch + 1, key(77).verifier_key().to_string());
+        let details = serde_json::json!({"epoch": epoch, "new_key": new_key});
+        self.line(&mut rotated, "audit.key_rotated", &details.to_string());
+        rotated
     }
 
     /// Writes a key rotation.

@@ -11,6 +11,7 @@ mod export;
 #[cfg(feature = "index")]
 mod index;
 mod listing;
+mod odd;
 mod proof;
 mod pruned;
 mod query;

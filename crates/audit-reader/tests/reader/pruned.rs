@@ -9,7 +9,7 @@ use audit_core::checkpoint::{Checkpoint, SignedCheckpoint};
 use audit_core::note::Signer;
 use audit_core::tree::stored_hash_index;
 use audit_reader::FindingKind::{self, *};
-use audit_reader::{Report, Verdict, VerifyOptions, verify_dir};
+use audit_reader::{Report, Verdict, VerifiedState, VerifyOptions, verify_dir};
 
 use crate::common::{Trail, key};
 
@@ -28,11 +28,16 @@ fn whole() -> Trail {
 
 /// The entry that announces the deletion of the first segment.
 fn announce(trail: &mut Trail) {
+    announce_with(trail, serde_json::json!(Trail::of(20).subtrees()));
+}
+
+/// As [`announce`], with this as the tree over what is deleted.
+fn announce_with(trail: &mut Trail, tree: serde_json::Value) {
     let mut line = Vec::new();
     let key = trail.key().verifier_key().to_string();
     let details = serde_json::json!({
         "segments": [{"filename": ONE, "first_seq": 0, "last_seq": 19}],
-        "front": {"seq": 20, "key": key},
+        "front": {"seq": 20, "key": key, "tree": tree},
     });
     trail.line(&mut line, "audit.retention_applied", &details.to_string());
     trail.append(TWO, &line);
@@ -243,5 +248,51 @@ fn trail_json_must_name_the_log_even_where_entry_0_is_not_read() {
         let report = ask(&trail, options);
         assert_eq!(report.resumed_from.is_some(), resumed);
         assert!(kinds(&report).contains(&TrailMismatch), "{:?}", report.findings.kept());
+    }
+}
+
+#[test]
+fn a_pruned_trail_without_stored_hashes_is_proven_by_what_it_says_of_its_front() {
+    let with = |tree: serde_json::Value| {
+        let mut trail = whole();
+        announce_with(&mut trail, tree);
+        trail.seal();
+        delete(&trail);
+        trail
+    };
+    let true_tree = serde_json::json!(Trail::of(20).subtrees());
+    let mut trail = with(true_tree.clone());
+    trail.rotate(TWO);
+    trail.write(TWO, 300);
+    let hashes = fs::read(trail.file("tree.hashes")).unwrap();
+    for left in [None, Some(0), Some(5 * 32), Some(36 * 32)] {
+        match left {
+            None => fs::remove_file(trail.file("tree.hashes")).unwrap(),
+            Some(bytes) => fs::write(trail.file("tree.hashes"), &hashes[..bytes]).unwrap(),
+        }
+        for options in [pinned(), pinned().with_jobs(1), VerifyOptions::default()] {
+            let report = ask(&trail, options);
+            assert_eq!(report.verdict, Verdict::Proven, "{left:?}: {:?}", report.findings.kept());
+            assert_eq!((report.first_seq, report.sealed_size), (Some(20), Some(343)));
+            let state = report.verified.unwrap();
+            assert!(VerifiedState::parse(state.to_json().as_bytes()).is_ok());
+        }
+        script_agrees(&trail, None, Verdict::Proven);
+    }
+    // What it says must lead to what was signed.
+    let mut wrong = Trail::of(20).subtrees();
+    wrong.swap(0, 1);
+    let trail = with(serde_json::json!(wrong));
+    fs::remove_file(trail.file("tree.hashes")).unwrap();
+    assert!(kinds(&ask(&trail, pinned())).contains(&RootMismatch));
+    script_agrees(&trail, None, Verdict::Violated);
+    // Where nothing is said that is a tree, nothing is proven, and why is said.
+    for tree in [serde_json::json!(null), serde_json::json!([]), serde_json::json!(["", "ab"])] {
+        let trail = with(tree);
+        fs::remove_file(trail.file("tree.hashes")).unwrap();
+        let report = ask(&trail, pinned());
+        assert_eq!(report.verdict, Verdict::Unproven, "{:?}", report.findings.kept());
+        assert!(kinds(&report).contains(&FrontUnproven), "{:?}", report.findings.kept());
+        script_agrees(&trail, None, Verdict::Unproven);
     }
 }

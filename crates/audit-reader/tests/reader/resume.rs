@@ -247,9 +247,69 @@ fn the_keys_of_a_state_come_in_their_order_and_its_epoch_is_theirs() {
     other["checkpoint"] = early.to_string().into();
     let shorter = state(&full(&Trail::of(20)));
     let shorter: serde_json::Value = serde_json::from_str(&shorter.to_json()).unwrap();
-    for member in ["subtrees", "last_hash", "segment", "last"] {
+    for member in ["last_hash", "segment", "last"] {
         other[member] = shorter[member].clone();
     }
     let error = VerifiedState::parse(other.to_string().as_bytes()).unwrap_err();
     assert!(error.to_string().contains("older than the key"), "{error}");
+}
+
+#[test]
+fn the_thief_of_a_later_key_makes_up_no_state_with_another_past() {
+    let mut honest = Trail::new();
+    honest.write(ONE, 20);
+    honest.rotate(ONE);
+    honest.write(ONE, 5);
+    let honest: serde_json::Value = serde_json::from_str(&state(&full(&honest)).to_json()).unwrap();
+    assert!(VerifiedState::parse(honest.to_string().as_bytes()).is_ok());
+    // Whoever has the second key signs a tree in which entry 7 is another, and attaches the true rotation.
+    let mut forged = Trail::new();
+    let lines = forged.lines(7);
+    forged.append(ONE, &lines);
+    let mut line = Vec::new();
+    forged.line(&mut line, "task.submitted", r#"{"n":"forged"}"#);
+    forged.append(ONE, &line);
+    forged.write(ONE, 12);
+    forged.rotate(ONE);
+    forged.write(ONE, 5);
+    let own: serde_json::Value = {
+        let report = full(&forged);
+        serde_json::from_str(&state(&report).to_json()).unwrap()
+    };
+    let mut state = own.clone();
+    state["rotations"] = honest["rotations"].clone();
+    let refused = |state: &serde_json::Value| {
+        VerifiedState::parse(state.to_string().as_bytes()).unwrap_err().to_string()
+    };
+    assert!(refused(&state).contains("not of this tree"), "{}", refused(&state));
+    // Nor do the subtrees of his own tree lead from the rotation to anywhere.
+    state["rotations"][0]["since"] = own["rotations"][0]["since"].clone();
+    assert!(refused(&state).contains("go on from the one before"), "{}", refused(&state));
+    // None, too many, or those of the whole tree are not what is asked for either.
+    for since in [serde_json::json!([]), honest["rotations"][0]["since"].clone()] {
+        let mut state = honest.clone();
+        state["since"] = since;
+        assert!(refused(&state).contains("not of this tree"), "{}", refused(&state));
+    }
+}
+
+#[test]
+fn a_change_of_keys_that_a_crash_cut_short_changes_nothing_for_a_state() {
+    let mut trail = Trail::new();
+    trail.write(ONE, 9);
+    trail.rotate(ONE);
+    trail.write(ONE, 6);
+    let given_up = trail.rotation_begun();
+    trail.append(ONE, &given_up);
+    let mut line = Vec::new();
+    let signed = serde_json::json!({"signed": 17});
+    trail.line(&mut line, "audit.recovered", &signed.to_string());
+    trail.append(ONE, &line);
+    trail.write(ONE, 4);
+    let before = state(&full(&trail));
+    trail.rotate(ONE);
+    trail.write(ONE, 3);
+    let report = from(&trail, &before);
+    assert_eq!((report.verdict, report.resumed_from), (Verdict::Proven, Some(before.size())));
+    assert_eq!(state(&report).to_json(), state(&full(&trail)).to_json());
 }

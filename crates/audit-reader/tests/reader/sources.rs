@@ -1,6 +1,7 @@
 //! One trail from everywhere: a directory, archived segments, an archive file, memory.
 
 use std::fs::{self, File};
+use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -239,4 +240,76 @@ fn damage_to_an_archived_segment_is_a_finding() {
     std::io::copy(&mut &*zstd::decode_all(&*whole).unwrap(), &mut encoder).unwrap();
     fs::write(&packed, encoder.finish().unwrap()).unwrap();
     assert!(violations(&of_dir(&trail)).contains(&FindingKind::SegmentChanged));
+}
+
+/// A member of a tar, its name byte for byte.
+fn member(kind: tar::EntryType, name: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut header = tar::Header::new_gnu();
+    header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+    header.set_entry_type(kind);
+    header.set_size(bytes.len() as u64);
+    header.set_mode(0o600);
+    header.set_cksum();
+    let mut all = header.as_bytes().to_vec();
+    all.extend_from_slice(bytes);
+    all.resize(all.len().next_multiple_of(512), 0);
+    all
+}
+
+#[test]
+fn a_member_whose_name_leads_elsewhere_or_is_a_segments_and_no_file_is_refused() {
+    let trail = three();
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("trail.tar");
+    let tar = pack(&trail, "audit");
+    let segment = fs::read(trail.file(SEGMENTS[2])).unwrap();
+    let regular = tar::EntryType::Regular;
+    for (kind, name, why) in [
+        (regular, "audit/../audit/2026-11-24.audit", "leads out of its directory"),
+        (regular, "../2026-11-25.audit", "leads out of its directory"),
+        (regular, "/audit/2026-11-24.audit", "absolute name"),
+        (regular, "audit/2026-11-24.audit/", "file with the name of a directory"),
+        (regular, "audit/2026-11-25.audit.zst/", "file with the name of a directory"),
+        (
+            tar::EntryType::Directory,
+            "audit/2026-11-25.audit/",
+            "directory with the name of a segment",
+        ),
+    ] {
+        let bytes = if kind == regular { &segment[..] } else { b"" };
+        let more = [&member(kind, name, bytes), &tar[..]].concat();
+        let refused = put(&file, &more).unwrap_err();
+        assert!(matches!(refused, ReadError::NotAnArchive { .. }), "{refused:?}");
+        assert!(refused.to_string().contains(why), "{name}: {refused}");
+    }
+    // Who packs with `./` in front does nothing strange.
+    let more = [&member(regular, "./audit/notes", b"x"), &tar[..]].concat();
+    assert_eq!(verified(&put(&file, &more).unwrap()).verdict, Verdict::Proven);
+}
+
+#[test]
+fn an_archive_file_that_asks_for_much_is_refused() {
+    let trail = three();
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("trail.tar");
+    let tar = pack(&trail, "audit");
+    let name = |len: usize| {
+        let name = "x".repeat(len);
+        [&member(tar::EntryType::GNULongName, "././@LongLink", name.as_bytes()), &tar[..]].concat()
+    };
+    let pax = |len: usize| {
+        let record = format!("{len} comment=");
+        let record = format!("{record}{}\n", "x".repeat(len - record.len() - 1));
+        [&member(tar::EntryType::XHeader, "pax", record.as_bytes()), &tar[..]].concat()
+    };
+    assert!(put(&file, &name(300)).is_ok() && put(&file, &pax(300)).is_ok());
+    for large in [name(100_000), pax(100_000)] {
+        let refused = put(&file, &large).unwrap_err().to_string();
+        assert!(refused.contains("100000 bytes, more than any name"), "{refused}");
+    }
+    // A few kilobytes that unpack to 300 MB of zeros.
+    let mut packed = zstd::Encoder::new(Vec::new(), 3).unwrap();
+    std::io::copy(&mut std::io::repeat(0).take(300 << 20), &mut packed).unwrap();
+    let refused = put(&file, &packed.finish().unwrap()).unwrap_err().to_string();
+    assert!(refused.contains("unpack to more than"), "{refused}");
 }

@@ -132,12 +132,17 @@ fn list(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     let source = Source::open(&args.dir)?;
     let (mut holds, mut parser) = (Holds::default(), Parser::default());
     let options = QueryOptions::default().with_jobs(super::jobs(None));
-    Query::new().event_type("audit.hold_*").run(&source, options, |hit| {
-        if let Ok(entry) = parser.parse(hit.bytes) {
-            holds.see(&entry);
-        }
-        std::ops::ControlFlow::Continue(())
-    })?;
+    // What a recovery says decides whether a release counts.
+    Query::new().event_type("audit.hold_*").event_type("audit.recovered").run(
+        &source,
+        options,
+        |hit| {
+            if let Ok(entry) = parser.parse(hit.bytes) {
+                holds.see(&entry);
+            }
+            std::ops::ControlFlow::Continue(())
+        },
+    )?;
     if out.json {
         for hold in holds.in_force() {
             writeln!(out, "{}", json!(hold))?;

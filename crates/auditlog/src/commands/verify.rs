@@ -115,7 +115,10 @@ fn state(file: &Path, key: Option<&VerifierKey>) -> Result<Option<VerifiedState>
         what: format!("--from-last {}: {what}", file.display()),
         next,
     };
-    if !file.exists() {
+    // A file that cannot be looked for is not one that is not there: that would verify less than was asked.
+    let looked = file.try_exists();
+    let there = looked.map_err(|error| usage(error.to_string(), "nothing was verified"))?;
+    if !there {
         return Ok(None);
     }
     let bytes = super::input(file, MAX_STATE)?;

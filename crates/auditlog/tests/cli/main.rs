@@ -6,6 +6,7 @@
     reason = "a test that cannot set up its trail must fail"
 )]
 
+mod attacks;
 mod commands;
 mod export;
 mod from_last;

@@ -14,5 +14,6 @@
 mod common;
 mod crash;
 mod holds;
-
 mod life;
+mod planted;
+mod scripts;

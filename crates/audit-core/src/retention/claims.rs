@@ -1,0 +1,83 @@
+//! What entries claim about the trail, and which of it an opening made void (FORMAT section 9).
+//!
+//! What must stay true here: a claim is void when an `audit.recovered` behind it says that fewer entries
+//! than up to the claim were signed when it was written; one that is void itself makes nothing void. So
+//! whoever puts entries behind a trail that is not open gains nothing and takes nothing away by them.
+
+use serde::Deserialize;
+
+use crate::entry::Entry;
+
+/// So many recoveries are kept in mind; behind more, every claim is void. An honest trail has one for each
+/// crash that came between a claim and its checkpoint.
+const MOST: usize = 100_000;
+
+/// Claims in the order of a trail.
+#[derive(Debug, Clone)]
+pub struct Claims<T> {
+    said: Vec<(u64, Said<T>)>,
+    recoveries: usize,
+}
+
+#[derive(Debug, Clone)]
+enum Said<T> {
+    Claim(T),
+    /// So many entries were signed when it was written.
+    Recovered(u64),
+}
+
+impl<T> Default for Claims<T> {
+    fn default() -> Claims<T> {
+        Claims { said: Vec::new(), recoveries: 0 }
+    }
+}
+
+impl<T> Claims<T> {
+    /// The entry `seq` claims something.
+    pub fn claim(&mut self, seq: u64, what: T) {
+        self.said.push((seq, Said::Claim(what)));
+    }
+
+    /// The entry `seq` is an `audit.recovered` with these `details`.
+    pub fn recovered(&mut self, seq: u64, details: &str) {
+        let Some(signed) = signed_at(details).filter(|signed| *signed <= seq) else { return };
+        // What came before the first claim can concern none.
+        if self.said.is_empty() {
+            return;
+        }
+        self.recoveries += 1;
+        if self.recoveries <= MOST {
+            self.said.push((seq, Said::Recovered(signed)));
+        }
+    }
+
+    /// The claims that count, in order.
+    pub fn in_force(self) -> impl Iterator<Item = (u64, T)> {
+        let is_known = self.recoveries <= MOST;
+        // From the end on, so that whatever makes something void is known not to be void itself.
+        let mut void_from = u64::MAX;
+        let mut counts = Vec::new();
+        for (seq, said) in self.said.into_iter().rev().filter(|_| is_known) {
+            match said {
+                _ if seq >= void_from => {}
+                Said::Recovered(signed) => void_from = signed,
+                Said::Claim(what) => counts.push((seq, what)),
+            }
+        }
+        counts.into_iter().rev()
+    }
+}
+
+/// How many entries were signed when an `audit.recovered` was written; `None` where it does not say.
+pub(super) fn signed_at(details: &str) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Recovered {
+        signed: Option<u64>,
+    }
+    serde_json::from_str::<Recovered>(details).ok()?.signed
+}
+
+/// As [`signed_at`], of an entry of any type.
+pub(super) fn signed_before(entry: &Entry<'_>) -> Option<u64> {
+    (entry.event_type() == "audit.recovered").then(|| signed_at(entry.details()?)).flatten()
+}
