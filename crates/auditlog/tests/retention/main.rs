@@ -14,5 +14,7 @@
 mod common;
 mod crash;
 mod holds;
+#[cfg(feature = "index")]
+mod index;
 
 mod life;
