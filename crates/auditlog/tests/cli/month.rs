@@ -1,10 +1,12 @@
 //! A month of a service's life, by the real writer: thirty closed segments and one that is open.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use audit_testkit::month;
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// Events of it; the writer's own come on top.
@@ -19,6 +21,29 @@ pub(crate) struct Month {
 impl Month {
     pub(crate) fn dir(&self) -> String {
         self.path.display().to_string()
+    }
+
+    /// The one who has acted most often, and a thing that was acted on.
+    pub(crate) fn busiest(&self) -> (String, String) {
+        let (mut actors, mut resource) = (BTreeMap::<String, u32>::new(), String::new());
+        for file in fs::read_dir(&self.path).unwrap().map(|file| file.unwrap().path()) {
+            if file.extension().is_none_or(|name| name != "audit") {
+                continue;
+            }
+            for line in fs::read_to_string(file).unwrap().lines() {
+                let entry: Value = serde_json::from_str(line).unwrap();
+                if let Some(id) = entry["resource"]["resource_id"].as_str() {
+                    resource = id.to_owned();
+                }
+                if let Some(user) = entry["actor"]["user_id"].as_str() {
+                    // Who has an address, so that there is one to change.
+                    *actors.entry(user.to_owned()).or_default() += u32::from(line.contains(".7\""));
+                }
+            }
+        }
+        let busiest = actors.into_iter().max_by_key(|(_, count)| *count).unwrap();
+        assert!(busiest.1 > 1);
+        (busiest.0, resource)
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
