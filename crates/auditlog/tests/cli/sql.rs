@@ -287,7 +287,8 @@ fn thousands_of_segments_do_not_open_thousands_of_files() {
         let shell = format!("ulimit -n {FILES}; exec \"$0\" \"$@\"");
         let mut command = Command::new("sh");
         command.args(["-c", &shell, env!("CARGO_BIN_EXE_auditlog"), "sql", &dir, question]);
-        let output = command.args(["--json", "--audit-access=never"]).output().unwrap();
+        let output =
+            command.args(["--json", "--jobs", "2", "--audit-access=never"]).output().unwrap();
         assert!(output.status.success(), "{what}: {}{}", stdout(&output), stderr(&output));
         serde_json::from_str::<Value>(stdout(&output).trim()).unwrap()
     };
