@@ -19,9 +19,9 @@ use crate::output::{Color, Output, escape};
 /// No column of a table is wider because of one cell.
 const WIDEST: usize = 48;
 
-pub(super) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
+pub(super) fn run(args: &Args, parent: i32, out: &mut Output) -> Result<Exit, CliError> {
     let options = options(args);
-    super::limited::limit(options.address_space())?;
+    super::limited::limit(options.address_space(), parent)?;
     let source = Source::open(&args.dir)?;
     let format = args.format.unwrap_or(if out.json { Format::Json } else { Format::Table });
     let mut printer = Printer { out, format, widths: None };

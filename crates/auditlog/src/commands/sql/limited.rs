@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 
 use audit_reader::Source;
 use clap::ValueEnum;
-use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getppid, getrlimit, setrlimit};
 
 use super::{Args, answer};
 use crate::commands::Exit;
@@ -53,11 +53,15 @@ pub(super) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     }
 }
 
-/// Limits the address space of this process, for good.
-pub(super) fn limit(bytes: u64) -> Result<(), CliError> {
+/// Limits the address space of this process, for good, and its life to that of its parent.
+pub(super) fn limit(bytes: u64, parent: i32) -> Result<(), CliError> {
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|error| could_not_run(error.into()))?;
+    // It may have died before that was asked for.
+    if Pid::as_raw(getppid()) != parent {
+        return Err(CliError::ReaderGone);
+    }
     let bytes = bytes.saturating_add(PROGRAM);
     // A limit that is lower already stays.
     let there = getrlimit(Resource::As);
@@ -75,7 +79,8 @@ impl Engine {
     fn start(args: &Args, out: &Output) -> Result<Engine, CliError> {
         let mut command = Command::new(std::env::current_exe().map_err(could_not_run)?);
         command.args(["--color", if out.is_colored() { "always" } else { "never" }]);
-        command.args(["sql", "--engine", "--memory", &args.memory.to_string()]);
+        command.args(["sql", "--engine", &std::process::id().to_string()]);
+        command.args(["--memory", &args.memory.to_string()]);
         command.args(out.json.then_some("--json"));
         command.args(args.no_index.then_some("--no-index"));
         if let Some(format) = args.format.and_then(|format| format.to_possible_value()) {

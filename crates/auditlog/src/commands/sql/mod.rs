@@ -49,9 +49,9 @@ pub(crate) struct Args {
     /// Read the segments even where there is an index; the answer is the same
     #[arg(long)]
     no_index: bool,
-    /// Answer in this process, which was started to be limited
-    #[arg(long, hide = true)]
-    engine: bool,
+    /// Answer in this process, which the process of this number started to be limited
+    #[arg(long, hide = true, value_name = "PID")]
+    engine: Option<i32>,
     #[command(flatten)]
     access: AccessArgs,
     /// Threads that work on it [default: one for each core]
@@ -72,7 +72,10 @@ enum Format {
 /// Answers, in a process of its own.
 #[cfg(feature = "sql")]
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
-    if args.engine { answer::run(args, out) } else { limited::run(args, out) }
+    match args.engine {
+        Some(parent) => answer::run(args, parent, out),
+        None => limited::run(args, out),
+    }
 }
 
 /// Says how to get an answer.
