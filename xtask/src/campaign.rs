@@ -113,6 +113,16 @@ pub(crate) fn example(root: &Path, name: &str, args: &[&str]) -> Result<(), Stri
     run(root, &mut cargo)
 }
 
+/// The program as it is released, asked about a large trail.
+pub(crate) fn bench_query(root: &Path, args: &[&str]) -> Result<(), String> {
+    let mut cargo = metadata::cargo();
+    cargo.args(["build", "--release", "--locked", "-p", "auditlog", "--features", "sql"]);
+    run(root, &mut cargo)?;
+    let program = metadata::target_directory(root)?.join("release/auditlog");
+    let program = program.to_str().ok_or("the target directory's name is not UTF-8")?.to_owned();
+    example(root, "ask", &[&[program.as_str()], args].concat())
+}
+
 /// The models of the ring, with each checker in turn.
 pub(crate) fn model(root: &Path) -> Result<(), String> {
     let target = metadata::target_directory(root)?.join("models");

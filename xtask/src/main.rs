@@ -26,6 +26,10 @@ Project chores. Usage: cargo xtask <command>
                    now; never raises or adds one
   compare [ARGS]   the bench against tracing-appender and SQLite: speed, and what a kill
                    loses; builds SQLite once; `compare --help` for its arguments
+  bench-query DIR [--runs N] [--only index|query|sql|export] [--archive NEWDIR]
+                   how fast the trail in DIR is indexed, searched, asked in SQL and exported,
+                   beside the same disk's bytes and DuckDB (python3 with `duckdb`); rebuilds
+                   DIR/index; with --archive compresses a copy of it
   crash --rounds N --seed S [--dir D] [--jobs J]
                    processes killed at any moment, while opening, emitting, rotating,
                    recovering and with a full ring; then looked for what they accepted
@@ -64,6 +68,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(&root),
         ["tidy", "--ratchet"] => tidy::lower_ratchet(&root),
         ["compare", args @ ..] => compare::run(&root, args),
+        ["bench-query", options @ ..] => campaign::bench_query(&root, options),
         [campaign @ ("crash" | "power" | "sim" | "sweep"), options @ ..] => {
             campaign::battery(&root, campaign, options)
         }

@@ -10,6 +10,9 @@ use jiff::civil::Date;
 /// What is appended to the name of an archived segment (FORMAT section 5).
 pub const ARCHIVED: &str = ".zst";
 
+/// The directory inside a trail's where what is derived for queries lies (FORMAT section 2).
+pub const INDEX: &str = "index";
+
 /// The name of a segment: `2026-11-23.audit`, `2026-11-23-1.audit`, …
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SegmentName {
@@ -50,6 +53,18 @@ impl SegmentName {
     #[must_use]
     pub fn archived(self) -> String {
         format!("{self}{ARCHIVED}")
+    }
+
+    /// The file in [`INDEX`] that is the table of this segment.
+    #[must_use]
+    pub fn index_table(self) -> String {
+        format!("{self}.parquet")
+    }
+
+    /// The file in [`INDEX`] that binds the table to its segment.
+    #[must_use]
+    pub fn index_binding(self) -> String {
+        format!("{self}.json")
     }
 
     /// The name of the segment that follows this one when `today` is the date: dates never go

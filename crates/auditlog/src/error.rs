@@ -27,6 +27,14 @@ pub(crate) enum CliError {
     #[cfg(feature = "sql")]
     #[error("{0}")]
     Sql(#[from] audit_reader::sql::SqlError),
+    /// The process that answered in SQL ended otherwise than by itself.
+    #[cfg(feature = "sql")]
+    #[error("{0}")]
+    Engine(String),
+    /// The process that answered in SQL said itself why it could not.
+    #[cfg(feature = "sql")]
+    #[error("the question has no answer")]
+    EngineTold,
     /// Exported records could not be held against the trail.
     #[error("{0}")]
     Reconcile(#[from] audit_reader::ReconcileError),

@@ -36,6 +36,8 @@ fn main() -> ExitCode {
     match commands::run(cli) {
         Ok(exit) => exit.into(),
         Err(CliError::ReaderGone) => ExitCode::SUCCESS,
+        #[cfg(feature = "sql")]
+        Err(CliError::EngineTold) => ExitCode::from(FAILED),
         Err(error) => {
             let text = error.to_string();
             eprintln!("auditlog: {text}");

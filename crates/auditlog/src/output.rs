@@ -49,6 +49,12 @@ impl Output {
         Output { out: BufWriter::new(stdout.lock()), colored: wanted && !json, json }
     }
 
+    /// Whether there are colours.
+    #[cfg(feature = "sql")]
+    pub(crate) const fn is_colored(&self) -> bool {
+        self.colored
+    }
+
     /// The text, in a colour if there are colours. It must be free of control characters.
     pub(crate) fn paint(&self, color: Color, text: &str) -> String {
         if !self.colored {

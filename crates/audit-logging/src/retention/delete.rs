@@ -4,9 +4,12 @@
 //! entry that names them is durable and signed; only then files go, front to back, each durably before
 //! the next, the checksum before its segment: what is left after a crash is a shorter trail that says so.
 
+use std::io::ErrorKind;
+
 use audit_core::chain::Hash;
 use audit_core::entry::Entry;
 use audit_core::retention::{Applied, Decision, Deleted, Front, Rules, Stored};
+use audit_core::segment::INDEX;
 use sha2::{Digest, Sha256};
 
 use super::keeper::Keeper;
@@ -43,6 +46,7 @@ impl Keeper {
                 // Nothing behind it has an entry: then this is not the front of anything.
                 return Ok(());
             };
+            self.forget_index(&all[at..end])?;
             let rows = self.describe(&all[at..end], next, &mut keys)?;
             // Closing waits for a portion once it is announced: what the trail says is gone, goes.
             if self.is_stopped() {
@@ -110,6 +114,26 @@ impl Keeper {
         let front = Front { seq: next, key, tree: &tree };
         self.record(&Applied { segments: rows, rules, front })?;
         tracing::info!(segments = rows.len(), first_kept = next, "expired segments are deleted");
+        Ok(())
+    }
+
+    /// Removes what the index says of these segments, before anything is promised: where that cannot
+    /// be, the entries would stay readable, and the trail would say that they are gone.
+    fn forget_index(&self, doomed: &[Decision]) -> Result<(), RetentionError> {
+        let there = match self.storage.list(INDEX) {
+            // There is no index.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            there => there.map_err(RetentionError::io("look into", INDEX))?,
+        };
+        for Decision { segment, .. } in doomed {
+            // Without the binding, which goes first, the table is not looked at.
+            for file in [segment.name.index_binding(), segment.name.index_table()] {
+                if there.contains(&file) {
+                    let file = format!("{INDEX}/{file}");
+                    self.storage.remove(&file).map_err(RetentionError::io("remove", &file))?;
+                }
+            }
+        }
         Ok(())
     }
 

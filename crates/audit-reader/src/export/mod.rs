@@ -21,11 +21,17 @@ mod csv;
 mod ecs;
 mod json;
 mod ocsf;
+#[cfg(feature = "index")]
+mod parquet;
 mod syslog;
 mod time;
 
 use audit_core::entry::Entry;
 
+#[cfg(feature = "index")]
+pub(crate) use parquet::ORIGIN as PARQUET_ORIGIN;
+#[cfg(feature = "index")]
+pub use parquet::ParquetExporter;
 pub use syslog::SD_ID;
 
 /// A form.

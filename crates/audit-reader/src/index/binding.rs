@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use audit_core::chain::Hash;
-use audit_core::segment::SegmentName;
+use audit_core::segment::{INDEX, SegmentName};
 use serde::{Deserialize, Serialize};
 
 use super::checked::{BLOCK, CheckedFile, Sums};
@@ -19,19 +19,6 @@ use super::checked::{BLOCK, CheckedFile, Sums};
 pub(super) const FORMAT: &str = "audit-index/1";
 /// The largest binding that is read: that of a table of some hundred gigabytes.
 const MAX_BINDING: u64 = 16 * 1024 * 1024;
-
-/// The directory of the index inside the trail's.
-pub(super) const INDEX: &str = "index";
-
-/// The table of a segment.
-pub(super) fn table_file(segment: SegmentName) -> String {
-    format!("{segment}.parquet")
-}
-
-/// What binds it.
-pub(super) fn binding_file(segment: SegmentName) -> String {
-    format!("{segment}.json")
-}
 
 /// Some rows that stand together: a row group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,7 +95,7 @@ pub(super) enum Found {
 impl Binding {
     /// What there is in a trail for a segment that has so many bytes.
     pub(super) fn find(trail: &Path, segment: SegmentName, bytes: u64) -> Found {
-        let path = trail.join(INDEX).join(binding_file(segment));
+        let path = trail.join(INDEX).join(segment.index_binding());
         let mut text = Vec::new();
         match File::open(path).and_then(|file| file.take(MAX_BINDING).read_to_end(&mut text)) {
             Ok(_) => {}
@@ -145,22 +132,24 @@ impl Binding {
         (binding.format == FORMAT && binding.block_bytes == BLOCK as u64).then_some(binding)
     }
 
-    /// The table that is there for a segment, if there is one that may be used.
+    /// What binds the table of a segment, if there is one that may be used.
     #[cfg(feature = "sql")]
-    pub(crate) fn bound_table(
-        trail: &Path,
-        segment: SegmentName,
-        bytes: u64,
-    ) -> Option<super::CheckedFile> {
+    pub(crate) fn bound(trail: &Path, segment: SegmentName, bytes: u64) -> Option<Binding> {
         match Binding::find(trail, segment, bytes) {
-            Found::Bound(binding) => binding.table(trail, segment).ok(),
+            Found::Bound(binding) => binding.table(trail, segment).ok().map(|_| *binding),
             _ => None,
         }
     }
 
+    /// How long the table is.
+    #[cfg(feature = "sql")]
+    pub(crate) const fn table_bytes(&self) -> u64 {
+        self.table_bytes
+    }
+
     /// The table, opened.
-    pub(super) fn table(&self, trail: &Path, segment: SegmentName) -> io::Result<CheckedFile> {
-        let file = File::open(trail.join(INDEX).join(table_file(segment)))?;
+    pub(crate) fn table(&self, trail: &Path, segment: SegmentName) -> io::Result<CheckedFile> {
+        let file = File::open(trail.join(INDEX).join(segment.index_table()))?;
         let sums =
             self.sums().filter(|sums| file.metadata().is_ok_and(|meta| meta.len() == sums.bytes));
         let sums = sums.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;

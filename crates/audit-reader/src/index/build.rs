@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use audit_core::chain::Hash;
 use audit_core::entry::Parser;
-use audit_core::segment::SegmentName;
+use audit_core::segment::{INDEX, SegmentName};
 use sha2::{Digest, Sha256};
 
-use super::binding::{Binding, FORMAT, Found, INDEX, Stamp, digest, sums_text, table_file};
+use super::binding::{Binding, FORMAT, Found, Stamp, digest, sums_text};
 use super::checked::BLOCK;
 use super::error::IndexError;
 use super::store::Store;
@@ -178,7 +178,7 @@ impl Job<'_> {
     }
 
     fn unwritable(&self) -> impl FnOnce(io::Error) -> IndexError + use<> {
-        let path = self.trail.join(INDEX).join(table_file(self.segment));
+        let path = self.trail.join(INDEX).join(self.segment.index_table());
         move |error| IndexError::io(&path)(error)
     }
 }

@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::build::{Job, Outcome};
 use super::error::IndexError;
 use super::store::Store;
-use super::write::GROUP;
 use crate::scan::ordered;
+use crate::table::GROUP;
 use crate::{Progress, Source};
 
 /// How to index.

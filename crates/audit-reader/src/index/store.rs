@@ -10,11 +10,11 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use audit_core::segment::SegmentName;
+use audit_core::segment::{INDEX, SegmentName};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use super::binding::{Binding, INDEX, binding_file, table_file};
+use super::binding::Binding;
 use super::error::IndexError;
 
 /// What files are called while they are written.
@@ -48,7 +48,7 @@ impl Store {
 
     /// A file that a table is written to.
     pub(super) fn begin(&self, segment: SegmentName) -> Result<File, IndexError> {
-        let path = self.unfinished(&table_file(segment));
+        let path = self.unfinished(&segment.index_table());
         create(&path).map_err(IndexError::io(&path))
     }
 
@@ -59,7 +59,7 @@ impl Store {
         segment: SegmentName,
         binding: &Binding,
     ) -> Result<(), IndexError> {
-        let name = table_file(segment);
+        let name = segment.index_table();
         let put = || -> io::Result<()> {
             table.sync_all()?;
             fs::rename(self.unfinished(&name), self.path.join(&name))?;
@@ -72,7 +72,7 @@ impl Store {
 
     /// Binds the table that is there.
     pub(super) fn bind(&self, segment: SegmentName, binding: &Binding) -> Result<(), IndexError> {
-        let name = binding_file(segment);
+        let name = segment.index_binding();
         let put = || -> io::Result<()> {
             let mut file = create(&self.unfinished(&name))?;
             file.write_all(binding.to_text()?.as_bytes())?;
@@ -98,13 +98,13 @@ impl Store {
 
     /// Removes what was begun for a segment and is not to be finished.
     pub(super) fn abandon(&self, segment: SegmentName) -> Result<(), IndexError> {
-        self.remove(&format!("{}{UNFINISHED}", table_file(segment)).into())
+        self.remove(&format!("{}{UNFINISHED}", segment.index_table()).into())
     }
 
     /// Removes the index of a segment.
     pub(super) fn forget(&self, segment: SegmentName) -> Result<(), IndexError> {
         // The binding first: a table without one is never looked at.
-        for name in [binding_file(segment), table_file(segment)] {
+        for name in [segment.index_binding(), segment.index_table()] {
             self.remove(&name.into())?;
         }
         Ok(())

@@ -6,6 +6,8 @@
 
 mod record;
 mod report;
+#[cfg(feature = "index")]
+mod table;
 
 use std::ops::ControlFlow;
 

@@ -1,9 +1,10 @@
 //! The table `events`: indexed segments from their tables, the others line by line.
 //!
 //! What must stay true here: each segment is in it once. Which way it is read never changes what it
-//! says.
+//! says. How many streams and files are open does not depend on how many segments there are.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -29,7 +30,7 @@ use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::union::UnionExec;
 
 use super::files::{Damaged, Table, Tables};
-use super::lines::Lines;
+use super::lines::{Lines, Unindexed};
 use super::prev_hash::PrevHash;
 use crate::index::Binding;
 use crate::table::{COLUMNS, Column, views};
@@ -47,7 +48,7 @@ pub(super) const NOWHERE: &str = "audit://";
 pub(super) struct Events {
     schema: SchemaRef,
     tables: Vec<(u32, Table)>,
-    lines: Vec<Lines>,
+    lines: Lines,
     damaged: Damaged,
 }
 
@@ -60,26 +61,29 @@ impl Events {
         (damaged, malformed): (&Damaged, &Arc<AtomicU64>),
     ) -> Result<(Events, Vec<SegmentName>), ReadError> {
         let segments = source.settled_segments()?;
+        let schema = schema();
         let mut events = Events {
-            schema: schema(),
+            schema: Arc::clone(&schema),
             tables: Vec::new(),
-            lines: Vec::new(),
+            lines: Lines {
+                source: source.clone(),
+                segments: Vec::new(),
+                schema,
+                malformed: Arc::clone(malformed),
+            },
             damaged: damaged.clone(),
         };
+        let trail: Option<Arc<Path>> = source.directory().filter(|_| index).map(Arc::from);
         for (&segment, number) in segments.iter().zip(0..) {
             let Some(open) = source.open_segment(segment)? else { continue };
             let len = open.size(source)?;
-            let trail = source.directory().filter(|_| index && !without.contains(&segment));
-            match trail.and_then(|trail| Binding::bound_table(trail, segment, len)) {
-                Some(file) => events.tables.push((number, Table::new(segment, file))),
-                None => events.lines.push(Lines {
-                    source: source.clone(),
-                    segment,
-                    number,
-                    len,
-                    schema: Arc::clone(&events.schema),
-                    malformed: Arc::clone(malformed),
-                }),
+            let trail = trail.as_ref().filter(|_| !without.contains(&segment));
+            let table = trail.and_then(|trail| {
+                Some(Table::new(trail, segment, Binding::bound(trail, segment, len)?))
+            });
+            match table {
+                Some(table) => events.tables.push((number, table)),
+                None => events.lines.segments.push(Unindexed { segment, number, len }),
             }
         }
         Ok((events, segments))
@@ -91,8 +95,13 @@ impl Events {
     }
 
     /// The table that is asked: all members of an entry, in their order.
-    pub(super) fn view(self, source: &Source, segments: Vec<SegmentName>) -> Result<LogicalPlan> {
-        let prev_hash = ScalarUDF::from(PrevHash::new(source.clone(), segments));
+    pub(super) fn view(
+        self,
+        source: &Source,
+        segments: Vec<SegmentName>,
+        jobs: usize,
+    ) -> Result<LogicalPlan> {
+        let prev_hash = ScalarUDF::from(PrevHash::new(source.clone(), segments, jobs));
         let place = vec![col(SEGMENT), col(Column::LineOffset.name())];
         let prev_hash = prev_hash.call(place).alias(PREV_HASH);
         let members = COLUMNS.into_iter().filter(|column| *column != Column::LineOffset);
@@ -100,6 +109,17 @@ impl Events {
         columns.insert(columns.len() - 1, prev_hash);
         let entries = provider_as_source(Arc::new(self));
         LogicalPlanBuilder::scan("entries", entries, None)?.project(columns)?.build()
+    }
+
+    /// As many streams as there are threads for, however many segments.
+    fn scan_lines(&self, most: usize) -> Vec<Arc<dyn PartitionStream>> {
+        let all = &self.lines.segments;
+        let streams = most.clamp(1, all.len().max(1));
+        let part = |first: usize| Lines {
+            segments: all.iter().skip(first).step_by(streams).cloned().collect(),
+            ..self.lines.clone()
+        };
+        (0..streams).map(|first| Arc::new(part(first)) as _).collect()
     }
 
     fn scan_tables(
@@ -121,8 +141,7 @@ impl Events {
         let partitions = state.config().target_partitions().clamp(1, self.tables.len());
         let mut groups = vec![Vec::new(); partitions];
         for (at, (number, table)) in self.tables.iter().enumerate() {
-            let bytes = parquet::file::reader::Length::len(&table.file);
-            let file = PartitionedFile::new(table.segment.to_string(), bytes)
+            let file = PartitionedFile::new(table.segment.to_string(), table.bytes())
                 .with_partition_values(vec![ScalarValue::UInt32(Some(*number))])
                 .with_extension(table.clone());
             groups[at % partitions].push(file);
@@ -157,9 +176,8 @@ impl TableProvider for Events {
         if !self.tables.is_empty() {
             parts.push(self.scan_tables(state, projection, filters, limit)?);
         }
-        if !self.lines.is_empty() {
-            let streams = self.lines.iter().cloned().map(|lines| Arc::new(lines) as _);
-            let streams: Vec<Arc<dyn PartitionStream>> = streams.collect();
+        if !self.lines.segments.is_empty() {
+            let streams = self.scan_lines(state.config().target_partitions());
             let schema = Arc::clone(&self.schema);
             let lines = StreamingTableExec::try_new(schema, streams, projection, [], false, limit)?;
             parts.push(Arc::new(lines));

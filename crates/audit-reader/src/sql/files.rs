@@ -5,7 +5,9 @@
 
 use std::collections::BTreeSet;
 use std::future::{Future, ready};
+use std::io;
 use std::ops::Range;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -21,7 +23,8 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
-use crate::index::CheckedFile;
+use crate::ReadError;
+use crate::index::{Binding, CheckedFile};
 
 /// Segments whose index was found damaged.
 #[derive(Debug, Clone, Default)]
@@ -38,26 +41,37 @@ impl Damaged {
     }
 }
 
-/// The table of a segment.
+/// The table of a segment. Its file is open only while it is read: a trail may have thousands.
 #[derive(Debug, Clone)]
 pub(super) struct Table {
     pub(super) segment: SegmentName,
-    pub(super) file: CheckedFile,
+    trail: Arc<Path>,
+    binding: Arc<Binding>,
     metadata: Arc<OnceLock<Arc<ParquetMetaData>>>,
 }
 
 impl Table {
-    pub(super) fn new(segment: SegmentName, file: CheckedFile) -> Table {
-        Table { segment, file, metadata: Arc::default() }
+    pub(super) fn new(trail: &Arc<Path>, segment: SegmentName, binding: Binding) -> Table {
+        let (trail, binding) = (Arc::clone(trail), Arc::new(binding));
+        Table { segment, trail, binding, metadata: Arc::default() }
+    }
+
+    /// How long its file is.
+    pub(super) fn bytes(&self) -> u64 {
+        self.binding.table_bytes()
+    }
+
+    fn open(&self) -> io::Result<CheckedFile> {
+        self.binding.table(&self.trail, self.segment)
     }
 
     /// Its footer, read once.
-    fn metadata(&self) -> Result<Arc<ParquetMetaData>> {
+    fn metadata(&self, file: &CheckedFile) -> Result<Arc<ParquetMetaData>> {
         if let Some(metadata) = self.metadata.get() {
             return Ok(Arc::clone(metadata));
         }
         let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
-        let metadata = Arc::new(reader.parse_and_finish(&self.file)?);
+        let metadata = Arc::new(reader.parse_and_finish(file)?);
         Ok(Arc::clone(self.metadata.get_or_init(|| metadata)))
     }
 }
@@ -79,12 +93,28 @@ impl ParquetFileReaderFactory for Tables {
         let table = file.extension::<Table>().cloned();
         let table =
             table.ok_or_else(|| DataFusionError::Internal("a file that is no table".to_owned()))?;
-        Ok(Box::new(TableReader { table, damaged: self.damaged.clone() }))
+        let damaged = self.damaged.clone();
+        let file = table.open().map_err(|error| {
+            // Out of descriptors or memory is no damage, and asking again would not help.
+            if is_of_the_file(&error) {
+                damaged.add(table.segment);
+            }
+            let path = table.trail.join(table.segment.to_string());
+            DataFusionError::External(Box::new(ReadError::io(&path)(error)))
+        })?;
+        Ok(Box::new(TableReader { table, file, damaged }))
     }
+}
+
+/// Whether an error of opening says something about the file, and nothing about the machine.
+fn is_of_the_file(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, NotFound, PermissionDenied, UnexpectedEof};
+    matches!(error.kind(), InvalidData | NotFound | PermissionDenied | UnexpectedEof)
 }
 
 struct TableReader {
     table: Table,
+    file: CheckedFile,
     damaged: Damaged,
 }
 
@@ -103,7 +133,7 @@ type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 impl AsyncFileReader for TableReader {
     fn get_bytes(&mut self, range: Range<u64>) -> Answer<'_, Bytes> {
         let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
-        let read = self.table.file.read(range.start, length);
+        let read = self.file.read(range.start, length);
         Box::pin(ready(self.noted(read.map_err(|error| ParquetError::External(Box::new(error))))))
     }
 
@@ -111,6 +141,6 @@ impl AsyncFileReader for TableReader {
         &'a mut self,
         _: Option<&'a ArrowReaderOptions>,
     ) -> Answer<'a, Arc<ParquetMetaData>> {
-        Box::pin(ready(self.noted(self.table.metadata())))
+        Box::pin(ready(self.noted(self.table.metadata(&self.file))))
     }
 }

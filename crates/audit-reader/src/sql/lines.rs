@@ -26,13 +26,19 @@ const BATCH: usize = 8 * 1024;
 
 /// A segment that is read line by line.
 #[derive(Debug, Clone)]
-pub(super) struct Lines {
-    pub(super) source: Source,
+pub(super) struct Unindexed {
     pub(super) segment: SegmentName,
     /// Its place among the segments.
     pub(super) number: u32,
     /// Where it ended.
     pub(super) len: u64,
+}
+
+/// Segments that are read line by line, one after the other: one is open at a time.
+#[derive(Debug, Clone)]
+pub(super) struct Lines {
+    pub(super) source: Source,
+    pub(super) segments: Vec<Unindexed>,
     /// The schema of the whole table.
     pub(super) schema: SchemaRef,
     pub(super) malformed: Arc<AtomicU64>,
@@ -44,7 +50,13 @@ impl PartitionStream for Lines {
     }
 
     fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let batches = Batches { of: self.clone(), reading: None, ended: false };
+        let of = self.clone();
+        let batches = (0..self.segments.len()).flat_map(move |at| Batches {
+            of: of.clone(),
+            segment: of.segments[at].clone(),
+            reading: None,
+            ended: false,
+        });
         let schema = Arc::clone(&self.schema);
         Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::iter(batches)))
     }
@@ -53,6 +65,7 @@ impl PartitionStream for Lines {
 /// The rows of a segment, some at a time.
 struct Batches {
     of: Lines,
+    segment: Unindexed,
     reading: Option<(LineReader, Parser, TableBuilder)>,
     ended: bool,
 }
@@ -73,10 +86,10 @@ impl Iterator for Batches {
 impl Batches {
     fn read(&mut self) -> Result<Option<RecordBatch>> {
         let external = |error: ReadError| DataFusionError::External(Box::new(error));
-        let of = &self.of;
+        let (of, this) = (&self.of, &self.segment);
         if self.reading.is_none() {
             // If retention was faster, there is nothing to read.
-            let Some(segment) = of.source.open_segment(of.segment).map_err(external)? else {
+            let Some(segment) = of.source.open_segment(this.segment).map_err(external)? else {
                 self.ended = true;
                 return Ok(None);
             };
@@ -84,16 +97,16 @@ impl Batches {
             self.reading = Some((lines, Parser::default(), TableBuilder::new()));
         }
         let Some((lines, parser, rows)) = &mut self.reading else { return Ok(None) };
-        let path = || of.source.place_of(&of.segment.to_string());
+        let path = || of.source.place_of(&this.segment.to_string());
         let failed = |error: io::Error| external(ReadError::io(&path())(error));
         while rows.rows() < BATCH {
             let span = lines.advance().map_err(failed)?;
             let line = span.map(|span| lines.line(span));
-            let Some(line) = line.filter(|line| line.offset < of.len) else {
+            let Some(line) = line.filter(|line| line.offset < this.len) else {
                 self.ended = true;
                 break;
             };
-            if line.kind == LineKind::Partial || line.offset + line.len >= of.len {
+            if line.kind == LineKind::Partial || line.offset + line.len >= this.len {
                 self.ended = true;
                 break;
             }
@@ -114,7 +127,7 @@ impl Batches {
         for (column, field) in rows.columns().iter().zip(views().fields()) {
             columns.push(cast(column, field.data_type())?);
         }
-        let number: ArrayRef = Arc::new(UInt32Array::from(vec![of.number; rows.num_rows()]));
+        let number: ArrayRef = Arc::new(UInt32Array::from(vec![this.number; rows.num_rows()]));
         columns.push(number);
         Ok(Some(RecordBatch::try_new(Arc::clone(&of.schema), columns)?))
     }

@@ -1,7 +1,9 @@
 //! SQL over a trail: the table `events`.
 //!
 //! What must stay true here: nothing but reading is possible, and nothing but the trail can be read.
-//! Memory and time are bounded, and reaching a bound is an error that says so, never a shorter answer.
+//! Memory that the engine counts and time are bounded, and reaching a bound is an error that says so,
+//! never a shorter answer; all memory is bounded by a limit of the process only
+//! ([`SqlOptions::address_space`]), which `auditlog sql` sets for one of its own.
 //! The newest segment is included up to its last whole line; an index that does not fit is passed over,
 //! and its segment read.
 //!

@@ -1,9 +1,10 @@
 //! The column `prev_hash`, read from the line where it stands.
 //!
 //! What must stay true here: it is the line's own `prev_hash`, not the `hash` of the row before: where
-//! the two differ, the trail was tampered with, and both can be seen.
+//! the two differ, the trail was tampered with, and both can be seen. A few segments are open at a
+//! time, however many there are.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,6 +24,8 @@ use memchr::memchr;
 use crate::source::{LogFile, read_full};
 use crate::{ReadError, Source};
 
+/// Segments that stay open beside one for each thread.
+const SPARE: usize = 4;
 /// Nearly every line ends within so many bytes.
 const NEAR: usize = 2 * 1024;
 /// What stands in a line behind the digits of `prev_hash`.
@@ -40,15 +43,18 @@ pub(super) struct PrevHash {
 struct Segments {
     source: Source,
     names: Vec<SegmentName>,
-    open: Mutex<HashMap<u32, Arc<dyn LogFile>>>,
+    open: Mutex<VecDeque<(u32, Arc<dyn LogFile>)>>,
+    /// How many of them are open at a time: archived ones are unpacked into files.
+    most: usize,
 }
 
 impl PrevHash {
-    pub(super) fn new(source: Source, names: Vec<SegmentName>) -> PrevHash {
+    pub(super) fn new(source: Source, names: Vec<SegmentName>, jobs: usize) -> PrevHash {
+        let most = jobs.max(1) + SPARE;
         let exact = vec![DataType::UInt32, DataType::UInt64];
         PrevHash {
             signature: Signature::exact(exact, Volatility::Immutable),
-            segments: Arc::new(Segments { source, names, open: Mutex::default() }),
+            segments: Arc::new(Segments { source, names, open: Mutex::default(), most }),
         }
     }
 }
@@ -111,8 +117,11 @@ impl Segments {
     /// Opens a segment; `None` if retention was faster.
     fn file(&self, number: u32) -> Result<Option<Arc<dyn LogFile>>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(file) = open.get(&number) {
-            return Ok(Some(Arc::clone(file)));
+        if let Some(at) = open.iter().position(|(there, _)| *there == number) {
+            // The one that was asked for last goes last.
+            let found = open.remove(at);
+            open.extend(found.clone());
+            return Ok(found.map(|(_, file)| file));
         }
         let external = |error: ReadError| DataFusionError::External(Box::new(error));
         let Some(name) = self.names.get(number as usize) else { return Ok(None) };
@@ -120,7 +129,10 @@ impl Segments {
         let file = segment.map(|segment| segment.at_hand(&self.source)).transpose();
         let file = file.map_err(external)?;
         if let Some(file) = &file {
-            open.insert(number, Arc::clone(file));
+            if open.len() >= self.most {
+                open.pop_front();
+            }
+            open.push_back((number, Arc::clone(file)));
         }
         Ok(file)
     }

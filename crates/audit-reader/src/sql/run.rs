@@ -39,6 +39,9 @@ const CONSUMERS: NonZeroUsize = NonZeroUsize::MIN;
 const LONGEST: usize = 16 * 1024;
 /// Plans are trees, and the engine goes down into them; this is address space, not memory.
 const STACK: usize = 256 << 20;
+/// What an answer needs beside what the engine counts: rows that are being decoded, values that are
+/// being made, what the allocator keeps.
+const UNCOUNTED: u64 = 512 << 20;
 /// Batches that may wait to be taken.
 const AHEAD: usize = 2;
 /// How long the threads of a question that was ended are waited for.
@@ -62,6 +65,20 @@ impl Default for SqlOptions {
     fn default() -> SqlOptions {
         let jobs = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         SqlOptions { memory: MEMORY, time: None, jobs, index: true }
+    }
+}
+
+impl SqlOptions {
+    /// How much address space answering may need at most, beside what the process has: `memory`, stacks
+    /// (which are reserved, and hardly used), and 512 MiB for what the engine does not count. A process
+    /// of its own with a limit of so much (`RLIMIT_AS`) is the one sure bound for a question of a
+    /// stranger, for one value alone can be larger than all that is counted.
+    #[must_use]
+    pub fn address_space(&self) -> u64 {
+        let threads = self.jobs.max(1) as u64 + 1;
+        (self.memory as u64)
+            .saturating_add(threads.saturating_mul(STACK as u64))
+            .saturating_add(UNCOUNTED)
     }
 }
 
@@ -230,7 +247,7 @@ impl Asking<'_> {
             seconds: 0.0,
         };
         let engine = engine(self.options).map_err(|error| SqlError::planning(&error))?;
-        let view = events.view(self.source, segments);
+        let view = events.view(self.source, segments, self.options.jobs);
         let view = view.map_err(|error| SqlError::planning(&error))?;
         engine
             .register_table("events", Arc::new(ViewTable::new(view, None)))
@@ -290,7 +307,5 @@ fn engine(options: &SqlOptions) -> Result<SessionContext, DataFusionError> {
     (parquet.pushdown_filters, parquet.reorder_filters) = (true, true);
     let mut engine = SessionContext::new_with_config_rt(config, runtime);
     datafusion_functions_json::register_all(&mut engine)?;
-    // One call of it makes any amount of text, which no pool of memory counts.
-    engine.deregister_udf("repeat");
     Ok(engine)
 }

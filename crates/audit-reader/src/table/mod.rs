@@ -7,8 +7,11 @@
 mod build;
 mod columns;
 mod time;
+mod write;
 
+#[cfg(feature = "sql")]
 pub(crate) use build::TableBuilder;
 #[cfg(feature = "sql")]
 pub(crate) use columns::COLUMNS;
-pub(crate) use columns::{BLOOM, Column, UNIQUE, schema, views};
+pub(crate) use columns::{BLOOM, Column, views};
+pub(crate) use write::{GROUP, TableFile};

@@ -1,4 +1,4 @@
-//! Exported records: OCSF against the published schema, and what the other forms must keep.
+//! Exported records: OCSF and ECS against the published schemas, and what the other forms must keep.
 
 use std::fs;
 use std::path::Path;
@@ -183,6 +183,75 @@ fn ecs_records_are_json_with_the_entry_in_them() {
         let ip = event.pointer("/source/ip").and_then(Value::as_str);
         assert!(ip.is_none_or(|ip| ip.parse::<std::net::IpAddr>().is_ok()));
         assert_eq!(event.pointer("/source/address"), entry["actor"].get("ip"));
+    }
+}
+
+/// The fields of a record by their dotted names; ECS knows objects only as what stands before a dot.
+fn flat(prefix: &str, value: &Value, out: &mut Vec<(String, Value)>) {
+    match value.as_object() {
+        Some(object) => object.iter().for_each(|(name, value)| {
+            let name = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+            flat(&name, value, out);
+        }),
+        None => out.push((prefix.to_owned(), value.clone())),
+    }
+}
+
+/// What is wrong with a record, by the published fields (fixtures/ecs/compile.py).
+fn ecs_fault(schema: &Value, record: &Value) -> Option<String> {
+    let mut fields = Vec::new();
+    flat("", record, &mut fields);
+    // Ours, and no field set of ECS.
+    fields.retain(|(name, _)| !name.starts_with("audit."));
+    let published = schema["fields"].as_object().unwrap();
+    let lacks = published.iter().find(|(name, field)| {
+        field["required"] == true && !fields.iter().any(|(there, _)| there == *name)
+    });
+    if let Some((name, _)) = lacks {
+        return Some(format!("{name} is required"));
+    }
+    fields.iter().find_map(|(name, value)| {
+        let Some(field) = published.get(name) else { return Some(format!("{name} is unknown")) };
+        let values = match (field["array"] == true, value.as_array()) {
+            (true, Some(values)) => values.as_slice(),
+            (false, None) => std::slice::from_ref(value),
+            _ => return Some(format!("{name} is an array, or is none")),
+        };
+        values.iter().find_map(|value| {
+            let text = value.as_str();
+            let fits = match field["type"].as_str().unwrap() {
+                "long" => value.is_u64(),
+                "date" => text.is_some_and(|text| text.parse::<jiff::Timestamp>().is_ok()),
+                "ip" => text.is_some_and(|text| text.parse::<std::net::IpAddr>().is_ok()),
+                "keyword" | "match_only_text" | "wildcard" => text.is_some(),
+                _ => false,
+            };
+            let allowed = field["allowed"].as_array();
+            let known = allowed.is_none_or(|allowed| allowed.contains(value));
+            (!fits || !known).then(|| format!("{value} is no {name}"))
+        })
+    })
+}
+
+#[test]
+fn ecs_records_keep_the_published_schema() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/ecs/fields.json");
+    let schema: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    for line in lines() {
+        let event: Value = serde_json::from_str(&record(Format::Ecs, &line)).unwrap();
+        assert_eq!(ecs_fault(&schema, &event), None, "{line}\n{event:#}");
+        assert_eq!(event["ecs"]["version"], schema["version"]);
+    }
+    // The check itself can fail.
+    let event: Value = serde_json::from_str(&record(Format::Ecs, &lines()[1])).unwrap();
+    for (place, value, fault) in [
+        ("outcome", "partial".into(), "\"partial\" is no event.outcome"),
+        ("surprise", 1.into(), "event.surprise is unknown"),
+        ("category", "iam".into(), "event.category is an array, or is none"),
+    ] {
+        let mut event = event.clone();
+        event["event"][place] = value;
+        assert_eq!(ecs_fault(&schema, &event).as_deref(), Some(fault));
     }
 }
 

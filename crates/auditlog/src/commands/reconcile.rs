@@ -19,7 +19,8 @@ const SHOWN: usize = 20;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "The records may be in any of the forms of `auditlog export`, in any order, several \
-    times, in several files; - is standard input.\n\
+    times, in several files; - is standard input. Parquet files of the index, and what other engines made \
+    of such files, are taken too: their columns `seq` and `hash` are looked at.\n\
     Complete means: every entry of the range is there, with the hash it has in the trail. Whether the trail \
     is intact is for `auditlog verify`.\n\n\
     Exit codes: 0 complete, 1 a record is not what the trail has, 2 could not look, 3 entries are missing.\n\n\
@@ -79,6 +80,10 @@ fn read(file: &Path, reconciler: &mut Reconciler) -> Result<(), CliError> {
     } else {
         Box::new(BufReader::with_capacity(1 << 20, File::open(file).map_err(cannot)?))
     };
+    #[cfg(feature = "index")]
+    if Reconciler::is_table(input.fill_buf().map_err(cannot)?) {
+        return reconciler.table(at_hand(file, input).map_err(cannot)?).map_err(cannot);
+    }
     let mut reader = RecordReader::new();
     let mut line = Vec::new();
     loop {
@@ -88,6 +93,18 @@ fn read(file: &Path, reconciler: &mut Reconciler) -> Result<(), CliError> {
         }
         reconciler.record(&mut reader, &line);
     }
+}
+
+/// A file of which each place can be reached: what comes from standard input is put into one that has
+/// no name.
+#[cfg(feature = "index")]
+fn at_hand(file: &Path, mut input: Box<dyn BufRead>) -> std::io::Result<File> {
+    if file != Path::new("-") {
+        return File::open(file);
+    }
+    let mut kept = tempfile::tempfile()?;
+    std::io::copy(&mut input, &mut kept)?;
+    Ok(kept)
 }
 
 fn human(result: &Reconciled, out: &mut Output) -> Result<(), CliError> {

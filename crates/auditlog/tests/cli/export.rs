@@ -219,3 +219,108 @@ fn a_stream_that_is_killed_again_and_again_loses_nothing() {
         "{result}"
     );
 }
+
+#[cfg(feature = "index")]
+mod parquet {
+    use super::*;
+
+    #[test]
+    fn a_parquet_file_is_whole_new_and_reconciled() {
+        let mut live = Live::new();
+        let (trail, cursor) = (live.file("audit"), live.file("cursor"));
+        let (first, second, none) =
+            (live.file("1.parquet"), live.file("2.parquet"), live.file("3"));
+        let export = |file: &str| {
+            let args =
+                ["--format", "parquet", "--cursor", &cursor, "-o", file, "--json", NOT_NOTED];
+            run(&[&["export", &trail][..], &args].concat())
+        };
+        let records = |output: &std::process::Output| {
+            let told: Value = serde_json::from_str(&stderr(output)).unwrap();
+            told["records"].as_u64().unwrap()
+        };
+        live.write(40);
+        let there = entries(&trail);
+        let done = export(&first);
+        assert_eq!((done.status.code(), records(&done)), (Some(0), there));
+        live.write(3);
+        // What is newer is named, and is in the next file.
+        let (code, result) = reconcile(&trail, &[&first]);
+        let missing = serde_json::json!([[there, there + 2]]);
+        assert_eq!((code, &result["missing_ranges"]), (Some(3), &missing), "{result}");
+        // A file that is there is not touched, and the cursor does not move.
+        let whole = fs::read(&first).unwrap();
+        let refused = export(&first);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(stderr(&refused).contains("exists"), "{}", stderr(&refused));
+        assert!(fs::read(&first).unwrap() == whole);
+        assert_eq!(records(&export(&second)), 3);
+        assert_eq!(records(&export(&none)), 0);
+        let (code, result) = reconcile(&trail, &[&second, &first, &none]);
+        assert_eq!((code, &result["records"]), (Some(0), &(there + 3).into()), "{result}");
+        assert_eq!(fs::read_dir(live.file("")).unwrap().count(), 5, "nothing unfinished is left");
+        live.end();
+        // Of another trail.
+        let (code, result) = reconcile(&vector("healthy"), &[&first]);
+        assert_eq!((code, &result["foreign"]), (Some(3), &there.into()), "{result}");
+    }
+
+    #[test]
+    fn to_standard_output_and_from_standard_input() {
+        let output = run(&["export", &vector("healthy"), "--format", "parquet"]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(stderr(&output).starts_with("300 records in "), "{}", stderr(&output));
+        let reconcile = |trail: &str, bytes: &[u8]| {
+            let mut child = auditlog(&["reconcile", "--json", &vector(trail), "-"]);
+            let mut child = child
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            child.stdin.take().unwrap().write_all(bytes).unwrap();
+            let output = child.wait_with_output().unwrap();
+            let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+            (output.status.code(), told)
+        };
+        let whole = output.stdout;
+        let (code, result) = reconcile("healthy", &whole);
+        assert_eq!(
+            (code, &result["records"], &result["carried"]),
+            (Some(0), &300.into(), &0.into())
+        );
+        // More than the shorter trail of the same name has.
+        let (code, result) = reconcile("healthy-small", &whole);
+        assert!(code == Some(1) && result["beyond"].as_u64().unwrap() > 200, "{result}");
+        for (half, says) in [
+            (&whole[..whole.len() / 2], "it is no whole Parquet file"),
+            (&whole[..4], "it is no whole Parquet file"),
+        ] {
+            let (code, told) = reconcile("healthy", half);
+            assert_eq!(code, Some(2));
+            assert!(told["error"].as_str().unwrap().contains(says), "{told}");
+        }
+        let mut damaged = whole.clone();
+        let middle = damaged.len() / 3;
+        damaged[middle..middle + 64].fill(0xff);
+        let (code, told) = reconcile("healthy", &damaged);
+        assert_ne!(code, Some(0), "{told}");
+    }
+
+    #[test]
+    fn what_a_file_cannot_do_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("out.parquet").display().to_string();
+        for (more, says) in [
+            (&["--follow", "-o", &file][..], "a Parquet file has an end"),
+            (&["--to", "tcp://localhost:1"], "--to sends syslog messages"),
+            (&["-o", "/nowhere/at/all/x.parquet"], "cannot write /nowhere/at/all/x.parquet"),
+        ] {
+            let args = ["export", &vector("healthy"), "--format", "parquet"];
+            let output = run(&[&args[..], more].concat());
+            assert_eq!(output.status.code(), Some(2), "{more:?}");
+            assert!(stderr(&output).contains(says), "{}", stderr(&output));
+        }
+        assert!(!Path::new(&file).exists());
+    }
+}

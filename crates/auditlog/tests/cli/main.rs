@@ -8,16 +8,24 @@
 
 mod attacks;
 mod commands;
+#[cfg(feature = "sql")]
+mod duckdb;
 mod export;
 mod from_last;
 mod import;
+#[cfg(feature = "index")]
+mod index;
 mod keys;
+#[cfg(feature = "index")]
+mod month;
 mod proofs;
 mod query;
 mod report;
 mod retention;
 mod script;
 mod siem;
+#[cfg(feature = "sql")]
+mod sql;
 mod writing;
 
 use std::path::{Path, PathBuf};

@@ -14,6 +14,8 @@
 mod common;
 mod crash;
 mod holds;
+#[cfg(feature = "index")]
+mod index;
 mod life;
 mod planted;
 mod scripts;

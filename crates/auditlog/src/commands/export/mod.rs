@@ -6,10 +6,12 @@
 
 mod gaps;
 mod output;
+#[cfg(feature = "index")]
+mod parquet;
 mod remote;
 mod state;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -47,6 +49,7 @@ const BATCH: u64 = 50_000;
     auditlog export ./audit --format ocsf > audit.ocsf.ndjson\n  \
     auditlog export ./audit --format ecs --follow --cursor /var/lib/siem/audit.cursor -o /var/spool/siem/audit.ndjson\n  \
     auditlog export ./audit --format cef --cursor audit.cursor | nc siem.example 514\n  \
+    auditlog export ./audit --format parquet -o audit.parquet\n  \
     auditlog export ./audit --format syslog --follow --cursor audit.cursor --to tls://siem.example:6514 --ca siem-ca.pem"
 )]
 pub(crate) struct Args {
@@ -55,7 +58,8 @@ pub(crate) struct Args {
     /// The form of the records
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Form,
-    /// Append to a file, which is synced, instead of writing to standard output
+    /// Append to a file, which is synced, instead of writing to standard output; with --format parquet
+    /// the file must not be there yet
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -87,18 +91,22 @@ enum Form {
     Syslog,
     /// Elastic Common Schema
     Ecs,
+    /// One Parquet file: the table that the index is, the newest entries included
+    Parquet,
 }
 
-impl From<Form> for Format {
-    fn from(form: Form) -> Format {
-        match form {
+impl Form {
+    /// The form, if it is one of records that stand for themselves.
+    const fn of_records(self) -> Option<Format> {
+        Some(match self {
             Form::Json => Format::Json,
             Form::Csv => Format::Csv,
             Form::Ocsf => Format::Ocsf,
             Form::Cef => Format::Cef,
             Form::Syslog => Format::Syslog,
             Form::Ecs => Format::Ecs,
-        }
+            Form::Parquet => return None,
+        })
     }
 }
 
@@ -108,16 +116,21 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
         what: format!("{} has no trail.json that can be read", args.dir.display()),
         next: "records carry the origin it states; run `auditlog verify`",
     })?;
+    let form = args.format.of_records();
+    if form.is_none() {
+        table_refuses(args)?;
+    }
     access::record(&args.access, &args.dir, "export")?;
     let state = args.cursor.as_deref().map(|file| CursorFile::open(file, &info.origin));
     let mut state = state.transpose()?;
+    let Some(form) = form else { return table(args, &source, &info.origin, state, out) };
     let mut after = state.as_ref().and_then(CursorFile::cursor);
     let json = out.json;
     let mut sink = match args.remote.delivery(args.format, args.follow, state.is_some())? {
         Some(delivery) => Sink::stream(delivery),
         None => Sink::open(args.output.as_deref(), after.is_some(), out)?,
     };
-    let exporter = Exporter::new(args.format.into(), &info.origin);
+    let exporter = Exporter::new(form, &info.origin);
     if let (true, Some(header)) = (after.is_none(), exporter.header()) {
         writeln!(sink, "{header}")?;
     }
@@ -165,6 +178,41 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     bar.clear();
     drop(sink);
     total.tell(out)
+}
+
+/// What cannot be with a form that is one file and no row of records.
+fn table_refuses(args: &Args) -> Result<(), CliError> {
+    let refuse = |what: &str, next| Err(CliError::Usage { what: what.to_owned(), next });
+    if args.follow {
+        let next =
+            "run the export again with the same --cursor and another -o: each file has what is new";
+        return refuse("a Parquet file has an end, so --follow cannot write one", next);
+    }
+    if args.remote.is_given() {
+        return refuse("--to sends syslog messages", "give --format syslog, or write with -o");
+    }
+    if args.output.is_none() && std::io::stdout().is_terminal() {
+        return refuse("a Parquet file is nothing for a terminal", "give -o FILE");
+    }
+    Ok(())
+}
+
+#[cfg(feature = "index")]
+use self::parquet::run as table;
+
+/// Says how to get it.
+#[cfg(not(feature = "index"))]
+fn table(
+    _: &Args,
+    _: &Source,
+    _: &str,
+    _: Option<CursorFile>,
+    _: &mut Output,
+) -> Result<Exit, CliError> {
+    Err(CliError::Usage {
+        what: "this `auditlog` was built without Parquet".to_owned(),
+        next: "build it with the feature `index`, which is on by default",
+    })
 }
 
 /// Writes the next entries.

@@ -35,6 +35,11 @@ pub(super) struct Remote {
 }
 
 impl Remote {
+    /// Whether a stream was asked for.
+    pub(super) const fn is_given(&self) -> bool {
+        self.to.is_some()
+    }
+
     /// The stream, if one was asked for.
     pub(super) fn delivery(
         &self,

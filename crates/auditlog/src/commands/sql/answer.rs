@@ -1,6 +1,7 @@
 //! The answer to a question in SQL, printed.
 //!
-//! What must stay true here: nothing that a row says reaches a terminal as anything but text.
+//! What must stay true here: nothing that a row says reaches a terminal as anything but text. This runs
+//! in a process that has a limit of address space from its first step on.
 
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -18,14 +19,10 @@ use crate::output::{Color, Output, escape};
 /// No column of a table is wider because of one cell.
 const WIDEST: usize = 48;
 
-pub(super) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
+pub(super) fn run(args: &Args, parent: i32, out: &mut Output) -> Result<Exit, CliError> {
+    let options = options(args);
+    super::limited::limit(options.address_space(), parent)?;
     let source = Source::open(&args.dir)?;
-    crate::commands::access::record(&args.access, &args.dir, "sql")?;
-    let mut options = SqlOptions::default();
-    options.memory = args.memory.saturating_mul(1 << 20);
-    options.time = args.timeout.map(Duration::from_secs);
-    options.index = !args.no_index;
-    options.jobs = crate::commands::jobs(args.jobs);
     let format = args.format.unwrap_or(if out.json { Format::Json } else { Format::Table });
     let mut printer = Printer { out, format, widths: None };
     let mut failed = None;
@@ -46,6 +43,15 @@ pub(super) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     out.flush()?;
     tell(&answered, out)?;
     Ok(Exit::Done)
+}
+
+pub(super) fn options(args: &Args) -> SqlOptions {
+    let mut options = SqlOptions::default();
+    options.memory = args.memory.saturating_mul(1 << 20);
+    options.time = args.timeout.map(Duration::from_secs);
+    options.index = !args.no_index;
+    options.jobs = crate::commands::jobs(args.jobs);
+    options
 }
 
 /// Says on standard error what was answered: standard output is for rows.

@@ -5,6 +5,8 @@
 
 #[cfg(feature = "sql")]
 mod answer;
+#[cfg(feature = "sql")]
+mod limited;
 
 use std::path::PathBuf;
 
@@ -37,7 +39,8 @@ pub(crate) struct Args {
     /// How rows are printed [default: table; with --json: json]
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
-    /// How much memory the question may use, in MiB
+    /// How much memory the question may use, in MiB; 512 more are for what is not counted, and a process
+    /// that needs still more is ended
     #[arg(long, value_name = "MIB", default_value_t = 1_024)]
     memory: usize,
     /// How many seconds it may take [default: no limit]
@@ -46,6 +49,9 @@ pub(crate) struct Args {
     /// Read the segments even where there is an index; the answer is the same
     #[arg(long)]
     no_index: bool,
+    /// Answer in this process, which the process of this number started to be limited
+    #[arg(long, hide = true, value_name = "PID")]
+    engine: Option<i32>,
     #[command(flatten)]
     access: AccessArgs,
     /// Threads that work on it [default: one for each core]
@@ -63,10 +69,13 @@ enum Format {
     Csv,
 }
 
-/// Answers.
+/// Answers, in a process of its own.
 #[cfg(feature = "sql")]
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
-    answer::run(args, out)
+    match args.engine {
+        Some(parent) => answer::run(args, parent, out),
+        None => limited::run(args, out),
+    }
 }
 
 /// Says how to get an answer.
@@ -80,6 +89,7 @@ pub(crate) fn run(args: &Args, _: &mut Output) -> Result<Exit, CliError> {
         memory: _,
         timeout: _,
         no_index: _,
+        engine: _,
         access: _,
         jobs: _,
     } = args;
