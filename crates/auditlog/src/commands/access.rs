@@ -3,18 +3,17 @@
 //! What must stay true here: the note is durable and signed before the first answer; it stands in the
 //! trail itself or, where that is open elsewhere, in a trail beside it. What could not be noted is said.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use audit_core::event::ActorInfo;
 use audit_logging::retention::settings;
 use audit_logging::{AuditConfig, AuditLogger, AuditMode, OpenError, existing_trail};
+use audit_reader::report::access_dir;
 use clap::ValueEnum;
 
 use crate::error::CliError;
 
-/// What is added to a trail's directory for the trail of its accesses.
-const BESIDE: &str = ".access";
 /// How often another access that is being noted is waited for.
 const TRIES: u32 = 20;
 
@@ -87,11 +86,8 @@ fn note(dir: &Path, command: &str) -> Result<(), CliError> {
 
 /// The trail of accesses beside a trail, made if it is not there.
 fn open_beside(dir: &Path, service_id: &str) -> Result<AuditLogger, OpenError> {
-    let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
-    let mut name = dir.into_os_string();
-    name.push(BESIDE);
     let config = AuditConfig {
-        mode: AuditMode::Local { base_dir: PathBuf::from(name) },
+        mode: AuditMode::Local { base_dir: access_dir(dir) },
         retention_interval_hours: 0,
         audit_access: false,
         queue_bytes: 1 << 20,

@@ -150,21 +150,9 @@ fn list(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     for hold in holds.in_force() {
         let Hold { id, reason, by, at, .. } = hold;
         let why = reason.as_ref().map_or(String::new(), |why| format!(": {why}"));
-        let covers = covers(&hold.scope);
+        let covers = hold.scope;
         let line = format!("{id}  {covers}, added {at} by {by}{why}");
         writeln!(out, "{}", escape(line.as_bytes()))?;
     }
     Ok(Exit::Done)
-}
-
-fn covers(scope: &HoldScope) -> String {
-    if scope.is_everything() {
-        return "everything".to_owned();
-    }
-    let mut parts = Vec::new();
-    parts.extend(scope.first_seq.map(|seq| format!("from seq {seq}")));
-    parts.extend(scope.last_seq.map(|seq| format!("to seq {seq}")));
-    parts.extend(scope.since.map(|date| format!("since {date}")));
-    parts.extend(scope.until.map(|date| format!("until {date}")));
-    parts.join(", ")
 }
