@@ -77,7 +77,9 @@ impl Rows {
             };
             match value {
                 Value::Object(members) => {
-                    for (name, value) in members.iter().filter(|(name, _)| Some(name.as_str()) != by) {
+                    for (name, value) in
+                        members.iter().filter(|(name, _)| Some(name.as_str()) != by)
+                    {
                         self.value(section, &item, &joined(&path, name), value);
                     }
                 }

@@ -69,12 +69,10 @@ impl Keeper {
             "audit.closed" => keeping.closed += 1,
             "audit.key_rotated" => keeping.key_rotated += 1,
             "audit.accessed" => keeping.accessed.add(entry),
-            "audit.hold_added" => {
-                keeping.holds_added += 1;
-                keeping.holds.add(entry);
-            }
-            "audit.hold_released" => {
-                keeping.holds_released += 1;
+            "audit.hold_added" | "audit.hold_released" => {
+                let is_added = entry.event_type() == "audit.hold_added";
+                keeping.holds_added += u64::from(is_added);
+                keeping.holds_released += u64::from(!is_added);
                 keeping.holds.add(entry);
             }
             "audit.opened" => {

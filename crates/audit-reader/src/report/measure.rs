@@ -202,7 +202,8 @@ fn of(class: Class, facts: &Facts<'_>) -> Evidence {
     };
     if class == Class::LogAccess {
         let (more, state) = beside(facts.beside);
-        return evidence(class.label(), found + &more, state.max(shown(total))).of(class.patterns());
+        return evidence(class.label(), found + &more, state.max(shown(total)))
+            .of(class.patterns());
     }
     let state = if class == Class::Incident && total > 0 { State::Attention } else { shown(total) };
     evidence(class.label(), found, state).of(class.patterns())
@@ -212,11 +213,17 @@ fn of(class: Class, facts: &Facts<'_>) -> Evidence {
 fn beside(reads: &ReadsBeside) -> (String, State) {
     let beside = match reads {
         ReadsBeside::NotLookedFor => {
-            return ("; whether others were noted beside the trail was not looked at".to_owned(), State::Nothing);
+            return (
+                "; whether others were noted beside the trail was not looked at".to_owned(),
+                State::Nothing,
+            );
         }
-        ReadsBeside::None => return ("; none was noted beside the trail".to_owned(), State::Nothing),
+        ReadsBeside::None => {
+            return ("; none was noted beside the trail".to_owned(), State::Nothing);
+        }
         ReadsBeside::Unreadable { problem } => {
-            let found = format!("; others were noted beside the trail and cannot be read: {problem}");
+            let found =
+                format!("; others were noted beside the trail and cannot be read: {problem}");
             return (found, State::Attention);
         }
         ReadsBeside::Read(beside) => beside,

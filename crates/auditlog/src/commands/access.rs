@@ -74,13 +74,13 @@ fn note(dir: &Path, command: &str) -> Result<(), CliError> {
     let arguments: Vec<String> =
         std::env::args_os().skip(2).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let info = existing_trail(dir)?.ok_or_else(|| OpenError::NoTrail { path: dir.to_owned() })?;
-    let (logger, origin) = match super::open(super::config_of(dir)?) {
+    let (logger, origin) = match super::open_briefly(super::config_of(dir)?) {
         Ok(logger) => (logger, None),
         // Open elsewhere, or not to be opened at all: a damaged trail is read, too.
         Err(_) => (open_beside(dir, &info.service_id)?, Some(info.origin.as_str())),
     };
     let noted = logger.record_access(&by, command, &arguments, origin);
-    logger.shutdown_blocking()?;
+    super::close(&logger)?;
     Ok(noted?)
 }
 
@@ -95,7 +95,7 @@ fn open_beside(dir: &Path, service_id: &str) -> Result<AuditLogger, OpenError> {
     };
     let mut tries = 1;
     loop {
-        match AuditLogger::new(config.clone()) {
+        match AuditLogger::builder(config.clone()).briefly().open() {
             // Another access is being noted: that takes some milliseconds.
             Err(OpenError::Locked { .. }) if tries < TRIES => tries += 1,
             opened => return opened,

@@ -6,9 +6,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use audit_reader::report::{
-    self, Access, AccessTrail, Integrity, Kind, Options, Report, Request,
-};
+use audit_reader::report::{self, Access, AccessTrail, Integrity, Kind, Options, Report, Request};
 use audit_reader::{Edge, Verdict};
 use clap::ValueEnum;
 

@@ -16,3 +16,4 @@ mod crash;
 mod holds;
 
 mod life;
+mod signed;

@@ -4,8 +4,8 @@
 
 use super::super::class::Class;
 use super::super::measure::Measure::{
-    Actors, Clock, Completeness, Drops, Entries, Failed, Integrity, Kept, Of, Retained,
-    Silences, Trouble,
+    Actors, Clock, Completeness, Drops, Entries, Failed, Integrity, Kept, Of, Retained, Silences,
+    Trouble,
 };
 use super::Clause;
 

@@ -68,7 +68,12 @@ fn holds(out: &mut String, retention: &Retention) {
     let shown = retention.holds.len() as u64;
     if retention.holds_in_force > shown {
         let left = number(retention.holds_in_force - shown);
-        note(out, &format!("The newest {shown}; {left} older ones are not listed here. `auditlog hold DIR list` gives all."));
+        note(
+            out,
+            &format!(
+                "The newest {shown}; {left} older ones are not listed here. `auditlog hold DIR list` gives all."
+            ),
+        );
     }
 }
 

@@ -104,7 +104,7 @@ fn header(out: &mut String, report: &Report, title: &str) {
 /// A verdict, and what it means.
 const fn verdict_words(verdict: Option<Verdict>) -> (&'static str, &'static str) {
     match verdict {
-        Some(Verdict::Proven) => ("Proven", "It is intact up to its signed checkpoint."),
+        Some(Verdict::Proven) => ("Proven", "The trail is intact up to its signed checkpoint."),
         Some(Verdict::Violated) => {
             ("Violated", "This is not what was written. No number of it can be relied upon.")
         }

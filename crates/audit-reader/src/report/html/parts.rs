@@ -25,6 +25,11 @@ pub(super) fn esc(text: &str) -> String {
     out
 }
 
+/// The name of a type, which may be broken behind its dots and underscores rather than anywhere.
+fn breakable(event_type: &str) -> String {
+    esc(event_type).replace('.', ".<wbr>").replace('_', "_<wbr>")
+}
+
 /// A number with its thousands apart.
 pub(super) fn number(count: u64) -> String {
     let digits = count.to_string();
@@ -203,7 +208,7 @@ pub(super) fn listing(out: &mut String, title: &str, listing: &Listing) {
                 entry.result,
                 entry.seq,
                 time(&entry.timestamp),
-                esc(&entry.event_type),
+                breakable(&entry.event_type),
                 esc(entry.resource.as_deref().unwrap_or("")),
                 entry.result,
             ),
