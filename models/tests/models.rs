@@ -168,6 +168,37 @@ mod whole {
         });
     }
 
+    /// As the writer holds the ring to give it another file.
+    #[test]
+    fn what_was_reserved_before_a_hold_is_whole_in_it_and_the_rest_comes_after() {
+        loom::model(|| {
+            let ring = Model::new(CELLS);
+            let producer = {
+                let ring = Arc::clone(&ring);
+                thread::spawn(move || {
+                    loop {
+                        match ring.push(b"x") {
+                            Err(Refusal::Closed) => thread::yield_now(),
+                            pushed => return pushed.unwrap(),
+                        }
+                    }
+                })
+            };
+            ring.cells.close();
+            let end = ring.cells.tail();
+            let mut at = 0;
+            while at < end {
+                assert_eq!(ring.next(&mut at), b"x");
+            }
+            assert_eq!(ring.cells.tail(), end, "nobody gets room");
+            ring.cells.open_again();
+            if end == 0 {
+                assert_eq!(ring.next(&mut at), b"x");
+            }
+            assert_eq!(producer.join().unwrap(), at);
+        });
+    }
+
     #[test]
     fn a_call_reaches_a_consumer_that_falls_asleep() {
         loom::model(|| {

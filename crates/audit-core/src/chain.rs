@@ -6,9 +6,7 @@
 
 use std::fmt;
 
-use sha2::{Digest, Sha256};
-
-use crate::hex;
+use crate::{hex, sha};
 
 /// Bytes of `,"hash":"<64 hex>"}`: what a line has beyond its leaf's body.
 pub const HASH_SUFFIX: usize = 75;
@@ -51,11 +49,47 @@ impl fmt::Debug for Hash {
 /// [`HASH_SUFFIX`] bytes.
 #[must_use]
 pub fn leaf_hash(body: &[u8]) -> Hash {
-    let mut sha = Sha256::new();
-    sha.update([0u8]);
-    sha.update(body);
-    sha.update(b"}");
-    Hash(sha.finalize().into())
+    Hash(sha::leaf(body))
+}
+
+/// A line, LF not included, and the hash that it should state.
+#[derive(Debug, Clone, Copy)]
+pub struct HashedLine<'a> {
+    line: &'a [u8],
+    hash: Hash,
+}
+
+impl<'a> HashedLine<'a> {
+    /// Hashes one line.
+    #[must_use]
+    pub fn new(line: &'a [u8]) -> HashedLine<'a> {
+        HashedLine { line, hash: leaf_hash(body(line)) }
+    }
+
+    /// Hashes two, in two thirds of the time.
+    #[must_use]
+    pub fn pair(a: &'a [u8], b: &'a [u8]) -> [HashedLine<'a>; 2] {
+        let [of_a, of_b] = sha::leaves(body(a), body(b));
+        [HashedLine { line: a, hash: Hash(of_a) }, HashedLine { line: b, hash: Hash(of_b) }]
+    }
+
+    /// The line.
+    #[must_use]
+    pub const fn line(&self) -> &'a [u8] {
+        self.line
+    }
+
+    /// The [`leaf_hash`] of its [`body`].
+    #[must_use]
+    pub const fn hash(&self) -> Hash {
+        self.hash
+    }
+}
+
+/// The line without its `hash` member and the brace after it; empty if it is no longer than that.
+#[must_use]
+pub fn body(line: &[u8]) -> &[u8] {
+    line.get(..line.len().saturating_sub(HASH_SUFFIX)).unwrap_or(&[])
 }
 
 /// Where a trail ends: what the next entry continues from.

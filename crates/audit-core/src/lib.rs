@@ -23,6 +23,7 @@ pub mod plan;
 pub mod proof;
 pub mod retention;
 pub mod segment;
+mod sha;
 pub mod text;
 pub mod tile;
 pub mod tree;

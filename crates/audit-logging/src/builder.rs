@@ -221,6 +221,7 @@ impl Builder {
         let parts = Parts {
             shared: Arc::clone(&shared),
             sealer: Arc::clone(&sealer),
+            ring_home: ring_file.home().clone(),
             finish_rotation,
             salvaged: std::mem::take(&mut salvage.bodies),
             rotate_key: self.rotate_key,
@@ -263,7 +264,6 @@ impl Builder {
             lock: place.owned.map(|(_, lock)| lock),
             shared: Arc::clone(&shared),
         };
-        let thread = running::start(writer, ending).map_err(OpenError::Thread)?;
         Ok(AuditLogger::from_open(Some(Arc::new(Open {
             shared,
             clock: self.clock,
@@ -273,7 +273,7 @@ impl Builder {
             keeper,
             origin: info.origin,
             initial_key: info.initial_key,
-            _writer: thread,
+            _writer: running::start(writer, ending).map_err(OpenError::Thread)?,
         }))))
     }
 }

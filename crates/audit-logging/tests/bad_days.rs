@@ -1,5 +1,6 @@
 //! Bad days of a service that runs: stopped for a while, no memory to lock, a small `/dev/shm`, a
-//! producer that dies in the middle of an emit, large events at the end of the ring, another boot.
+//! producer that dies in the middle of an emit, large events at the end of the ring, another boot, a disk
+//! that stalls.
 //!
 //! What other files have: strangers at segments (`stranger.rs`), clocks that jump (`restart.rs`), full
 //! disks (`opening.rs`), panics in an event's own code (`misuse.rs`), rings cut, foreign or of another
@@ -15,11 +16,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use audit_logging::{AuditConfig, AuditLogger, EmitError, OpenError, WaitError};
-use audit_testkit::TestEvent;
-use audit_testkit::read::{labels, read_dir};
+use audit_logging::{
+    ActorInfo, AuditConfig, AuditLogger, AuthMethod, EmitError, OpenError, WaitError,
+};
+use audit_testkit::read::{labels, of_type, read_dir};
+use audit_testkit::{CountingStorage, TestEvent};
 use common::rings::{kill, killed, live, only_ring, reopen};
-use common::{PATIENCE, config, durable, lazy, with_mode};
+use common::{PATIENCE, config, durable, lazy, open_over, storage, with_mode};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, setrlimit};
 
 const STOPPED: &str = "STOPPED_DIR";
@@ -247,4 +250,68 @@ fn a_ring_of_another_boot_is_salvaged_and_the_trail_says_that_the_boot_changed()
     let told = lines.iter().find(|line| line.event_type == "audit.recovered").unwrap();
     assert_eq!(told.details["same_boot"], false);
     assert_eq!(told.details["entries_salvaged"], 1);
+}
+
+#[test]
+fn a_disk_that_stalls_costs_what_finds_no_room_and_nothing_else() {
+    // Half a minute is the long form: `AUDIT_STALL_SECONDS=30`.
+    let seconds = std::env::var("AUDIT_STALL_SECONDS").ok().and_then(|s| s.parse().ok());
+    let stall = Duration::from_secs(seconds.unwrap_or(0));
+    let dir = tempfile::tempdir().unwrap();
+    let disk = CountingStorage::over(storage(dir.path()));
+    let small = AuditConfig { queue_bytes: 1 << 20, ..config(dir.path()) };
+    let logger = open_over(small, disk.clone());
+    disk.hold_syncs();
+    let begun = Instant::now();
+    let (mut accepted, mut refused) = (Vec::new(), 0);
+    for n in 0.. {
+        let label = n.to_string();
+        match logger.emit(TestEvent::routine(&label).padded(400)) {
+            Ok(receipt) => {
+                assert!(!receipt.is_durable(), "nothing was synced");
+                accepted.push(label);
+            }
+            Err(EmitError::QueueFull) => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+        if refused >= 100 && begun.elapsed() >= stall {
+            break;
+        }
+        // A full ring is found again and again: not as fast as the machine can.
+        if refused > 0 {
+            std::thread::yield_now();
+        }
+    }
+    disk.release_syncs();
+    logger.flush_blocking().unwrap();
+    // There is room again.
+    durable(&logger, "after");
+    accepted.push("after".to_owned());
+    logger.shutdown_timeout(PATIENCE).unwrap();
+    let lines = read_dir(&dir.path().join("trail"));
+    assert!(labels(&lines) == accepted, "{} of {}", labels(&lines).len(), accepted.len());
+    let dropped = of_type(&lines, "audit.events_dropped");
+    let told: u64 = dropped.iter().map(|line| line.details["count"].as_u64().unwrap()).sum();
+    assert_eq!(told, refused);
+    assert!(of_type(&lines, "audit.storage_failed").is_empty(), "slow is no failure");
+}
+
+#[test]
+fn a_note_of_access_that_was_not_answered_yet_accuses_nobody_after_a_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = CountingStorage::over(storage(dir.path()));
+    let logger = open_over(config(dir.path()), disk.clone());
+    let auditor = ActorInfo::new("auditor", AuthMethod::ApiKey);
+    disk.hold_syncs();
+    let copy = std::thread::scope(|scope| {
+        let noting = scope.spawn(|| logger.record_access(&auditor, "query", &[], None));
+        disk.wait_held();
+        let copy = kill(dir.path());
+        disk.release_syncs();
+        noting.join().unwrap().unwrap();
+        copy
+    });
+    let lines = reopen(copy.path());
+    let recovered = of_type(&lines, "audit.recovered");
+    assert!(recovered.iter().all(|line| line.details.get("ring_problem").is_none()), "{lines:#?}");
 }

@@ -65,11 +65,11 @@ impl<'a> Cursor<'a> {
         if self.eat(literal) { Ok(()) } else { Err(self.error(Kind::Structure, literal)) }
     }
 
-    /// Steps over `len` bytes of ASCII; the caller checks what they are.
+    /// Steps over `N` bytes; the caller checks what they are, ASCII above all.
     #[inline]
-    pub(super) fn take(&mut self, len: usize) -> Option<&'a str> {
-        let taken = self.text.get(self.pos..self.pos + len)?;
-        self.pos += len;
+    pub(super) fn take_array<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
+        let taken = self.rest().first_chunk()?;
+        self.pos += N;
         Some(taken)
     }
 

@@ -37,7 +37,7 @@ pub use text::RawStr;
 
 use uuid::Uuid;
 
-use crate::chain::{HASH_SUFFIX, Hash, leaf_hash};
+use crate::chain::{Hash, body, leaf_hash};
 use crate::event::Outcome;
 
 /// One entry: a view of a line that keeps the grammar. Whether its `hash` is right is another
@@ -210,8 +210,7 @@ impl<'a> Entry<'a> {
     /// The line without its `hash` member: with a closing brace, this is the leaf.
     #[must_use]
     pub fn body(&self) -> &'a [u8] {
-        let line = self.line.as_bytes();
-        line.get(..line.len().saturating_sub(HASH_SUFFIX)).unwrap_or(&[])
+        body(self.line.as_bytes())
     }
 
     /// The hash that [`Entry::body`] has.

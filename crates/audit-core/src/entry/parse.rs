@@ -3,7 +3,7 @@
 //! What must stay true here: this reads from left to right exactly as FORMAT section 3 lists the
 //! members. A member is optional here only if the page says so.
 
-use uuid::Uuid;
+use uuid::{Uuid, Variant};
 
 use super::cursor::Cursor;
 use super::details::{self, Scratch};
@@ -12,6 +12,7 @@ use super::text::RawStr;
 use super::{Actor, Context, Entry, Resource};
 use crate::chain::{Hash, MAX_LINE};
 use crate::event::Outcome;
+use crate::hex;
 use crate::text::is_w3c_id;
 
 /// The longest `event_type`.
@@ -92,38 +93,46 @@ impl Parser {
 }
 
 fn uuid_v7(at: &mut Cursor<'_>) -> Result<Uuid, EntryError> {
-    let expected = "a lower-case UUID of version 7";
     let start = at.pos();
-    let error = |at: &Cursor<'_>, i: usize| at.error_at(start + i, Kind::Value, expected);
-    let text = at.take(36).ok_or_else(|| error(at, 0))?;
-    let mut value: u128 = 0;
-    for (i, &c) in text.as_bytes().iter().enumerate() {
-        let digit = match (i, c) {
-            (8 | 13 | 18 | 23, b'-') => continue,
-            (8 | 13 | 18 | 23, _) => return Err(error(at, i)),
-            (14, b'7') => 7,
-            (19, b'8' | b'9') => c - b'0',
-            (19, b'a' | b'b') => c - b'a' + 10,
-            (14 | 19, _) => return Err(error(at, i)),
-            (_, b'0'..=b'9') => c - b'0',
-            (_, b'a'..=b'f') => c - b'a' + 10,
-            _ => return Err(error(at, i)),
-        };
-        value = value << 4 | u128::from(digit);
+    let text = at.take_array::<36>();
+    if let Some(id) = text.and_then(hex::decode_uuid)
+        && id.get_version_num() == 7
+        && id.get_variant() == Variant::RFC4122
+    {
+        return Ok(id);
     }
-    Ok(Uuid::from_u128(value))
+    let wrong = |(i, c): (usize, &u8)| match i {
+        8 | 13 | 18 | 23 => *c != b'-',
+        14 => *c != b'7',
+        19 => !matches!(c, b'8' | b'9' | b'a' | b'b'),
+        _ => !matches!(c, b'0'..=b'9' | b'a'..=b'f'),
+    };
+    let place = text.and_then(|text| text.iter().enumerate().position(wrong)).unwrap_or(0);
+    Err(at.error_at(start + place, Kind::Value, "a lower-case UUID of version 7"))
 }
 
 fn timestamp<'a>(at: &mut Cursor<'a>) -> Result<&'a str, EntryError> {
     const FORM: &[u8; 30] = b"0000-00-00T00:00:00.000000000Z";
+    // How far a byte may be above the form's.
+    const SPAN: [u8; 30] = {
+        let (mut span, mut i) = ([0; 30], 0);
+        while i < span.len() {
+            if FORM[i] == b'0' {
+                span[i] = 9;
+            }
+            i += 1;
+        }
+        span
+    };
     let expected = "a time such as 2026-11-23T06:54:00.000000000Z";
     let start = at.pos();
     let error = |at: &Cursor<'_>, i: usize| at.error_at(start + i, Kind::Value, expected);
-    let text = at.take(FORM.len()).ok_or_else(|| error(at, 0))?;
-    let bytes = text.as_bytes();
-    let fits = |(c, form): (&u8, &u8)| if *form == b'0' { c.is_ascii_digit() } else { c == form };
-    if let Some(i) = bytes.iter().zip(FORM).position(|pair| !fits(pair)) {
-        return Err(error(at, i));
+    let bytes = at.take_array::<30>().ok_or_else(|| error(at, 0))?;
+    let text = at.since(start);
+    let wrong = |i: usize| bytes[i].wrapping_sub(FORM[i]) > SPAN[i];
+    // All of them, without a branch, before the place is looked for.
+    if (0..FORM.len()).fold(false, |any, i| any | wrong(i)) {
+        return Err(error(at, (0..FORM.len()).position(wrong).unwrap_or(0)));
     }
     let two = |i: usize| (bytes[i] - b'0') * 10 + (bytes[i + 1] - b'0');
     let (century, year, month) = (two(0), two(2), two(5));
@@ -178,12 +187,11 @@ fn result(at: &mut Cursor<'_>) -> Result<Outcome, EntryError> {
 
 fn hash(at: &mut Cursor<'_>) -> Result<Hash, EntryError> {
     let start = at.pos();
-    let text = at.rest();
-    let text = &text[..text.len().min(64)];
-    if let Some(hash) = Hash::from_hex(text) {
-        at.take(64);
+    let rest = at.rest();
+    if let Some(hash) = at.take_array::<64>().and_then(|text| Hash::from_hex(text)) {
         return Ok(hash);
     }
+    let text = &rest[..rest.len().min(64)];
     let bad = text.iter().position(|c| !matches!(c, b'0'..=b'9' | b'a'..=b'f'));
     let bad = start + bad.unwrap_or(text.len());
     Err(at.error_at(bad, Kind::Value, "64 lower-case hex digits"))

@@ -20,6 +20,7 @@ pub use stored::{split_stored_hash_index, stored_hash_count, stored_hash_index};
 pub use verify::{TreeError, WhichRoot, root_from_inclusion, verify_consistency, verify_inclusion};
 
 use crate::chain::Hash;
+use crate::sha;
 
 /// The largest tree. Go's `tlog` counts leaves and hashes in an `int64`; so no larger tree has an
 /// index into the stored hashes.
@@ -34,10 +35,7 @@ pub fn empty_root() -> Hash {
 /// The hash of an inner node: SHA-256(0x01 || left || right).
 #[must_use]
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    let mut bytes = [1u8; 65];
-    bytes[1..33].copy_from_slice(&left.0);
-    bytes[33..].copy_from_slice(&right.0);
-    Hash(Sha256::digest(bytes).into())
+    Hash(sha::node(&left.0, &right.0))
 }
 
 /// The RFC 6962 leaf hash of arbitrary bytes. The leaf hash of an entry is

@@ -10,7 +10,7 @@ use super::control::ControlKind;
 use super::finding::{Finding, FindingKind as Kind};
 use super::forest::Forest;
 use super::item::{self, Control, Item, Run, Unended};
-use crate::chain::Hash;
+use crate::chain::{Hash, HashedLine};
 use crate::entry::{Entry, Parser, excerpt};
 use crate::tree::stored_hash_index;
 
@@ -76,14 +76,14 @@ impl<'a, S: StoredHashes> Scanner<'a, S> {
         }
     }
 
-    /// Takes one line, LF not included, that begins at `offset` of its segment. Gives the entry,
-    /// if the line is one.
+    /// Takes one line that begins at `offset` of its segment. Gives the entry, if the line is one.
     pub fn line<'l>(
         &mut self,
         offset: u64,
-        line: &'l [u8],
+        hashed: &HashedLine<'l>,
         items: &mut Vec<Item>,
     ) -> Option<Entry<'l>> {
+        let line = hashed.line();
         let entry = match self.parser.parse(line) {
             Ok(entry) => entry,
             Err(error) => {
@@ -93,7 +93,7 @@ impl<'a, S: StoredHashes> Scanner<'a, S> {
             }
         };
         let (seq, stated) = (entry.seq(), entry.hash());
-        let computed = entry.computed_hash();
+        let computed = hashed.hash();
         let control = ControlKind::of(entry.event_type());
         let continues = computed == stated
             && control.is_none()

@@ -2,7 +2,7 @@
 
 use super::FindingKind::{self, *};
 use super::{Finding, FirstKey, Scanner, Seals, Severity, Summary, TrailVerifier};
-use crate::chain::Head;
+use crate::chain::{HashedLine, Head};
 use crate::plan;
 
 /// The lines of a trail, as [`plan::append_line`] writes them.
@@ -35,7 +35,7 @@ fn verify(lines: &[Vec<u8>]) -> Summary {
     let mut scanner = Scanner::new(&watched, ());
     let mut offset = 0;
     for line in lines {
-        scanner.line(offset, line, &mut items);
+        scanner.line(offset, &HashedLine::new(line), &mut items);
         offset += line.len() as u64 + 1;
     }
     scanner.flush(&mut items);

@@ -137,7 +137,7 @@ impl Meters {
         self.residency_ns.record(nanos(time));
     }
 
-    /// The writer, when it gives a segment up and goes on in a new one.
+    /// The writer, when it gives a segment or a ring up and goes on in a new one.
     pub(crate) fn storage_failed(&self) {
         self.storage_failures.fetch_add(1, Ordering::Relaxed);
     }

@@ -33,7 +33,8 @@ pub struct Metrics {
     pub sync_ns: Distribution,
     /// Between `emit` and the disk.
     pub ring: RingMetrics,
-    /// Disk errors that were survived by going on in a new segment (`audit.storage_failed`).
+    /// Disk errors that were survived by going on in a new segment, and rings that were taken away
+    /// (`audit.storage_failed`).
     pub storage_failures: u64,
     /// The signed checkpoints.
     pub seals: SealMetrics,

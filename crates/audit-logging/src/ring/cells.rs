@@ -120,6 +120,33 @@ impl Cells {
         self.word(TAIL).fetch_or(CLOSED, Ordering::AcqRel);
     }
 
+    /// Consumer only. The end of [`Cells::close`].
+    pub(crate) fn open_again(&self) {
+        self.word(TAIL).fetch_and(!CLOSED, Ordering::AcqRel);
+    }
+
+    /// Consumer only, while the tail is closed and everything reserved is committed: copies the header
+    /// and what is not released to the same places of zeroed memory that is as long.
+    pub(crate) fn copy_to(&self, fresh: &RingMemory) -> std::io::Result<()> {
+        let (here, there) = (self.memory.words(), fresh.words());
+        if here.len() != there.len() {
+            return Err(std::io::Error::other("the new ring is not as long as the old one"));
+        }
+        let copy = |words: std::ops::Range<usize>| {
+            let words = (here.get(words.clone()), there.get(words));
+            let (from, to) = (words.0.unwrap_or_default(), words.1.unwrap_or_default());
+            for (from, to) in from.iter().zip(to) {
+                to.store(from.load(Ordering::Acquire), Ordering::Release);
+            }
+        };
+        copy(0..HEADER_WORDS);
+        for position in self.head()..self.tail() {
+            let first = HEADER_WORDS + (position & (self.cells - 1)) as usize * CELL_WORDS;
+            copy(first..first + CELL_WORDS);
+        }
+        Ok(())
+    }
+
     /// Reserves room for a body of `len` bytes if at most `limit` cells are taken then.
     #[inline]
     pub(crate) fn reserve(&self, len: usize, limit: u64) -> Result<Reservation, Refusal> {

@@ -47,7 +47,7 @@ impl Ring {
     pub(crate) fn is_hurried(&self, read: Position, durable: Position) -> bool {
         self.urgent_to.load(Ordering::Acquire) > read
             || self.flush_to.load(Ordering::Acquire) > durable
-            || self.cells.is_closed()
+            || self.is_closed()
             || self.is_pressed()
     }
 
@@ -65,7 +65,7 @@ impl Ring {
                 || self.flush_to.load(Ordering::Acquire) > what.durable
                 || self.kicked.load(Ordering::Acquire)
                 || (self.is_waited_for() && self.cells.tail() > self.cells.head())
-                || self.cells.is_closed()
+                || self.is_closed()
         };
         loop {
             let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
@@ -73,7 +73,7 @@ impl Ring {
                 self.kicked.store(false, Ordering::Release);
                 return Wake {
                     flush_to: self.flush_to.load(Ordering::Acquire),
-                    closed: self.cells.is_closed(),
+                    closed: self.is_closed(),
                 };
             }
             self.doze.sleep(wake_at, left, is_ready);

@@ -9,13 +9,14 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::{self, NonNull};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use rustix::fs::{AtFlags, FlockOperation, flock, fstat, statat};
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, mmap_anonymous, munmap};
 
+use super::lock;
 use super::memory::Damage;
 
 /// Bytes of the page that tells a child from its parent. Mappings are made of whole pages, so a
@@ -24,8 +25,12 @@ const MARK_BYTES: usize = 4096;
 
 /// A shared mapping of a ring's file.
 pub(crate) struct Mapping {
+    /// Where the words are: in this mapping or in the newest of `later`.
+    current: AtomicPtr<AtomicU64>,
     start: NonNull<AtomicU64>,
     words: usize,
+    /// Mappings of files that took the place of this one's: as long as this one, and mapped as long.
+    later: Mutex<Vec<Mapping>>,
     file: OwnedFd,
     /// Device and inode of the file.
     id: (u64, u64),
@@ -75,7 +80,20 @@ impl Mapping {
         }?;
         let mapped = start.cast::<AtomicU64>();
         let mapping = NonNull::new(mapped)
-            .map(|start| Mapping { start, words, file, id, dir, name, mark })
+            .map(|start| {
+                let current = AtomicPtr::new(mapped);
+                Mapping {
+                    current,
+                    start,
+                    words,
+                    later: Mutex::default(),
+                    file,
+                    id,
+                    dir,
+                    name,
+                    mark,
+                }
+            })
             .ok_or_else(|| io::Error::other("the ring was mapped at address zero"))?;
         // SAFETY: the range is exactly the mapping just made. A child that does not inherit it
         // cannot reach it either: `words` gives it nothing.
@@ -99,15 +117,20 @@ impl Mapping {
         // SAFETY: this is the process that made the mapping (checked above; a slice that was taken
         // before a fork stays behind in the stack of the thread that forked, which holds none while it
         // runs code that could fork: the ring calls nothing between taking and dropping one).
-        // `start` is page-aligned, hence aligned for words; the mapping has `words` words
-        // and lives as long as `self`, to which the slice is bound. Any bit pattern is a valid
+        // `current` is the start of this mapping or of one in `later`; it is page-aligned, hence
+        // aligned for words; each of these mappings has `words` words (`adopt` looks) and lives as
+        // long as `self`, to which the slice is bound. Acquire, and Release in `adopt`: whoever sees
+        // a new start sees all that was stored behind it. Any bit pattern is a valid
         // AtomicU64. The memory changes under us (other threads, and whoever else may map the
         // file), which atomics allow: there is no `&mut` and no non-atomic access to it anywhere.
-        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.words) }
+        unsafe { std::slice::from_raw_parts(self.current.load(Ordering::Acquire), self.words) }
     }
 
     /// `newfstatat`: what a stranger did to the file. Where its name leads elsewhere, `fstat` too.
     pub(super) fn damage(&self) -> io::Result<Option<Damage>> {
+        if let Some(newest) = lock(&self.later).last() {
+            return newest.damage();
+        }
         let named = match statat(&*self.dir, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(named) => Some(named).filter(|named| (named.st_dev, named.st_ino) == self.id),
             Err(Errno::NOENT) => None,
@@ -123,10 +146,32 @@ impl Mapping {
 }
 
 impl Mapping {
+    /// Goes over to another file. The old one stays mapped, as a thread may be about to look at it: it
+    /// finds there that nothing is accepted, and looks again. Nobody else finds it in use any more.
+    pub(super) fn adopt(&self, fresh: Mapping) -> io::Result<()> {
+        if fresh.words != self.words {
+            return Err(io::Error::other("the new ring is not as long as the old one"));
+        }
+        let mut later = lock(&self.later);
+        let start = fresh.start.as_ptr();
+        let old = later.last().map_or(&self.file, |old| &old.file);
+        if let Err(error) = flock(old, FlockOperation::Unlock) {
+            tracing::warn!(%error, "the lock of a ring that was taken away could not be released");
+        }
+        later.push(fresh);
+        self.current.store(start, Ordering::Release);
+        Ok(())
+    }
+
     /// Lets go of the file's lock, whoever still holds the mapping. Not in a forked child, whose
     /// descriptor is the parent's: it would let go of the parent's lock.
     pub(super) fn unlock(&self) -> io::Result<()> {
-        if self.mark.is_child() { Ok(()) } else { Ok(flock(&self.file, FlockOperation::Unlock)?) }
+        if self.mark.is_child() {
+            return Ok(());
+        }
+        // Older ones were let go of when the newest took their place.
+        let later = lock(&self.later);
+        Ok(flock(later.last().map_or(&self.file, |newest| &newest.file), FlockOperation::Unlock)?)
     }
 }
 

@@ -69,6 +69,19 @@ impl RingMemory {
         }
     }
 
+    /// Goes over to `fresh`, which nobody else has: every clone of this memory is that one from now on.
+    /// Everything in it must be there already.
+    ///
+    /// # Errors
+    /// Memory of another kind or length; nothing has changed.
+    pub(super) fn adopt(&self, fresh: RingMemory) -> std::io::Result<()> {
+        match (&*self.kind, Arc::into_inner(fresh.kind)) {
+            #[cfg(not(any(loom, shuttle)))]
+            (Kind::Mapped(mapping), Some(Kind::Mapped(fresh))) => mapping.adopt(fresh),
+            _ => Err(std::io::Error::other("only a mapped ring can go over to another file")),
+        }
+    }
+
     /// What became of the file behind it: `None` when all is well.
     ///
     /// # Errors

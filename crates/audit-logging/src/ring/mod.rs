@@ -14,6 +14,7 @@ mod doze;
 mod layout;
 pub(crate) mod mapping;
 mod memory;
+mod renew;
 pub(crate) mod salvage;
 mod sync;
 #[cfg(test)]
@@ -121,10 +122,8 @@ impl Ring {
         let limit = if critical { self.capacity } else { self.routine_capacity };
         let body_crc = crc32c::crc32c(body);
         let room = match self.cells.reserve(body.len(), limit) {
-            Err(Refusal::Full) if !patience.is_zero() => {
-                self.wait_for_room(body.len(), limit, patience)?
-            }
-            reserved => reserved?,
+            Ok(room) => room,
+            Err(_) => self.wait_for_room(body.len(), limit, patience)?,
         };
         self.commit(room, critical, time, body, body_crc)
     }
@@ -161,13 +160,17 @@ impl Ring {
         limit: u64,
         patience: Duration,
     ) -> Result<Reservation, Refusal> {
+        let patience = self.patience(patience);
+        if patience.is_zero() {
+            return self.reserve(len, limit);
+        }
         let end = Instant::now().checked_add(patience);
         self.waiting.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
         // Said before the last look at the room, as the writer frees it before it looks here.
         fence(Ordering::SeqCst);
         let mut guard = lock(&self.room);
         let outcome = loop {
-            match self.cells.reserve(len, limit) {
+            match self.reserve(len, limit) {
                 Err(Refusal::Full) => {}
                 decided => break decided,
             }
@@ -253,11 +256,6 @@ impl Ring {
     pub(crate) fn while_open<T>(&self, note: impl FnOnce() -> T) -> Option<T> {
         let closed = lock(&self.gate);
         (!*closed).then(note)
-    }
-
-    /// True after [`Ring::close`].
-    pub(crate) fn is_closed(&self) -> bool {
-        self.cells.is_closed()
     }
 
     /// What a stranger did to the ring's file.

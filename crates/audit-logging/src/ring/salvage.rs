@@ -21,6 +21,9 @@ use super::layout::{
 /// here; commit words made by hand could ask for any number.
 const MAX_PASSES: usize = 4;
 
+/// How many broken records are stepped over to find a whole one before the head.
+const MAX_BROKEN: usize = 4;
+
 /// A record that was accepted and may not be in the trail.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Salvaged {
@@ -46,6 +49,8 @@ pub(crate) struct Dead {
     pub(crate) next_seq: u64,
     /// In the order of acceptance.
     pub(crate) records: Vec<Salvaged>,
+    /// The body of the last whole record before the head: if that is the head, it is in the trail.
+    pub(crate) before: Option<Vec<u8>>,
     /// Records between head and tail that were committed and are not what was committed.
     pub(crate) overwritten: u64,
     /// Cells that were reserved and hold no record: producers that were killed in the middle, what
@@ -59,8 +64,8 @@ pub(crate) struct Dead {
     pub(crate) beyond_tail: bool,
 }
 
-/// Reads a ring file's bytes.
-pub(crate) fn salvage(bytes: &[u8]) -> Result<Dead, NotARing> {
+/// Reads a ring file's bytes. Where head and tail are not believed, everything whole is taken.
+pub(crate) fn salvage(bytes: &[u8], are_believed: bool) -> Result<Dead, NotARing> {
     let (words, rest) = bytes.as_chunks::<WORD>();
     let Some((header, cells)) = words.split_at_checked(HEADER_WORDS) else {
         return Err(NotARing::TooShort);
@@ -75,10 +80,11 @@ pub(crate) fn salvage(bytes: &[u8]) -> Result<Dead, NotARing> {
         return Err(NotARing::WrongLength);
     }
     let (head, tail) = (word(HEAD), word(TAIL) & !CLOSED);
-    let bad_header = head > tail || tail - head > constants.cells;
+    let bad_header = !are_believed || head > tail || tail - head > constants.cells;
     // All there is, compared with all of the trail: too much does no harm.
     let (head, tail, next_seq) = if bad_header { (0, 0, 0) } else { (head, tail, word(HEAD_SEQ)) };
-    let (records, overwritten) = records(&Cells { words: cells, ring: constants }, head, tail);
+    let cells = Cells { words: cells, ring: constants };
+    let (records, overwritten) = records(&cells, head, tail);
     let full: u64 = records.iter().map(|record| cells_for(record.body.len())).sum();
     Ok(Dead {
         identity: constants.identity,
@@ -87,6 +93,7 @@ pub(crate) fn salvage(bytes: &[u8]) -> Result<Dead, NotARing> {
         hole_cells: (tail - head).saturating_sub(full),
         bad_header,
         refused: [word(REFUSED), word(REFUSED + 1)],
+        before: last_before(&cells, head, tail),
         beyond_tail: !bad_header && records.last().is_some_and(|last| last.end() > tail),
         records,
     })
@@ -121,6 +128,23 @@ fn records(cells: &Cells<'_>, head: u64, tail: u64) -> (Vec<Salvaged>, u64) {
     }
     records.reverse();
     (records, overwritten)
+}
+
+/// The last whole record before `head`, of those whose room no later one has reserved.
+fn last_before(cells: &Cells<'_>, head: u64, tail: u64) -> Option<Vec<u8>> {
+    let mut work = cells.words.len();
+    let mut below = head;
+    for _ in 0..MAX_BROKEN {
+        let position = (0..cells.ring.cells)
+            .filter_map(|cell| cells.commit(cell))
+            .filter(|position| *position < below && position + cells.ring.cells >= tail)
+            .max()?;
+        if let Some(record) = cells.record(position, head, &mut work) {
+            return Some(record.body);
+        }
+        below = position;
+    }
+    None
 }
 
 /// The cells of a file.

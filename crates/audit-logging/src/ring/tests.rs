@@ -94,13 +94,41 @@ fn closing_refuses_new_records_and_hands_over_the_old() {
 }
 
 #[test]
+fn a_ring_that_is_held_is_waited_for_and_one_that_is_closed_meanwhile_is_not() {
+    for closes in [false, true] {
+        let (ring, _) = small();
+        assert!(ring.hold());
+        assert!(!ring.is_closed());
+        let pushed = std::thread::scope(|scope| {
+            let producer = scope.spawn(|| ring.push(false, 0, b"meanwhile", NOW));
+            while !ring.is_waited_for() {
+                std::thread::yield_now();
+            }
+            assert_eq!(ring.while_open(|| "noted"), Some("noted"));
+            if closes {
+                ring.close();
+            }
+            ring.go_on();
+            producer.join().unwrap()
+        });
+        assert_eq!(ring.is_closed(), closes);
+        if closes {
+            assert_eq!(pushed, Err(Refusal::Closed));
+            assert!(!ring.hold(), "nothing to hold up");
+        } else {
+            assert_eq!(drain(&ring, &mut 0), [(false, b"meanwhile".to_vec())]);
+        }
+    }
+}
+
+#[test]
 fn a_producer_that_commits_after_the_writer_gave_up_is_not_told_that_its_record_was_taken() {
     let (ring, memory) = small();
     let body = b"in the middle";
     let room = ring.cells.reserve(body.len(), ring.capacity).unwrap();
     ring.abandon();
     // Whoever reads the ring now finds a hole.
-    let dead = salvage::salvage(&memory.snapshot()).unwrap();
+    let dead = salvage::salvage(&memory.snapshot(), true).unwrap();
     assert_eq!((dead.records.len(), dead.hole_cells), (0, 1));
     let told = ring.commit(room, false, 0, body, crc32c::crc32c(body));
     assert_eq!(told, Err(Refusal::Closed));
@@ -225,7 +253,7 @@ fn a_dead_ring_gives_back_what_was_not_released_behind_holes_too() {
     // A producer that was killed between its reservation and its commit.
     ring.cells.reserve(500, u64::MAX).unwrap();
     ring.push(true, 2, &[7; 30_000], NOW).unwrap();
-    let dead = salvage::salvage(&memory.snapshot()).unwrap();
+    let dead = salvage::salvage(&memory.snapshot(), true).unwrap();
     assert_eq!(dead.identity, identity());
     assert_eq!(dead.next_seq, 4_321);
     assert_eq!(dead.hole_cells, layout::cells_for(500));
@@ -254,7 +282,7 @@ fn no_changed_byte_gives_a_record_that_was_not_accepted() {
         // Read where it stands: a copy of the ring for each bit takes minutes.
         for bit in [0, 3, 7] {
             bytes[offset] ^= 1 << bit;
-            let dead = salvage::salvage(&bytes);
+            let dead = salvage::salvage(&bytes, true);
             bytes[offset] ^= 1 << bit;
             for record in dead.map(|dead| dead.records).unwrap_or_default() {
                 assert!(bodies.contains(&record.body), "byte {offset}, bit {bit}");
@@ -281,7 +309,7 @@ fn what_was_accepted_and_is_not_whole_is_counted() {
     let read = |change: &dyn Fn(&mut [u8])| {
         let mut bytes = good.clone();
         change(&mut bytes);
-        let dead = salvage::salvage(&bytes).unwrap();
+        let dead = salvage::salvage(&bytes, true).unwrap();
         let bodies: Vec<_> = dead.records.into_iter().map(|record| record.body).collect();
         (bodies, dead.overwritten, dead.hole_cells, dead.bad_header, dead.beyond_tail)
     };
@@ -321,7 +349,7 @@ fn records_made_by_hand_give_no_more_than_the_file_holds() {
             words[first + 2].store(0, Ordering::Relaxed);
         }
         let bytes = memory.snapshot();
-        let dead = salvage::salvage(&bytes).unwrap();
+        let dead = salvage::salvage(&bytes, true).unwrap();
         let held: usize = dead.records.iter().map(|record| record.body.len()).sum();
         assert!(!dead.records.is_empty() && held <= bytes.len(), "{held} of {}", bytes.len());
     }
@@ -331,7 +359,7 @@ fn records_made_by_hand_give_no_more_than_the_file_holds() {
 fn bytes_that_are_no_ring_say_what_is_wrong() {
     use layout::NotARing::{NotOurs, OtherVersion, TooShort, WrongLength};
     let good = small().1.snapshot();
-    let check = |bytes: &[u8]| salvage::salvage(bytes).map(|dead| dead.records.len());
+    let check = |bytes: &[u8]| salvage::salvage(bytes, true).map(|dead| dead.records.len());
     assert_eq!(check(&good), Ok(0));
     assert_eq!(check(&[]), Err(TooShort));
     assert_eq!(check(&good[..4_000]), Err(TooShort));

@@ -5,8 +5,6 @@
 //! opening that is killed in the middle loses and repeats nothing. What cannot be read is kept in
 //! the quarantine, and the trail says so.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +14,7 @@ use audit_core::event::event_type::is_reserved;
 use audit_core::plan::append_line;
 use uuid::Uuid;
 
-use super::entries::read_ids;
+use super::compare::compare;
 use super::open::io_error;
 use super::rings::{Place, Rings};
 use super::{Recovered, Trail};
@@ -24,13 +22,16 @@ use crate::config::MAX_QUEUE_BYTES;
 use crate::error::OpenError;
 use crate::ring::salvage::{Dead, salvage};
 use crate::ring::{CELL_BYTES, ENDING, Refusals};
-use crate::storage::{INSECURE, QUARANTINE, Storage};
+use crate::storage::{INSECURE, QUARANTINE, Storage, read_to_vec};
 
 /// Longer files are no rings.
 const MAX_RING_FILE: u64 = (MAX_QUEUE_BYTES as u64) * 2 + (1 << 20);
 
 /// Ending of a ring that was being made.
 const UNFINISHED: &str = ".ring.tmp";
+
+/// What is wrong with a ring whose head hides something, or shows what is in the trail.
+const DOUBTFUL: &str = "its head does not fit the trail; all that is whole in it was taken";
 
 /// What dead processes left.
 #[derive(Default)]
@@ -59,10 +60,15 @@ impl Rings {
         let mut dead = Vec::new();
         for place in self.places() {
             for name in &place.rings_of(trail, ENDING)? {
-                let ring = self.open_dead(place, name, trail, same_boot, &mut found)?;
-                dead.extend(ring.inspect(|ring| {
-                    found.judge(name, ring, head, self.is_of_this_boot(ring));
-                }));
+                let Some(mut ring) = self.open_dead(place, name, trail, same_boot, &mut found)?
+                else {
+                    continue;
+                };
+                let is_of_this_boot = self.is_of_this_boot(&ring);
+                found.judge(name, &ring, head, is_of_this_boot);
+                // A power failure leaves any mixture of old and new pages.
+                ring.before = ring.before.filter(|_| is_of_this_boot);
+                dead.push((place, name.clone(), ring));
             }
             for name in &place.rings_of(trail, UNFINISHED)? {
                 // One that is used is just being made, for a copy of this trail.
@@ -72,10 +78,29 @@ impl Rings {
                 removed.map_err(|e| io_error(&place.path.join(name), "remove", e))?;
             }
         }
-        dead.sort_by_key(|ring: &Dead| ring.identity.started);
+        dead.sort_by_key(|(_, _, ring): &(&Place, String, Dead)| ring.identity.started);
         let own = self.own();
-        found.bodies = missing(&*own.storage, head, dead)
-            .map_err(|error| io_error(&own.path, "compare the ring with", error))?;
+        let compare = |dead: &[(&Place, String, Dead)]| {
+            let rings: Vec<&Dead> = dead.iter().map(|(_, _, ring)| ring).collect();
+            compare(&*own.storage, head, &rings)
+                .map_err(|error| io_error(&own.path, "compare the ring with", error))
+        };
+        let mut compared = compare(&dead)?;
+        if !compared.doubtful.is_empty() {
+            for doubtful in compared.doubtful {
+                let Some((place, name, ring)) = dead.get_mut(doubtful) else { continue };
+                found.say(name, DOUBTFUL);
+                *ring = read_unbelieved(place, name)?;
+            }
+            // Now with all of the trail: there is no second doubt.
+            compared = compare(&dead)?;
+        }
+        let records = dead.into_iter().flat_map(|(_, _, ring)| ring.records);
+        // A ring that was copied gives everything twice.
+        found.bodies = records
+            .map(|record| record.body)
+            .filter(|body| id_of(body).is_some_and(|id| compared.held.insert(id)))
+            .collect();
         Ok(found)
     }
 
@@ -102,14 +127,15 @@ impl Rings {
             read => read.map_err(|error| io_error(&path, "read", error))?,
         };
         found.done.push((Arc::clone(&place.storage), name.to_owned()));
-        let (problem, rest) = match salvage(&bytes) {
+        let (problem, rest) = match salvage(&bytes, true) {
             Ok(dead) if dead.identity.trail_id != trail.as_u128() => {
                 ("the ring of another trail".to_owned(), None)
             }
             Ok(mut dead) => {
-                let all = dead.records.len();
+                let is_strange = |body: &[u8]| !is_event(body) && !is_entry(body, is_noted);
+                let strange = dead.records.iter().filter(|record| is_strange(&record.body)).count();
                 dead.records.retain(|record| is_event(&record.body));
-                match all - dead.records.len() {
+                match strange {
                     0 => return Ok(Some(dead)),
                     strange => (format!("records that are no events: {strange}"), Some(dead)),
                 }
@@ -148,29 +174,29 @@ impl Salvage {
         self.problems.push(format!("{name}: {error}; {whereto}"));
     }
 
+    /// A ring that can be read is not as its writer left it.
+    fn say(&mut self, name: &str, problem: &str) {
+        tracing::error!(ring = name, %problem, "a ring of a dead writer is not as it was left");
+        self.problems.push(format!("{name}: {problem}"));
+    }
+
     /// What a ring that can be read shows to be wrong, with itself or with the trail.
     fn judge(&mut self, name: &str, ring: &Dead, head: Head, is_of_this_boot: bool) {
-        let mut say = |problem: String| {
-            tracing::error!(ring = name, %problem, "a ring of a dead writer is not as it was left");
-            self.problems.push(format!("{name}: {problem}"));
-        };
         // Set only when that many entries were durable: no crash takes them away.
         if ring.next_seq > head.next_seq {
             let (was, is) = (ring.next_seq, head.next_seq);
-            say(format!("the trail was cut: it had {was} entries, and has {is}"));
+            self.say(name, &format!("the trail was cut: it had {was} entries, and has {is}"));
         }
         // A power failure leaves any mixture of old and new pages.
         if !is_of_this_boot {
             return;
         }
         if ring.bad_header || ring.beyond_tail {
-            say("head and tail were changed; all that is whole in it was taken".to_owned());
+            self.say(name, "head and tail were changed; all that is whole in it was taken");
         }
         if ring.overwritten > 0 {
-            say(format!(
-                "accepted events that were overwritten, and are lost: {}",
-                ring.overwritten
-            ));
+            let lost = ring.overwritten;
+            self.say(name, &format!("accepted events that were overwritten, and are lost: {lost}"));
         }
         self.unfinished_bytes += ring.hole_cells * CELL_BYTES as u64;
         for (sum, count) in self.refused.iter_mut().zip(ring.refused) {
@@ -216,44 +242,39 @@ impl Salvage {
     }
 }
 
-/// True for a body that makes a valid entry, and one that `emit` may have put there: the trail's own
-/// entries never pass through a ring.
-fn is_event(body: &[u8]) -> bool {
+/// All that is whole in a ring whose head is not to be believed.
+fn read_unbelieved(place: &Place, name: &str) -> Result<Dead, OpenError> {
+    let refuse = |error| io_error(&place.path.join(name), "read", error);
+    let bytes = read_to_vec(&*place.storage, name, MAX_RING_FILE).map_err(refuse)?;
+    let mut dead = salvage(&bytes, false).map_err(|error| refuse(io::Error::other(error)))?;
+    dead.records.retain(|record| is_event(&record.body));
+    Ok(dead)
+}
+
+/// True for what the keeper says in the trail. Who asked it to is answered when that is durable: a kill
+/// before takes nothing from anybody.
+fn is_noted(event_type: &str) -> bool {
+    const TYPES: [&str; 4] =
+        ["audit.accessed", "audit.hold_added", "audit.hold_released", "audit.retention_applied"];
+    TYPES.contains(&event_type)
+}
+
+/// True for a body that makes a valid entry, and one that `emit` may have put there.
+pub(super) fn is_event(body: &[u8]) -> bool {
+    is_entry(body, |event_type| !is_reserved(event_type))
+}
+
+/// True for a body that makes a valid entry of a type that pleases.
+fn is_entry(body: &[u8], pleases: impl FnOnce(&str) -> bool) -> bool {
     id_of(body).is_some() && {
         let mut line = Vec::new();
         append_line(&mut line, &mut { Head::EMPTY }, body);
         line.pop();
-        audit_core::entry::Entry::parse(&line).is_ok_and(|entry| !is_reserved(entry.event_type()))
+        audit_core::entry::Entry::parse(&line).is_ok_and(|entry| pleases(entry.event_type()))
     }
 }
 
 /// The `audit_id` in a body, which begins with it.
 pub(crate) fn id_of(body: &[u8]) -> Option<Uuid> {
     body.get(12..48).and_then(|text| Uuid::try_parse_ascii(text).ok())
-}
-
-/// The bodies that are in no entry, in order.
-fn missing(trail: &dyn Storage, head: Head, dead: Vec<Dead>) -> io::Result<Vec<Vec<u8>>> {
-    // A number that cannot be is not believed.
-    let from = |ring: &Dead| if ring.next_seq > head.next_seq { 0 } else { ring.next_seq };
-    let Some(first) = dead.iter().filter(|ring| !ring.records.is_empty()).map(from).min() else {
-        return Ok(Vec::new());
-    };
-    let mut bodies: Vec<Option<Vec<u8>>> =
-        dead.into_iter().flat_map(|ring| ring.records).map(|record| Some(record.body)).collect();
-    let mut places: HashMap<Uuid, usize> = HashMap::with_capacity(bodies.len());
-    for (place, body) in bodies.iter_mut().enumerate() {
-        let Some(id) = body.as_deref().and_then(id_of) else { continue };
-        match places.entry(id) {
-            Entry::Vacant(free) => drop(free.insert(place)),
-            // A ring that was copied gives everything twice.
-            Entry::Occupied(_) => *body = None,
-        }
-    }
-    read_ids(trail, first, &mut |id| {
-        if let Some(body) = places.get(&id).and_then(|place| bodies.get_mut(*place)) {
-            *body = None;
-        }
-    })?;
-    Ok(bodies.into_iter().flatten().collect())
 }

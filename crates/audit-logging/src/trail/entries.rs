@@ -8,7 +8,6 @@ use std::io::{self, BufRead, BufReader};
 use audit_core::chain::Hash;
 use audit_core::entry::Entry;
 use audit_core::segment::SegmentName;
-use uuid::Uuid;
 
 use super::content::{read_content, segments_in};
 use super::scan::note_hash;
@@ -31,28 +30,6 @@ pub(crate) fn read_hashes(
         }
         hashes.drain(..hashes.len() - 1);
     })
-}
-
-/// The ids of all entries from `seq` on, read from the newest segments back.
-pub(crate) fn read_ids(
-    storage: &dyn Storage,
-    seq: u64,
-    each: &mut dyn FnMut(Uuid),
-) -> io::Result<()> {
-    for name in segments_in(&storage.list("")?).into_iter().rev() {
-        let mut first = None;
-        read_segment(storage, name, &mut |entry| {
-            first.get_or_insert(entry.seq());
-            if entry.seq() >= seq {
-                each(entry.audit_id());
-            }
-        })?;
-        // Everything in the segments before is older.
-        if first.is_some_and(|first| first <= seq) {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// What all entries say of the signing keys.
@@ -152,7 +129,7 @@ fn read_entries(storage: &dyn Storage, mut each: impl FnMut(&Entry<'_>)) -> io::
 }
 
 /// Every whole entry of a segment, in order.
-fn read_segment(
+pub(super) fn read_segment(
     storage: &dyn Storage,
     name: SegmentName,
     each: &mut dyn FnMut(&Entry<'_>),

@@ -4,6 +4,7 @@
 //! opening once; bytes are moved aside, never deleted; nothing is taken from derived files that the
 //! segments could contradict.
 
+mod compare;
 mod content;
 mod create;
 mod dead;
@@ -34,7 +35,7 @@ pub(crate) use finish::{finish_segment, set_tail_aside, write_manifest};
 use host::this_boot;
 pub(crate) use host::{boot_id, boot_of, lock_text, ring_of};
 pub(crate) use open::{OpenContext, io_error, key_error, open, peek, refuse_foreign};
-pub(crate) use rings::{RingFile, Rings};
+pub(crate) use rings::{RingFile, RingHome, Rings};
 pub(crate) use segment::{SegmentState, checksum_name};
 
 /// A segment being written.

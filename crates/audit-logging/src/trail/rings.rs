@@ -19,7 +19,7 @@ use crate::clock::nanos;
 use crate::config::AuditConfig;
 use crate::error::OpenError;
 use crate::ring::salvage::Dead;
-use crate::ring::{ENDING, Identity, Options, Ring};
+use crate::ring::{ENDING, Identity, Options, Ring, RingMemory};
 use crate::shared::Shared;
 use crate::storage::{DirStorage, INSECURE, Storage};
 
@@ -54,8 +54,41 @@ pub(crate) struct Live {
     pub(crate) ring: Ring,
     /// Its id, for the lock file.
     pub(crate) id: String,
+    home: RingHome,
+}
+
+/// Where a ring has its name, and how large it is.
+#[derive(Clone)]
+pub(crate) struct RingHome {
     storage: Arc<dyn Storage>,
     name: String,
+    cells: u64,
+}
+
+impl RingHome {
+    /// Makes memory for the ring, without its name.
+    pub(crate) fn make(&self) -> io::Result<RingMemory> {
+        self.storage.create_ring(&self.name, self.cells)
+    }
+
+    /// Moves what a stranger put in the ring's place into the quarantine.
+    pub(crate) fn clear(&self) -> io::Result<()> {
+        match self.storage.set_ring_aside(&self.name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            cleared => cleared,
+        }
+    }
+
+    /// Gives what was made its name.
+    pub(crate) fn publish(&self) -> io::Result<()> {
+        self.storage.publish_ring(&self.name)
+    }
+
+    fn remove(&self) {
+        if let Err(error) = self.storage.remove_ring(&self.name) {
+            tracing::warn!(%error, "an empty ring could not be removed; the next opening does");
+        }
+    }
 }
 
 /// The file of this process's ring. It is removed when this is dropped, if nothing is left in it and
@@ -63,12 +96,15 @@ pub(crate) struct Live {
 /// the lock file names is missed as long as the trail does not say that it was closed.
 pub(crate) struct RingFile {
     shared: Arc<Shared>,
-    storage: Arc<dyn Storage>,
-    name: String,
+    home: RingHome,
     is_missed: bool,
 }
 
 impl RingFile {
+    pub(crate) const fn home(&self) -> &RingHome {
+        &self.home
+    }
+
     /// Before the lock file names it.
     pub(crate) const fn will_be_named(&mut self) {
         self.is_missed = true;
@@ -94,16 +130,15 @@ impl Place {
 impl Live {
     /// Hands the ring over to what callers and writer share.
     pub(crate) fn share(self) -> io::Result<(Arc<Shared>, RingFile)> {
-        let Live { ring, storage, name, .. } = self;
+        let Live { ring, home, .. } = self;
         match Shared::new(ring) {
             Ok(shared) => {
                 let shared = Arc::new(shared);
-                let file =
-                    RingFile { shared: Arc::clone(&shared), storage, name, is_missed: false };
+                let file = RingFile { shared: Arc::clone(&shared), home, is_missed: false };
                 Ok((shared, file))
             }
             Err(error) => {
-                remove(&*storage, &name);
+                home.remove();
                 Err(error)
             }
         }
@@ -116,14 +151,8 @@ impl Drop for RingFile {
             tracing::warn!(%error, "the emit ring's lock could not be released");
         }
         if !self.is_missed && self.shared.ring.is_drained() {
-            remove(&*self.storage, &self.name);
+            self.home.remove();
         }
-    }
-}
-
-fn remove(storage: &dyn Storage, name: &str) {
-    if let Err(error) = storage.remove_ring(name) {
-        tracing::warn!(%error, "an empty ring could not be removed; the next opening does");
     }
 }
 
@@ -250,9 +279,10 @@ impl Rings {
         let hex = format!("{id:032x}");
         let name = format!("{trail}-{hex}{ENDING}");
         let Place { storage, path } = &self.home;
+        let home = RingHome { storage: Arc::clone(storage), name, cells: options.cells() };
         let refuse =
-            |source| OpenError::Ring { path: path.clone(), bytes: options.cells() * 64, source };
-        let memory = storage.create_ring(&name, options.cells()).map_err(refuse)?;
+            |source| OpenError::Ring { path: path.clone(), bytes: home.cells * 64, source };
+        let memory = home.make().map_err(refuse)?;
         let identity = Identity {
             ring_id: id,
             trail_id: trail.as_u128(),
@@ -261,8 +291,8 @@ impl Rings {
             started: nanos(now),
         };
         let ring = Ring::new(memory, identity, salt as u64, head.next_seq, options);
-        storage.publish_ring(&name).map_err(refuse)?;
-        Ok(Live { ring, id: hex, storage: Arc::clone(storage), name })
+        home.publish().map_err(refuse)?;
+        Ok(Live { ring, id: hex, home })
     }
 }
 

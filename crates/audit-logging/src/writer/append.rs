@@ -9,6 +9,7 @@ use audit_core::event::Event;
 use audit_core::plan::{append_line, line_len};
 
 use super::Writer;
+use super::ring::{DEAD_THREAD, OVERWRITTEN, ring_fault};
 use crate::error::Fault;
 use crate::ring::Look;
 use crate::storage::{Identity, is_no_space};
@@ -50,10 +51,8 @@ impl Writer {
             let record = match look {
                 Look::Record(record) => record,
                 Look::Uncommitted if !patient => return Ok(()),
-                Look::Uncommitted => return Err(self.ring_fault("a thread died inside emit")),
-                Look::Overwritten => {
-                    return Err(self.ring_fault("its memory was overwritten by something else"));
-                }
+                Look::Uncommitted => return Err(ring_fault(DEAD_THREAD)),
+                Look::Overwritten => return Err(ring_fault(OVERWRITTEN)),
             };
             patient = closing;
             self.plan(body)?;
@@ -83,11 +82,6 @@ impl Writer {
             }
         }
         self.write_out()
-    }
-
-    /// What is in the ring is lost to this process, not to the next one: it salvages what is whole.
-    pub(super) fn ring_fault(&self, problem: &'static str) -> Fault {
-        Fault::new("read", "the emit ring", &std::io::Error::other(problem))
     }
 
     /// Plans and writes one entry of the writer's own.

@@ -9,6 +9,7 @@ mod append;
 mod commit;
 mod control;
 mod keys;
+mod ring;
 mod rotate;
 mod space;
 
@@ -25,11 +26,11 @@ use jiff::Timestamp;
 use crate::clock::Clock;
 use crate::config::{AuditConfig, FailurePolicy};
 use crate::error::Fault;
-use crate::ring::{Damage, Position, Refusals, WaitFor};
+use crate::ring::{Position, Refusals, WaitFor};
 use crate::seal::Sealer;
 use crate::shared::{Shared, SpaceLevel};
 use crate::storage::Storage;
-use crate::trail::{Active, SegmentState, Trail};
+use crate::trail::{Active, RingHome, SegmentState, Trail};
 
 /// How often a full disk is looked at, and refusals are written into the trail at the most.
 const POLL: Duration = Duration::from_millis(200);
@@ -91,8 +92,7 @@ pub(crate) struct Writer {
     position: Position,
     /// The body of the record that is looked at.
     body: Vec<u8>,
-    /// The ring's file is gone, and the trail says so.
-    is_ring_lost: bool,
+    ring_watch: ring::RingWatch,
     /// Wall and monotonic clock when they were last compared.
     clocks: (Timestamp, Duration),
     last_entry: Duration,
@@ -113,6 +113,7 @@ pub(crate) struct Writer {
 pub(crate) struct Parts {
     pub(crate) shared: Arc<Shared>,
     pub(crate) sealer: Arc<Sealer>,
+    pub(crate) ring_home: RingHome,
     /// The first entry to write is the `audit.epoch_sealed` that the writer before did not.
     pub(crate) finish_rotation: bool,
     /// Bodies of events that the writer before accepted and did not write, in order.
@@ -128,8 +129,8 @@ impl Writer {
     /// Takes a trail over: finds or makes the active segment, writes the first control entries and
     /// makes them durable, so that a trail that cannot be written is known before `new` returns.
     pub(crate) fn start(parts: Parts, trail: Trail) -> Result<Writer, Fault> {
-        let Parts { shared, sealer, finish_rotation, salvaged, rotate_key, storage, clock, config } =
-            parts;
+        let Parts { shared, sealer, ring_home, finish_rotation, salvaged, rotate_key, .. } = parts;
+        let Parts { storage, clock, config, .. } = parts;
         let now = clock.now();
         let clocks = (now, clock.monotonic());
         let closed = trail.closed;
@@ -158,7 +159,7 @@ impl Writer {
             unsynced: Unsynced::default(),
             position: 0,
             body: Vec::new(),
-            is_ring_lost: false,
+            ring_watch: ring::RingWatch::new(ring_home),
             clocks,
             last_entry: clocks.1,
             woken: 0,
@@ -227,12 +228,16 @@ impl Writer {
             self.beat_if_idle()?;
             self.rotate_key_if_old()?;
             if closing {
+                // Before the last entry: what comes after it would look like a writer that was killed.
+                self.watch_ring()?;
                 self.write_closing()?;
             }
             if closing || self.is_sync_due(wake.flush_to) {
                 self.sync()?;
             }
-            self.watch_ring()?;
+            if !closing {
+                self.watch_ring()?;
+            }
         }
         self.write_manifest()
     }
@@ -279,28 +284,6 @@ impl Writer {
                 u64::from(size).saturating_sub(self.unsynced.events).max(1)
             }
             _ => 1,
-        }
-    }
-
-    /// Looks whether the ring's file is still there: without it, a killed process loses what is not
-    /// durable, and the next one must be able to say since when.
-    fn watch_ring(&mut self) -> Result<(), Fault> {
-        if self.is_ring_lost {
-            return Ok(());
-        }
-        let damage = self.shared.ring.damage();
-        match damage.map_err(|error| Fault::new("look at", "the emit ring", &error))? {
-            None => Ok(()),
-            Some(Damage::Resized) => Err(self.ring_fault("another process changed its length")),
-            Some(Damage::Unlinked) => {
-                self.is_ring_lost = true;
-                let problem = "the emit ring was deleted, moved or replaced by another process: until \
-                               the logger is opened again, a killed process loses events that are \
-                               not durable";
-                tracing::error!("{problem}");
-                self.failures.push(abandon::StorageFailure::of_ring(problem));
-                self.report_failures()
-            }
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use audit_core::chain::MAX_LINE;
+use audit_core::chain::{HashedLine, MAX_LINE};
 use audit_core::verify::{Item, Scanner, StoredHashes, Unended};
 use memchr::memchr;
 
@@ -67,41 +67,53 @@ impl<'a, S: StoredHashes> SegmentScan<'a, S> {
         mut bytes: &[u8],
         tell: &mut dyn FnMut(Message) -> bool,
     ) -> bool {
-        while let Some(lf) = memchr(b'\n', bytes) {
-            let (line, len) = (&bytes[..lf], lf as u64);
-            let line = match lf {
-                0..=MAX_LINE => Line { kind: LineKind::Complete, offset, len, bytes: line },
-                _ => Line { kind: LineKind::Oversized, offset, len, bytes: &line[..HEAD] },
+        while let Some(first) = next_line(&mut bytes) {
+            let second = next_line(&mut bytes);
+            let pair = second.map(|second| (second, HashedLine::pair(first, second)));
+            let hashed = match &pair {
+                Some((_, hashed)) => &hashed[..],
+                None => &[HashedLine::new(first)],
             };
-            self.line(&line, Unended::Closed);
-            if self.message.is_full() && !tell(self.take()) {
-                return false;
+            for line in hashed {
+                self.whole(offset, line);
+                if self.message.is_full() && !tell(self.take()) {
+                    return false;
+                }
+                offset += line.line().len() as u64 + 1;
             }
-            offset += len + 1;
-            bytes = &bytes[lf + 1..];
         }
         true
     }
 
     /// Takes one line, or what stands in its place.
     pub(super) fn line(&mut self, line: &Line<'_>, how: Unended) {
+        let Line { kind, offset, len, bytes } = *line;
         let items = &mut self.message.items;
         let before = items.len();
-        match line.kind {
-            LineKind::Complete => {
-                if let Some(entry) = self.scanner.line(line.offset, line.bytes, items) {
-                    self.message.entries.add(&entry);
-                }
-            }
-            LineKind::Oversized => {
-                self.scanner.oversized_line(line.offset, line.len, line.bytes, items);
-            }
-            LineKind::Partial => {
-                self.scanner.partial_line(line.offset, line.len, line.bytes, how, items);
-            }
+        match kind {
+            LineKind::Complete => return self.whole(offset, &HashedLine::new(bytes)),
+            LineKind::Oversized => self.scanner.oversized_line(offset, len, bytes, items),
+            LineKind::Partial => self.scanner.partial_line(offset, len, bytes, how, items),
         }
-        self.message.weight += items[before..].iter().map(Item::weight).sum::<usize>();
-        self.message.bytes += line.len + 1;
+        self.add(before, len);
+    }
+
+    fn whole(&mut self, offset: u64, hashed: &HashedLine<'_>) {
+        let (line, items) = (hashed.line(), &mut self.message.items);
+        let (before, len) = (items.len(), line.len() as u64);
+        if line.len() > MAX_LINE {
+            self.scanner.oversized_line(offset, len, &line[..HEAD], items);
+        } else if let Some(entry) = self.scanner.line(offset, hashed, items) {
+            self.message.entries.add(&entry);
+        }
+        self.add(before, len);
+    }
+
+    /// Adds up a line of `len` bytes, which gave the items from `before` on.
+    fn add(&mut self, before: usize, len: u64) {
+        let new = &self.message.items[before..];
+        self.message.weight += new.iter().map(Item::weight).sum::<usize>();
+        self.message.bytes += len + 1;
         self.message.lines += 1;
     }
 
@@ -121,4 +133,12 @@ impl<'a, S: StoredHashes> SegmentScan<'a, S> {
         self.message.weight += self.message.items[before..].iter().map(Item::weight).sum::<usize>();
         self.message
     }
+}
+
+/// Takes the next line off `bytes`, LF not included.
+fn next_line<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let lf = memchr(b'\n', bytes)?;
+    let line = &bytes[..lf];
+    *bytes = &bytes[lf + 1..];
+    Some(line)
 }

@@ -19,9 +19,6 @@ const DURABLE: usize = 3;
 /// The header, and the cells that hold its events.
 const EDITED: usize = 4096 + 64 * 200;
 
-/// Bytes of the head and the `seq` that belongs to it: `ring/layout.rs`.
-const HEAD: std::ops::Range<usize> = 64 * 8..66 * 8;
-
 /// What a killed process left.
 struct Left {
     disk: SimDisk,
@@ -71,11 +68,6 @@ pub(super) fn ring(bytes: &[u8]) {
     let mut file = if way == 255 { rest.to_vec() } else { left.ring.clone() };
     if way != 255 {
         rest.as_chunks().0.iter().for_each(|edit| apply(&mut file, *edit));
-        // Head and its `seq` say which entries salvage compares with; no checksum covers them, so
-        // whoever changes them brings events in twice. A known limit: see docs/testing.md.
-        if file.len() >= HEAD.end {
-            file[HEAD].copy_from_slice(&left.ring[HEAD]);
-        }
     }
     let disk = left.disk.after_kill();
     disk.overwrite(&left.name, file);
