@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use audit_core::chain::Head;
 use audit_core::encode::EncodePolicy;
-use audit_core::meta::TrailInfo;
 use audit_core::note::{Signer, SignerError};
 use audit_core::text::redact::RedactionRule;
 
@@ -17,7 +16,7 @@ use crate::clock::{Clock, SystemClock, rfc3339};
 use crate::config::{AuditConfig, AuditMode};
 use crate::error::OpenError;
 use crate::logger::{AuditLogger, Open};
-use crate::retention::{Keeper, KeeperParts, write_settings};
+use crate::retention::{Keeper, KeeperParts, Settings, write_settings};
 use crate::running::{self, Ending};
 use crate::seal::{self, Sealer};
 use crate::shared::Shared;
@@ -33,7 +32,8 @@ pub struct Builder {
     policy: EncodePolicy,
     signer: Option<Box<MakeSigner>>,
     rotate_key: bool,
-    leaves_settings: bool,
+    settings: Option<Settings>,
+    is_brief: bool,
 }
 
 /// Gives the signer for a trail by its origin, which is the name the key must have.
@@ -54,6 +54,7 @@ impl Builder {
     pub(crate) fn new(config: impl Into<Arc<AuditConfig>>) -> Builder {
         let config = config.into();
         let policy = config.encode_policy();
+        let settings = Settings::of(&config);
         Builder {
             config,
             clock: Arc::new(SystemClock),
@@ -61,7 +62,8 @@ impl Builder {
             policy,
             signer: None,
             rotate_key: false,
-            leaves_settings: true,
+            settings: Some(settings),
+            is_brief: false,
         }
     }
 
@@ -115,7 +117,22 @@ impl Builder {
     #[doc(hidden)]
     #[must_use]
     pub const fn for_tool(mut self) -> Builder {
-        self.leaves_settings = false;
+        self.settings = None;
+        self
+    }
+
+    /// Leaves these settings instead of the configuration's.
+    pub(crate) const fn leaving(mut self, settings: Settings) -> Builder {
+        self.settings = Some(settings);
+        self
+    }
+
+    /// Says in the lock file that the trail is open for a moment only: who opens it meanwhile waits for
+    /// that, up to ten seconds, and is not refused. For tools that record an entry and go.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn briefly(mut self) -> Builder {
+        self.is_brief = true;
         self
     }
 
@@ -152,7 +169,8 @@ impl Builder {
                 let same_boot = last_boot == trail::boot_id();
                 let last_ring = trail::ring_of(lock.previous()).map(str::to_owned);
                 let ring = last_ring.as_deref().unwrap_or("none");
-                announce(&dir, &lock, &trail::lock_text(&started, ring, last_boot))?;
+                let text = trail::lock_text(&started, self.is_brief, ring, last_boot);
+                announce(&dir, &lock, &text)?;
                 let path = base_dir.clone();
                 let storage = Arc::new(dir.clone());
                 Place { path, storage, owned: Some((dir, lock)), same_boot, last_ring }
@@ -227,16 +245,17 @@ impl Builder {
         if let Some((dir, lock)) = &place.owned {
             // The trail is open and says so durably: from now on this is the last writer's boot.
             let started = rfc3339(self.clock.now());
-            announce(dir, lock, &trail::lock_text(&started, &ring_id, &trail::boot_id()))?;
+            let text = trail::lock_text(&started, self.is_brief, &ring_id, &trail::boot_id());
+            announce(dir, lock, &text)?;
         }
         // After the lock file names the new ring, or an opening killed in between would seem to have
         // lost the old one.
         salvage.finish()?;
         rings.forget_old()?;
         if let Some((dir, _)) = &place.owned
-            && self.leaves_settings
+            && let Some(settings) = &self.settings
         {
-            write_settings(dir, &self.config);
+            write_settings(dir, settings);
         }
         let ending = Ending {
             sealer: Arc::clone(&sealer),
@@ -309,42 +328,4 @@ fn announce(dir: &DirStorage, lock: &TrailLock, text: &str) -> Result<(), OpenEr
         path: dir.path().to_owned(),
         source,
     })
-}
-
-/// Makes a new trail and closes it again: entry 0, the first key, `trail.json`.
-///
-/// # Errors
-/// [`OpenError::AlreadyExists`] when there is one, and all others of opening.
-pub fn create_trail(config: AuditConfig) -> Result<TrailInfo, OpenError> {
-    config.validate()?;
-    let AuditMode::Local { base_dir } = config.mode.clone() else {
-        return Err(crate::error::ConfigError::Invalid {
-            field: "mode",
-            problem: "a trail needs a directory: use Local".to_owned(),
-        }
-        .into());
-    };
-    if let Some(info) = existing_trail(&base_dir)? {
-        return Err(OpenError::AlreadyExists { path: base_dir, service_id: info.service_id });
-    }
-    let logger = AuditLogger::new(config)?;
-    if let Err(
-        crate::error::WaitError::Poisoned(fault) | crate::error::WaitError::NotSealed(fault),
-    ) = logger.shutdown_blocking()
-    {
-        return Err(fault.into());
-    }
-    existing_trail(&base_dir)?.ok_or(OpenError::NoTrail { path: base_dir })
-}
-
-/// What a directory's `trail.json` says; `None` when there is no trail in it.
-///
-/// # Errors
-/// As for opening; a directory that does not exist is no error.
-pub fn existing_trail(dir: &std::path::Path) -> Result<Option<TrailInfo>, OpenError> {
-    match DirStorage::open(dir, false) {
-        Ok(storage) => trail::peek(&storage, dir),
-        Err(OpenError::NoTrail { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
 }

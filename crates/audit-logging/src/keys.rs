@@ -5,8 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::builder::existing_trail;
 use crate::error::OpenError;
+use crate::made::existing_trail;
 use crate::seal;
 use crate::storage::{DirStorage, KEYS};
 use crate::trail;

@@ -23,6 +23,7 @@ mod ids;
 pub mod keys;
 mod ledger;
 mod logger;
+mod made;
 mod metrics;
 mod progress;
 mod receipt;
@@ -47,7 +48,7 @@ pub use audit_core::note::Signer;
 pub use audit_core::text::fingerprint::{Fingerprint, KeyTooShort};
 pub use audit_core::text::redact::{RedactionConfig, RedactionRule};
 pub use audit_core::text::sanitize;
-pub use builder::{Builder, create_trail, existing_trail};
+pub use builder::Builder;
 pub use clock::{Clock, SystemClock};
 pub use config::{
     AuditConfig, AuditMode, FailurePolicy, FlushMode, OverflowPolicy, RetentionPolicy,
@@ -56,6 +57,7 @@ pub use config::{
 pub use error::{ConfigError, EmitError, Fault, OpenError, WaitError};
 pub use ledger::DropCause;
 pub use logger::{AuditLogger, Wait};
+pub use made::{create_trail, existing_trail};
 pub use metrics::{
     DiskMetrics, Distribution, Metrics, RefusedCount, RingMetrics, SealMetrics, TypeCount,
 };

@@ -106,7 +106,7 @@ fn the_environment_sets_retention_and_the_trail_tells_tools() {
     let said = settings(&dir).unwrap().unwrap();
     assert_eq!(
         (said.retention, said.retention_interval_hours, said.audit_access),
-        (policy, 12, false)
+        (Some(policy), 12, false)
     );
     let off = AuditConfig { mode: AuditMode::Disabled, ..AuditConfig::new("off") };
     let error = AuditLogger::new(off).unwrap().apply_retention().unwrap_err();

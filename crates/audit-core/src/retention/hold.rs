@@ -3,6 +3,8 @@
 //! What must stay true here: the trail itself is where holds stand. A hold is in force from the entry
 //! that adds it to the one that releases it, and its own entry cannot be deleted while it is.
 
+use std::fmt;
+
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -65,6 +67,22 @@ impl HoldScope {
         let begun_behind = self.until.is_some_and(|last| segment.name.date() > last);
         let ended_before = ended.zip(self.since).is_some_and(|(ended, since)| ended < since);
         !(begins_behind || ends_before || begun_behind || ended_before)
+    }
+}
+
+/// In words.
+impl fmt::Display for HoldScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_everything() {
+            return f.write_str("everything");
+        }
+        let parts = [
+            self.first_seq.map(|seq| format!("from seq {seq}")),
+            self.last_seq.map(|seq| format!("to seq {seq}")),
+            self.since.map(|date| format!("since {date}")),
+            self.until.map(|date| format!("until {date}")),
+        ];
+        f.write_str(&parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
     }
 }
 

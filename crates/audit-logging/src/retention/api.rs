@@ -57,7 +57,7 @@ impl AuditLogger {
     }
 
     /// Adds a legal hold: nothing in its scope is deleted until it is released. Durable and signed when
-    /// this returns. Adding it again as it is, is no error.
+    /// this returns. Adding it again as it is, is no error. It is added to a damaged trail as well.
     ///
     /// # Errors
     /// [`RetentionError`].

@@ -47,6 +47,20 @@ pub enum RetentionError {
         /// What is wrong there.
         problem: &'static str,
     },
+    /// The entries are not those that were signed, so what they say of holds is not believed. Nothing was
+    /// deleted.
+    #[error(
+        "the first {size} entries do not lead to the root that was signed over them: what the trail says of holds cannot be relied upon, and nothing was deleted; run `auditlog verify`"
+    )]
+    NotWhatWasSigned {
+        /// How many were signed.
+        size: u64,
+    },
+    /// There is no checkpoint to hold the entries against.
+    #[error(
+        "the trail cannot be held against a checkpoint of its own ({0}), and nothing was deleted; run `auditlog verify`, and look at the disk"
+    )]
+    NotSigned(io::Error),
     /// The clock leapt ahead, and nothing shows yet that it is right.
     #[error(
         "the trail's clock leapt from {before} to {after}: nothing is deleted before a logger has been open for a day, or the trail has gone on for two, by that clock"
@@ -116,6 +130,17 @@ impl From<ConfigError> for RetentionError {
 }
 
 impl RetentionError {
+    /// What the trail says cannot be relied upon: it is damaged, or nothing shows that it is not.
+    pub(super) const fn is_doubt(&self) -> bool {
+        matches!(
+            self,
+            RetentionError::Unproven { .. }
+                | RetentionError::NotWhatWasSigned { .. }
+                | RetentionError::NotSigned(_)
+                | RetentionError::NoTree { .. }
+        )
+    }
+
     pub(super) fn io<'f>(
         operation: &'static str,
         file: &'f str,

@@ -5,7 +5,7 @@
 
 use audit_core::event::ActorInfo;
 use audit_core::retention::{
-    Accessed, Hold, HoldAdded, HoldError, HoldReleased, HoldScope, is_hold_id,
+    Accessed, Hold, HoldAdded, HoldError, HoldReleased, HoldScope, Holds, is_hold_id,
 };
 
 use super::RetentionError;
@@ -19,7 +19,7 @@ impl Keeper {
     }
 
     /// Adds a hold: durable and signed when this returns. One that is in force as it is asked for is no
-    /// error.
+    /// error. It is added to a damaged trail, too.
     pub(crate) fn add_hold(
         &self,
         by: &ActorInfo,
@@ -34,7 +34,17 @@ impl Keeper {
             return Err(HoldError::EmptyScope.into());
         }
         let _alone = self.begin()?;
-        match self.said()?.holds.get(id) {
+        let holds = match self.said() {
+            Ok(said) => said.holds,
+            // A damaged trail is when a hold is needed most, and one that is added deletes nothing. What
+            // is in force there is not known; a hold that stands twice is released by one release.
+            Err(error) if error.is_doubt() => {
+                tracing::warn!(%error, hold = id, "a hold is added to a trail that is not whole");
+                Holds::default()
+            }
+            Err(error) => return Err(error),
+        };
+        match holds.get(id) {
             Some(hold) if hold.scope == scope => Ok(()),
             Some(_) => Err(HoldError::Exists(id.to_owned()).into()),
             None => self.record(&HoldAdded { by, hold: id, scope, reason }),

@@ -224,7 +224,8 @@ impl Keeper {
     }
 
     fn plan_by(&self, rules: Rules, as_of: Date) -> Result<(RetentionPlan, Said), RetentionError> {
-        plan_of(&*self.storage, rules, as_of, self.open_for(), &self.stop)
+        let signed = self.signed()?;
+        plan_of(&*self.storage, rules, as_of, self.open_for(), Some(&signed), &self.stop)
     }
 
     /// The rules of the configuration.
@@ -260,10 +261,11 @@ impl Keeper {
                     plan
                 }
                 // What cannot be believed keeps everything, and keeps nothing from being compressed.
-                Err(error @ RetentionError::Unproven { .. }) => {
+                Err(error) if error.is_doubt() => {
                     report.problems.push(error.to_string());
                     let rules = Rules { delete_after_days: u32::MAX, ..rules };
-                    self.plan_by(rules, report.as_of)?.0
+                    let open = self.open_for();
+                    plan_of(&*self.storage, rules, report.as_of, open, None, &self.stop)?.0
                 }
                 Err(error) => return Err(error),
             }
@@ -310,7 +312,8 @@ impl Keeper {
     /// What the trail says, everything included that was accepted before.
     pub(super) fn said(&self) -> Result<Said, RetentionError> {
         self.settle()?;
-        said(&*self.storage, &survey(&*self.storage)?, &self.stop)
+        let signed = self.signed()?;
+        said(&*self.storage, &survey(&*self.storage)?, Some(&signed), &self.stop)
     }
 
     /// Waits until everything that was accepted is on disk: a hold whose recording took longer than

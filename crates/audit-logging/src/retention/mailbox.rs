@@ -28,7 +28,7 @@ const WITHDRAWN: &str = ".withdrawn";
 const MAX_REQUEST: u64 = 64 << 10;
 /// Longer answers would be of a trail with a hundred thousand segments.
 const MAX_ANSWER: u64 = 64 << 20;
-/// How long a request may lie before nobody will take it.
+/// How long a request may lie, at most, before nobody will take it.
 const TAKEN_WITHIN: Duration = Duration::from_secs(60);
 
 /// What may be asked of the process that holds a trail.
@@ -98,13 +98,21 @@ pub enum AskError {
         "the process that held the trail ended before it answered; look whether it was done, then ask again"
     )]
     Gone,
+    /// It was taken, and there was no answer in time.
+    #[error(
+        "the process that holds the trail took the request and has not answered within {} s; it may still do it: look whether it was done before you ask again, and whether that process and its disk work", waited.as_secs()
+    )]
+    NoAnswer {
+        /// How long it was waited for.
+        waited: Duration,
+    },
 }
 
-/// Asks the process that holds the trail in `dir` and waits for its answer.
+/// Asks the process that holds the trail in `dir` and waits for its answer, at most for `patience`.
 ///
 /// # Errors
 /// [`AskError`]: nobody answered. What was refused is in the [`Reply`].
-pub fn ask(dir: &Path, request: &Ask) -> Result<Reply, AskError> {
+pub fn ask(dir: &Path, request: &Ask, patience: Duration) -> Result<Reply, AskError> {
     let storage = DirStorage::open(dir, false)?;
     let failed = |source| AskError::Io { path: dir.join(DIR), source };
     let mut id = [0; 16];
@@ -116,6 +124,7 @@ pub fn ask(dir: &Path, request: &Ask) -> Result<Reply, AskError> {
     let began = Instant::now();
     let (mut is_last_look, mut is_alone) = (false, false);
     loop {
+        let is_late = began.elapsed() >= patience;
         match read_to_vec(&storage, &answered, MAX_ANSWER) {
             Ok(bytes) => {
                 storage.remove(&answered).map_err(failed)?;
@@ -146,10 +155,13 @@ pub fn ask(dir: &Path, request: &Ask) -> Result<Reply, AskError> {
             }
         }
         let waits = storage.len(&asked).is_ok();
+        if is_late && !waits {
+            return Err(AskError::NoAnswer { waited: patience });
+        }
         // Looking for the lock takes a while when somebody has it, which is what waiting takes.
         match storage.lock() {
             Err(OpenError::Locked { .. }) => {
-                is_last_look = waits && began.elapsed() >= TAKEN_WITHIN;
+                is_last_look = waits && began.elapsed() >= TAKEN_WITHIN.min(patience);
             }
             Err(error) => return Err(error.into()),
             Ok(_) => (is_last_look, is_alone) = (true, true),

@@ -14,6 +14,7 @@ mod keeper;
 mod mailbox;
 mod plan;
 mod settings;
+mod signed;
 mod survey;
 mod times;
 

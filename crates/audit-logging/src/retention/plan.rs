@@ -12,6 +12,7 @@ use jiff::tz::Offset;
 use serde_json::{Value, json};
 
 use super::RetentionError;
+use super::signed::Signed;
 use super::survey::{Said, said, survey};
 use crate::config::RetentionPolicy;
 use crate::storage::{DirStorage, Storage};
@@ -63,27 +64,31 @@ impl RetentionPlan {
 /// What retention would do to the trail in `dir` today, by these rules. The trail may be open elsewhere.
 ///
 /// # Errors
-/// [`RetentionError`]: rules that cannot be, or a trail that cannot be looked at.
+/// [`RetentionError`]: rules that cannot be, or a trail that cannot be looked at. Its chain is followed;
+/// only who holds the trail holds it against the signed checkpoint, before anything is deleted.
 pub fn plan_dir(dir: &Path, policy: RetentionPolicy) -> Result<RetentionPlan, RetentionError> {
     policy.validate()?;
     let storage = DirStorage::open(dir, false)?;
     let today = Offset::UTC.to_datetime(jiff::Timestamp::now()).date();
-    Ok(plan_of(&storage, policy.into(), today, Duration::ZERO, &AtomicBool::new(false))?.0)
+    let open = Duration::ZERO;
+    Ok(plan_of(&storage, policy.into(), today, open, None, &AtomicBool::new(false))?.0)
 }
 
-/// What would be done to a trail on a day, by a process that has had it `open` for so long. Its entries are asked only if something would be deleted.
+/// What would be done to a trail on a day, by a process that has had it `open` for so long. Its entries
+/// are asked only if something would be deleted, and held against what was `signed` by who can.
 pub(super) fn plan_of(
     storage: &dyn Storage,
     rules: Rules,
     as_of: Date,
     open: Duration,
+    signed: Option<&Signed<'_>>,
     stop: &AtomicBool,
 ) -> Result<(RetentionPlan, Said), RetentionError> {
     let segments = survey(storage)?;
     let mut decisions = plan(&segments, rules, &Holds::default(), &[], as_of);
     let mut entries = Said::default();
     if decisions.iter().any(|decision| decision.fate == Fate::Delete) {
-        entries = said(storage, &segments, stop)?;
+        entries = said(storage, &segments, signed, stop)?;
         decisions = plan(&segments, rules, &entries.holds, &entries.times.steps, as_of);
         if decisions.iter().any(|decision| decision.fate == Fate::Delete) {
             entries.doubt = entries.times.believe(open).err();

@@ -21,21 +21,34 @@ const MAX: u64 = 64 << 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Settings {
-    /// How long segments are kept.
-    pub retention: RetentionPolicy,
+    /// How long segments are kept; none as long as no writer said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<RetentionPolicy>,
     /// Hours between two times that retention is applied by the writer itself; 0 for never.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub retention_interval_hours: u32,
     /// Who queries or exports the trail is noted in it.
     pub audit_access: bool,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_zero(hours: &u32) -> bool {
+    *hours == 0
+}
+
 impl Settings {
-    fn of(config: &AuditConfig) -> Settings {
+    /// Of a service that writes the trail.
+    pub(crate) const fn of(config: &AuditConfig) -> Settings {
         Settings {
-            retention: config.retention,
+            retention: Some(config.retention),
             retention_interval_hours: config.retention_interval_hours,
             audit_access: config.audit_access,
         }
+    }
+
+    /// Of a trail that was made, and that nobody writes yet: how long it is kept, its writer decides.
+    pub(crate) const fn of_new(config: &AuditConfig) -> Settings {
+        Settings { retention: None, retention_interval_hours: 0, audit_access: config.audit_access }
     }
 }
 
@@ -65,10 +78,9 @@ fn open_no_link(path: &Path) -> io::Result<File> {
 
 /// Leaves them in the trail's directory. They are no more than a hint: a disk without room for them
 /// keeps no trail from being opened.
-pub(crate) fn write_settings(storage: &dyn Storage, config: &AuditConfig) {
-    let settings = Settings::of(config);
+pub(crate) fn write_settings(storage: &dyn Storage, settings: &Settings) {
     let written =
-        serde_json::to_vec_pretty(&settings).map_err(io::Error::from).and_then(|mut text| {
+        serde_json::to_vec_pretty(settings).map_err(io::Error::from).and_then(|mut text| {
             text.push(b'\n');
             match read_to_vec(storage, FILE, MAX) {
                 Ok(there) if there == text => Ok(()),

@@ -13,6 +13,7 @@ use audit_core::segment::SegmentName;
 
 use super::RetentionError;
 use super::chain::Chain;
+use super::signed::Signed;
 use super::times::Times;
 use crate::storage::{Storage, read_to_vec};
 use crate::trail::{checksum_name, is_archived, read_content, segments_in};
@@ -67,9 +68,12 @@ struct Deletion {
 }
 
 impl Said {
-    fn see(&mut self, entry: &Entry<'_>, first: u64) {
+    fn see(&mut self, entry: &Entry<'_>, first: u64, is_signed: bool) {
         self.times.see(entry);
-        self.holds.see(entry);
+        // A release that no signature covers yet may be anybody's.
+        if is_signed || entry.event_type() != "audit.hold_released" {
+            self.holds.see(entry);
+        }
         match entry.event_type() {
             "audit.recovered" => {
                 self.deletions.recovered(entry.seq(), entry.details().unwrap_or_default());
@@ -102,20 +106,28 @@ impl Said {
 }
 
 /// Reads every entry, and believes them only if all of them are there and as they were written: a hold
-/// must not vanish with a byte that was changed, or with the segment that it stands in.
+/// must not vanish with a byte that was changed, or with the segment that it stands in. With what was
+/// `signed`, they must lead to it as well.
 pub(super) fn said(
     storage: &dyn Storage,
     segments: &[Stored],
+    signed: Option<&Signed<'_>>,
     stop: &AtomicBool,
 ) -> Result<Said, RetentionError> {
     let mut said = Said::default();
     let mut chain = Chain::default();
+    let first = segments.iter().find_map(|segment| segment.first_seq).unwrap_or_default();
+    let mut tree = signed.map(|signed| signed.from(first)).transpose()?;
     for (at, segment) in segments.iter().enumerate() {
         said.times.begun(segment.name);
         chain.begin(segment, &segments[at + 1..]);
         each_line(storage, segment.name, stop, |line| {
             if let Some(entry) = chain.take(line)? {
-                said.see(&entry, chain.first.unwrap_or_default());
+                let is_signed = signed.is_none_or(|signed| entry.seq() < signed.size);
+                said.see(&entry, chain.first.unwrap_or_default(), is_signed);
+                if let Some(tree) = &mut tree {
+                    tree.push(entry.hash());
+                }
             }
             Ok(())
         })?;
@@ -128,6 +140,7 @@ pub(super) fn said(
             problem: "what stood before it is gone, and no entry names it",
         });
     }
+    tree.map_or(Ok(()), |tree| tree.end())?;
     Ok(said)
 }
 

@@ -14,12 +14,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use audit_core::chain::Hash;
-use audit_core::checkpoint::Checkpoint;
+use audit_core::checkpoint::{Checkpoint, SignedCheckpoint};
+use audit_core::note::MAX_NOTE;
 
 use crate::error::Fault;
 use crate::ring::Position;
 use crate::shared::Shared;
-use crate::storage::Storage;
+use crate::storage::{Storage, read_to_vec};
 
 pub(crate) use keyring::{KeyError, Keyring, Prepared, epochs, generate, vkey_of};
 pub(crate) use resume::{ReadTrail, ResumeError, Rotation, choose_key, resume_tree, signed_size};
@@ -226,6 +227,23 @@ impl Sealer {
         }
         self.shared.progress.seal(signing.position);
         Ok(())
+    }
+
+    /// Signs everything that was handed over, on the calling thread, and reads the checkpoint back from
+    /// where it stands: its size and root, if it is the one that was signed last.
+    pub(crate) fn publish_now(&self) -> io::Result<(u64, Hash)> {
+        let mut signing = self.signing();
+        self.absorb(&mut signing);
+        signing.tree.write()?;
+        self.publish(&mut signing)?;
+        let bytes = read_to_vec(&*self.storage, CHECKPOINT, MAX_NOTE as u64)?;
+        let note = SignedCheckpoint::parse(&bytes).map_err(io::Error::other)?;
+        let key = signing.keyring.signer().verifier_key();
+        let Checkpoint { size, root, .. } = *note.verify(key).map_err(io::Error::other)?;
+        if size != signing.signed || root != signing.tree.root_at(size)? {
+            return Err(io::Error::other("it is not the one that was signed last"));
+        }
+        Ok((size, root))
     }
 
     fn sign(&self, signing: &Signing, size: u64, root: Hash) -> io::Result<String> {

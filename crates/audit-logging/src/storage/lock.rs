@@ -19,6 +19,10 @@ const NAME: &str = "lock";
 const TEXT: usize = 192;
 /// Readers probe the lock for some microseconds to tell a live trail; a second writer holds it.
 const PROBE_GRACE: Duration = Duration::from_millis(300);
+/// What a holder says of itself that will be gone in a moment.
+pub(crate) const BRIEF: &str = " for a moment";
+/// How long such a one is waited for.
+const BRIEF_GRACE: Duration = Duration::from_secs(10);
 
 /// Held as long as the trail is written; released by the kernel when the process ends.
 #[derive(Debug)]
@@ -44,13 +48,19 @@ impl TrailLock {
         let file = openat(dir, NAME, flags, Mode::RUSR | Mode::WUSR)
             .map_err(|e| LockError::Io(secure::explain(e)))?;
         secure::check(&file, FileType::RegularFile).map_err(LockError::Io)?;
-        let end = Instant::now() + PROBE_GRACE;
+        let (began, mut grace) = (Instant::now(), PROBE_GRACE);
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => break,
                 Err(Errno::INTR) => {}
-                Err(Errno::WOULDBLOCK) if Instant::now() < end => {
+                Err(Errno::WOULDBLOCK) if began.elapsed() < grace => {
                     std::thread::park_timeout(Duration::from_millis(5));
+                }
+                // By now it has said who it is.
+                Err(Errno::WOULDBLOCK)
+                    if grace < BRIEF_GRACE && read_text(&file).contains(BRIEF) =>
+                {
+                    grace = BRIEF_GRACE;
                 }
                 Err(Errno::WOULDBLOCK) => return Err(LockError::Held(describe_holder(&file))),
                 Err(error) => return Err(LockError::Io(error.into())),

@@ -16,6 +16,7 @@ pub(crate) use secure::INSECURE;
 use std::io::{self, Read};
 
 pub use dir::DirStorage;
+pub(crate) use lock::BRIEF;
 pub use lock::TrailLock;
 
 pub use crate::ring::RingMemory;

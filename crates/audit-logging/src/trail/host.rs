@@ -1,5 +1,7 @@
 //! Facts about this machine that recovery needs.
 
+use crate::storage::BRIEF;
+
 /// The kernel's id of this boot; empty where the system has none.
 pub(crate) fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
@@ -13,8 +15,9 @@ pub(super) fn this_boot() -> u128 {
 }
 
 /// The text in the lock file: who holds it, for people and for the next writer.
-pub(crate) fn lock_text(started: &str, ring: &str, boot: &str) -> String {
-    format!("pid {} started {started} ring {ring} boot {boot}", std::process::id())
+pub(crate) fn lock_text(started: &str, is_brief: bool, ring: &str, boot: &str) -> String {
+    let brief = if is_brief { BRIEF } else { "" };
+    format!("pid {} started {started}{brief} ring {ring} boot {boot}", std::process::id())
 }
 
 /// The id of the last writer's ring in a lock file's text.

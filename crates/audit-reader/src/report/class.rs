@@ -80,14 +80,32 @@ classes! {
         "aws.*.create_*", "aws.*.delete_*", "aws.*.put_*", "aws.*.update_*", "aws.*.modify_*",
         "aws.*.run_*", "aws.*.terminate_*", "auditd.config_change", "ocsf.entity_management.*",
     ],
-    /// Only people with special rights can do it.
+    /// Only people with special rights can do it. Who looks is not among them but where looking is the
+    /// deed: a secret that was read is out. Using a key (`Decrypt`, `Sign`) is no administration of it.
     Privileged: "privileged actions" [
         "authz.permission_changed", "token.created", "token.revoked", "pool.created", "pool.deleted",
         "pool.modified", "node.*", "data.deleted", "compliance.*", "aws.iam.create_*",
         "aws.iam.put_*", "aws.iam.attach_*", "aws.iam.detach_*", "aws.iam.delete_*", "aws.iam.update_*",
         "aws.iam.add_*", "aws.iam.remove_*", "aws.iam.set_*", "aws.iam.enable_*",
-        "aws.iam.deactivate_*", "aws.iam.upload_*", "aws.kms.*",
-        "aws.cloudtrail.*", "aws.organizations.*", "k8s.secrets.*", "k8s.pods_exec.*",
+        "aws.iam.deactivate_*", "aws.iam.upload_*",
+        "aws.kms.create_*", "aws.kms.put_*", "aws.kms.update_*", "aws.kms.delete_*",
+        "aws.kms.schedule_*", "aws.kms.cancel_*", "aws.kms.disable_*", "aws.kms.enable_*",
+        "aws.kms.import_*", "aws.kms.replicate_*", "aws.kms.revoke_*", "aws.kms.retire_*",
+        "aws.kms.rotate_*", "aws.kms.synchronize_*", "aws.kms.connect_*", "aws.kms.disconnect_*",
+        "aws.kms.tag_*", "aws.kms.untag_*",
+        "aws.cloudtrail.create_*", "aws.cloudtrail.put_*", "aws.cloudtrail.update_*",
+        "aws.cloudtrail.delete_*", "aws.cloudtrail.start_logging", "aws.cloudtrail.start_import",
+        "aws.cloudtrail.start_event_*", "aws.cloudtrail.stop_*", "aws.cloudtrail.restore_*",
+        "aws.cloudtrail.register_*", "aws.cloudtrail.deregister_*", "aws.cloudtrail.enable_*",
+        "aws.cloudtrail.disable_*", "aws.cloudtrail.add_*", "aws.cloudtrail.remove_*",
+        "aws.organizations.create_*", "aws.organizations.put_*", "aws.organizations.update_*",
+        "aws.organizations.delete_*", "aws.organizations.attach_*", "aws.organizations.detach_*",
+        "aws.organizations.enable_*", "aws.organizations.disable_*", "aws.organizations.invite_*",
+        "aws.organizations.accept_*", "aws.organizations.decline_*", "aws.organizations.cancel_*",
+        "aws.organizations.move_*", "aws.organizations.remove_*", "aws.organizations.leave_*",
+        "aws.organizations.close_*", "aws.organizations.register_*",
+        "aws.organizations.deregister_*", "aws.organizations.tag_*", "aws.organizations.untag_*",
+        "k8s.secrets.*", "k8s.pods_exec.*",
         "k8s.pods_attach.*", "k8s.roles.create", "k8s.roles.update", "k8s.roles.patch",
         "k8s.roles.delete*", "k8s.clusterroles.create", "k8s.clusterroles.update",
         "k8s.clusterroles.patch", "k8s.clusterroles.delete*", "k8s.rolebindings.create",
@@ -227,6 +245,18 @@ mod tests {
         assert!(is("aws.iam.attach_role_policy", Class::Rights));
         assert!(is("k8s.rolebindings.deletecollection", Class::Rights));
         assert!(is("auditd.acct_lock", Class::Credential));
+        for event_type in [
+            "aws.kms.schedule_key_deletion",
+            "aws.kms.put_key_policy",
+            "aws.kms.create_grant",
+            "aws.cloudtrail.stop_logging",
+            "aws.cloudtrail.put_event_selectors",
+            "aws.organizations.attach_policy",
+            "aws.organizations.leave_organization",
+            "k8s.secrets.get",
+        ] {
+            assert!(is(event_type, Class::Privileged), "{event_type}");
+        }
         // Who looks changes nothing.
         for event_type in [
             "aws.iam.list_access_keys",
@@ -238,6 +268,17 @@ mod tests {
             "k8s.clusterrolebindings.watch",
             "k8s.serviceaccounts.get",
             "auditd.user_acct",
+            "aws.kms.describe_key",
+            "aws.kms.list_keys",
+            "aws.kms.get_key_policy",
+            "aws.kms.decrypt",
+            "aws.kms.generate_data_key",
+            "aws.cloudtrail.lookup_events",
+            "aws.cloudtrail.describe_trails",
+            "aws.cloudtrail.get_trail_status",
+            "aws.cloudtrail.start_query",
+            "aws.organizations.describe_organization",
+            "aws.organizations.list_accounts",
         ] {
             let changes = [Class::Credential, Class::Rights, Class::Account, Class::Privileged];
             assert!(changes.iter().all(|class| !is(event_type, *class)), "{event_type}");

@@ -36,7 +36,7 @@ pub struct Checked {
     pub not_attached: Vec<String>,
 }
 
-/// An entry with its C2SP tlog-proof.
+/// An entry with its C2SP tlog-proof: the two files that `auditlog check` takes.
 #[derive(Debug, Serialize)]
 #[non_exhaustive]
 pub struct AttachedProof {
@@ -48,6 +48,9 @@ pub struct AttachedProof {
     pub proof: String,
     /// The key that signed the checkpoint in it.
     pub key: String,
+    /// The oldest key of the trail from which the rotations in the proof lead to that one, if it is
+    /// another: the first one, as a rule, which verifiers pin.
+    pub from_key: Option<String>,
 }
 
 impl Integrity {
@@ -99,6 +102,7 @@ impl Checked {
                 entry: String::from_utf8_lossy(&evidence.line).into_owned(),
                 proof: evidence.proof.to_string(),
                 key: evidence.key.to_string(),
+                from_key: evidence.from_key.map(|key| key.to_string()),
             }),
             Err(error) => self.not_attached.push(format!("no proof of entry {seq}: {error}")),
         }

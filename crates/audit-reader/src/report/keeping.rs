@@ -34,12 +34,18 @@ pub struct Keeping {
     pub heartbeats: u64,
     /// Times retention removed segments.
     pub retention_applied: u64,
+    /// Legal holds that were added.
+    pub holds_added: u64,
+    /// Legal holds that were released.
+    pub holds_released: u64,
     /// Changes of the writer's configuration, as its digest shows.
     pub configuration_changes: u64,
     /// Refusals, repairs, failures, clock steps: what somebody may have to explain.
     pub troubles: Listing,
     /// What retention removed.
     pub removed: Listing,
+    /// Legal holds that were added or released.
+    pub holds: Listing,
     /// Who read the trail.
     pub accessed: Listing,
 }
@@ -63,6 +69,12 @@ impl Keeper {
             "audit.closed" => keeping.closed += 1,
             "audit.key_rotated" => keeping.key_rotated += 1,
             "audit.accessed" => keeping.accessed.add(entry),
+            "audit.hold_added" | "audit.hold_released" => {
+                let is_added = entry.event_type() == "audit.hold_added";
+                keeping.holds_added += u64::from(is_added);
+                keeping.holds_released += u64::from(!is_added);
+                keeping.holds.add(entry);
+            }
             "audit.opened" => {
                 keeping.opened += 1;
                 if let Some(digest) = details()["config_sha256"].as_str()

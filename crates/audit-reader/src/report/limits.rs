@@ -2,6 +2,7 @@
 //!
 //! What must stay true here: whatever makes a number less than the truth is said where the numbers are.
 
+use super::beside::ReadsBeside;
 use super::tally::Tallied;
 use super::{Integrity, Request};
 use crate::{Freshness, KeyTrust, Searched, Verdict};
@@ -12,6 +13,7 @@ pub(super) fn cannot_know(
     tallied: &Tallied,
     integrity: &Integrity,
     searched: &Searched,
+    beside: &ReadsBeside,
 ) -> Vec<String> {
     let mut limits = Vec::new();
     of_integrity(integrity, &mut limits);
@@ -23,10 +25,7 @@ pub(super) fn cannot_know(
         ));
     }
     if request.subject.is_none() {
-        limits.push(
-            "Reads that were noted beside the trail, in the directory of the same name with `.access` behind it, because the trail was open elsewhere: that is a trail of its own, with a report of its own."
-                .to_owned(),
-        );
+        of_reads(beside, &mut limits);
     }
     let tops =
         [&tallied.types, &tallied.actors, &tallied.addresses, &tallied.resources, &tallied.reasons];
@@ -89,6 +88,34 @@ fn of_integrity(integrity: &Integrity, limits: &mut Vec<String>) {
     if let Some(tail) = report.unsigned_tail.filter(|tail| *tail > 0) {
         limits.push(format!(
             "Whether the last {tail} entries are all there were: they are chained, and not covered by a checkpoint yet."
+        ));
+    }
+}
+
+fn of_reads(beside: &ReadsBeside, limits: &mut Vec<String>) {
+    let limit = match beside {
+        ReadsBeside::NotLookedFor => {
+            "Who read the trail while another process had it open: such reads are noted in the directory of the same name with `.access` behind it, which was not looked at."
+        }
+        ReadsBeside::Unreadable { .. } => {
+            "Who read the trail while another process had it open: such reads were noted beside it, and cannot be read."
+        }
+        ReadsBeside::None | ReadsBeside::Read(_) => {
+            "Whether reads that were noted beside the trail were taken away: no signature of the trail covers the one beside it. Who can read the files needs no command, and leaves no note."
+        }
+    };
+    limits.push(limit.to_owned());
+    let ReadsBeside::Read(it) = beside else { return };
+    if it.verification.as_ref().is_none_or(|report| report.key_trust == KeyTrust::SelfAsserted) {
+        limits.push(
+            "Whether the trail of reads beside it was replaced by another: its key was taken from itself."
+                .to_owned(),
+        );
+    }
+    if it.of_other_trails > 0 {
+        limits.push(format!(
+            "Whether {} reads in the trail beside it were of this one: they name another trail.",
+            it.of_other_trails
         ));
     }
 }

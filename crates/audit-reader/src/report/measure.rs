@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use serde::Serialize;
 
+use super::beside::ReadsBeside;
 use super::class::Class;
 use super::integrity::Integrity;
 use super::keeping::Keeping;
@@ -41,6 +42,8 @@ pub(super) enum Measure {
     Integrity,
     /// How far back the trail reaches, against so many months; 0 if the clause names none.
     Kept(i64),
+    /// What is compressed, what was removed, and what legal holds keep.
+    Retained,
 }
 
 /// How an answer is to be taken.
@@ -77,6 +80,8 @@ pub(super) struct Facts<'a> {
     pub(super) actors: (u64, bool),
     /// How the trail was kept, if all of it was looked at; otherwise the facts are about one person.
     pub(super) keeping: Option<(&'a Keeping, &'a Silences)>,
+    /// The reads that were noted beside the trail.
+    pub(super) beside: &'a ReadsBeside,
     pub(super) integrity: &'a Integrity,
     pub(super) retention: &'a Retention,
     pub(super) now: Timestamp,
@@ -104,6 +109,7 @@ impl Measure {
             }
             Measure::Integrity => integrity(facts.integrity),
             Measure::Kept(months) => kept(months, facts),
+            Measure::Retained => retained(facts),
         }
     }
 
@@ -194,10 +200,59 @@ fn of(class: Class, facts: &Facts<'_>) -> Evidence {
         (total, _) if class == Class::Incident => total.to_string(),
         (total, failed) => format!("{total}, of which {failed} failed"),
     };
-    let beside = "; reads that were noted beside the trail are not among them";
-    let found = if class == Class::LogAccess { found + beside } else { found };
+    if class == Class::LogAccess {
+        let (more, state) = beside(facts.beside);
+        return evidence(class.label(), found + &more, state.max(shown(total)))
+            .of(class.patterns());
+    }
     let state = if class == Class::Incident && total > 0 { State::Attention } else { shown(total) };
     evidence(class.label(), found, state).of(class.patterns())
+}
+
+/// The reads that stand in a trail of their own, under its own verdict.
+fn beside(reads: &ReadsBeside) -> (String, State) {
+    let beside = match reads {
+        ReadsBeside::NotLookedFor => {
+            return (
+                "; whether others were noted beside the trail was not looked at".to_owned(),
+                State::Nothing,
+            );
+        }
+        ReadsBeside::None => {
+            return ("; none was noted beside the trail".to_owned(), State::Nothing);
+        }
+        ReadsBeside::Unreadable { problem } => {
+            let found =
+                format!("; others were noted beside the trail and cannot be read: {problem}");
+            return (found, State::Attention);
+        }
+        ReadsBeside::Read(beside) => beside,
+    };
+    let (verdict, sound) = match reads.verdict() {
+        Some(Verdict::Proven) => ("proven", true),
+        Some(Verdict::Violated) => ("violated", false),
+        Some(Verdict::Unproven) => ("unproven", false),
+        None => ("not verified", false),
+    };
+    let count = beside.accessed.total;
+    let found = format!("; and {count} in the trail beside it, which is {verdict}");
+    (found, if sound { shown(count) } else { State::Attention })
+}
+
+fn retained(facts: &Facts<'_>) -> Evidence {
+    let Retention { segments, archived, holds_in_force, .. } = facts.retention;
+    let removed = match facts.keeping {
+        Some((keeping, _)) => format!(
+            "; retention removed segments {} times in the period, {} legal holds were added and {} released",
+            keeping.retention_applied, keeping.holds_added, keeping.holds_released
+        ),
+        None => String::new(),
+    };
+    let found = format!(
+        "{segments} segments are there, {archived} of them archived; {holds_in_force} legal holds are in force{removed}"
+    );
+    let types: &[&str] = &["audit.retention_applied", "audit.hold_*"];
+    evidence("state of retention", found, shown(*segments)).of(types)
 }
 
 fn failed(class: Class, facts: &Facts<'_>) -> Evidence {

@@ -1,8 +1,8 @@
 //! Reports over a period of a trail: what a framework's clauses ask of an audit trail, and what
 //! this one shows.
 //!
-//! What must stay true here: one pass over the entries, bounded memory; what was searched and what
-//! the report cannot know is part of it; nothing in it says that a requirement is met.
+//! What must stay true here: one pass over the entries, and one for the holds; bounded memory; what was
+//! searched and what the report cannot know is part of it; nothing in it says that a requirement is met.
 //!
 //! ```
 //! use audit_reader::Source;
@@ -17,6 +17,7 @@
 //! # Ok(()) }
 //! ```
 
+mod beside;
 mod class;
 mod clauses;
 mod csv;
@@ -40,6 +41,7 @@ use jiff::tz::TimeZone;
 use jiff::{SpanRelativeTo, Timestamp, Unit as SpanUnit};
 use serde::Serialize;
 
+pub use beside::{Access, AccessTrail, Beside, ReadsBeside, access_dir};
 pub use clauses::{Answered, Kind};
 pub use csv::to_csv;
 pub use html::to_html;
@@ -116,6 +118,8 @@ pub struct Options<'a> {
     pub progress: Option<&'a mut dyn FnMut(Progress)>,
     /// The trail's verification, made for this report. Without it the report says that nobody checked.
     pub verification: Option<verify::Report>,
+    /// The reads that were noted beside the trail. Without it the report says that nobody looked.
+    pub access: Access,
 }
 
 impl fmt::Debug for Options<'_> {
@@ -186,6 +190,8 @@ pub struct Report {
     pub keeping: Option<Keeping>,
     /// Times without an entry; not looked at in a report on one person.
     pub silences: Option<Silences>,
+    /// The reads that were noted beside the trail; not looked at in a report on one person.
+    pub reads_beside: ReadsBeside,
     /// What of the trail is still there.
     pub retention: Retention,
     /// What this report cannot know.
@@ -208,11 +214,15 @@ pub fn report(
         Some(verification) => Integrity::checked(source, verification, range)?,
         None => Integrity::NotChecked,
     };
-    let retention = Retention::of(source)?;
-    let actors = tallied.actors.by_entries();
-    let cannot_know = limits::cannot_know(&request, &tallied, &integrity, &searched);
+    let retention = Retention::of(source, options.jobs)?;
+    let info = trail_info(source)?;
     // Of the entries about the trail itself, those that happen to name a person say nothing.
     let whole = request.subject.is_none();
+    let access = if whole { options.access } else { Access::NotLookedFor };
+    let origin = info.as_ref().map(|info| info.origin.as_str());
+    let beside = ReadsBeside::of(access, &request, origin)?;
+    let actors = tallied.actors.by_entries();
+    let cannot_know = limits::cannot_know(&request, &tallied, &integrity, &searched, &beside);
     let keeping = whole.then_some(tallied.keeping);
     let silences = whole.then_some(tallied.silences);
     let facts = Facts {
@@ -220,12 +230,12 @@ pub fn report(
         classes: &tallied.classes,
         actors: (tallied.actors.distinct(), actors.exact),
         keeping: keeping.as_ref().zip(silences.as_ref()),
+        beside: &beside,
         integrity: &integrity,
         retention: &retention,
         now: request.now,
     };
     let clauses = request.kind.answered(&facts);
-    let info = trail_info(source)?;
     Ok(Report {
         kind: request.kind,
         title: request.kind.title(),
@@ -256,6 +266,7 @@ pub fn report(
         concerned: tallied.concerned,
         keeping,
         silences,
+        reads_beside: beside,
         retention,
         cannot_know,
     })

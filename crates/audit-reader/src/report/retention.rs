@@ -1,12 +1,19 @@
-//! What of the trail is still there.
+//! What of the trail is still there, in which form, and what must stay.
 //!
-//! What must stay true here: what the segments say, not what is configured: a policy is not in the
-//! trail, its effects are.
+//! What must stay true here: what the segments and the entries say, not what is configured: a policy is
+//! not in the trail, its effects are. Holds are looked for in all of the trail, whatever the period.
 
+use std::ops::ControlFlow;
+
+use audit_core::entry::Parser;
+use audit_core::retention::{Hold, Holds};
 use serde::Serialize;
 
 use super::integrity::oldest;
-use crate::{ReadError, Source};
+use crate::{Query, QueryError, QueryOptions, ReadError, Segment, Source};
+
+/// Holds that are named.
+const NAMED: usize = 100;
 
 /// The state of the trail's keeping.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -18,20 +25,55 @@ pub struct Retention {
     pub oldest: Option<String>,
     /// Segments that are there.
     pub segments: u64,
-    /// Their bytes, those of archived ones before they were compressed.
+    /// Those of them that are archived: there compressed only.
+    pub archived: u64,
+    /// Bytes of all segments, those of archived ones before they were compressed.
     pub bytes: u64,
+    /// Bytes that they have on disk.
+    pub bytes_stored: u64,
+    /// Legal holds that are in force now.
+    pub holds_in_force: u64,
+    /// The newest of them.
+    pub holds: Vec<Hold>,
 }
 
 impl Retention {
-    pub(super) fn of(source: &Source) -> Result<Retention, ReadError> {
+    pub(super) fn of(source: &Source, jobs: usize) -> Result<Retention, QueryError> {
         let (first_seq, time) = oldest(source)?.unzip();
-        let names = source.segments()?;
-        let mut bytes = 0;
-        for name in &names {
+        let mut state = Retention { first_seq, oldest: time, ..Retention::default() };
+        for name in source.segments()? {
             // One that retention removed since the listing takes no room.
-            let segment = source.open_segment(*name)?;
-            bytes += segment.map_or(Ok(0), |segment| segment.size(source))?;
+            if let Some(segment) = source.open_segment(name)? {
+                state.add(source, &segment)?;
+            }
         }
-        Ok(Retention { first_seq, oldest: time, segments: names.len() as u64, bytes })
+        let (mut holds, mut parser) = (Holds::default(), Parser::default());
+        let options = QueryOptions::default().with_jobs(jobs);
+        Query::new().event_type("audit.hold_*").run(source, options, |hit| {
+            if let Ok(entry) = parser.parse(hit.bytes) {
+                holds.see(&entry);
+            }
+            ControlFlow::Continue(())
+        })?;
+        let all = holds.in_force();
+        state.holds_in_force = all.len() as u64;
+        state.holds = all[all.len().saturating_sub(NAMED)..].to_vec();
+        Ok(state)
+    }
+
+    fn add(&mut self, source: &Source, segment: &Segment) -> Result<(), ReadError> {
+        let size = segment.size(source)?;
+        self.segments += 1;
+        self.bytes += size;
+        if !segment.archived {
+            self.bytes_stored += size;
+            return Ok(());
+        }
+        self.archived += 1;
+        let name = segment.file_name();
+        if let Some(packed) = source.open_file(&name)? {
+            self.bytes_stored += packed.size().map_err(ReadError::io(&source.place_of(&name)))?;
+        }
+        Ok(())
     }
 }

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use audit_core::entry::Entry;
 use audit_core::event::Outcome;
 use serde::Serialize;
+use serde::ser::SerializeStruct;
 
 use super::class::{Class, Classes, Classifier, is_denial};
 use super::keeping::{Keeper, Keeping};
@@ -56,8 +57,8 @@ pub struct ClassCount {
     pub results: Results,
 }
 
-/// Entries one by one.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+/// Entries one by one. As JSON it says how many are not listed, too.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Listing {
     /// How many there are.
@@ -110,6 +111,16 @@ fn beginning(text: &str) -> String {
     match text.char_indices().nth(DETAILS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
+    }
+}
+
+impl Serialize for Listing {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut listing = serializer.serialize_struct("Listing", 3)?;
+        listing.serialize_field("total", &self.total)?;
+        listing.serialize_field("not_listed", &self.left_out())?;
+        listing.serialize_field("entries", &self.entries)?;
+        listing.end()
     }
 }
 

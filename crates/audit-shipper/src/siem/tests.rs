@@ -1,5 +1,8 @@
 //! Streams to receivers that are honest, rude or gone.
 
+#[cfg(feature = "tls")]
+mod tls;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;

@@ -3,18 +3,17 @@
 //! What must stay true here: the note is durable and signed before the first answer; it stands in the
 //! trail itself or, where that is open elsewhere, in a trail beside it. What could not be noted is said.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use audit_core::event::ActorInfo;
 use audit_logging::retention::settings;
 use audit_logging::{AuditConfig, AuditLogger, AuditMode, OpenError, existing_trail};
+use audit_reader::report::access_dir;
 use clap::ValueEnum;
 
 use crate::error::CliError;
 
-/// What is added to a trail's directory for the trail of its accesses.
-const BESIDE: &str = ".access";
 /// How often another access that is being noted is waited for.
 const TRIES: u32 = 20;
 
@@ -75,23 +74,20 @@ fn note(dir: &Path, command: &str) -> Result<(), CliError> {
     let arguments: Vec<String> =
         std::env::args_os().skip(2).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let info = existing_trail(dir)?.ok_or_else(|| OpenError::NoTrail { path: dir.to_owned() })?;
-    let (logger, origin) = match super::open(super::config_of(dir)?) {
+    let (logger, origin) = match super::open_briefly(super::config_of(dir)?) {
         Ok(logger) => (logger, None),
         // Open elsewhere, or not to be opened at all: a damaged trail is read, too.
         Err(_) => (open_beside(dir, &info.service_id)?, Some(info.origin.as_str())),
     };
     let noted = logger.record_access(&by, command, &arguments, origin);
-    logger.shutdown_blocking()?;
+    super::close(&logger)?;
     Ok(noted?)
 }
 
 /// The trail of accesses beside a trail, made if it is not there.
 fn open_beside(dir: &Path, service_id: &str) -> Result<AuditLogger, OpenError> {
-    let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
-    let mut name = dir.into_os_string();
-    name.push(BESIDE);
     let config = AuditConfig {
-        mode: AuditMode::Local { base_dir: PathBuf::from(name) },
+        mode: AuditMode::Local { base_dir: access_dir(dir) },
         retention_interval_hours: 0,
         audit_access: false,
         queue_bytes: 1 << 20,
@@ -99,7 +95,7 @@ fn open_beside(dir: &Path, service_id: &str) -> Result<AuditLogger, OpenError> {
     };
     let mut tries = 1;
     loop {
-        match AuditLogger::new(config.clone()) {
+        match AuditLogger::builder(config.clone()).briefly().open() {
             // Another access is being noted: that takes some milliseconds.
             Err(OpenError::Locked { .. }) if tries < TRIES => tries += 1,
             opened => return opened,

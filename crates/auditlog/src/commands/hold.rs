@@ -5,6 +5,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use audit_core::entry::Parser;
 use audit_core::event::ActorInfo;
@@ -33,6 +34,9 @@ use crate::output::{Output, escape};
 pub(crate) struct Args {
     /// The trail
     dir: PathBuf,
+    /// How long a running logger's answer is waited for
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    wait: u64,
     #[command(subcommand)]
     action: Action,
 }
@@ -98,10 +102,18 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
 
 /// Has the trail say so, here or where it is open.
 fn record(args: &Args, request: &Ask) -> Result<(), CliError> {
-    let logger = match super::open(super::config_of(&args.dir)?) {
+    let logger = match super::open_briefly(super::config_of(&args.dir)?) {
         Ok(logger) => logger,
         Err(OpenError::Locked { .. }) => {
-            return ask(&args.dir, request)?.map(drop).map_err(CliError::Refused);
+            let answer = ask(&args.dir, request, Duration::from_secs(args.wait))?;
+            return answer.map(drop).map_err(CliError::Refused);
+        }
+        Err(error @ OpenError::NotAnExtension { .. }) => {
+            return Err(CliError::Usage {
+                what: format!("no logger opens this trail: {error}"),
+                next: "no logger deletes anything of it either, so it needs no hold now; keep a copy of \
+                       the directory as it is, and add the hold when the trail is whole again",
+            });
         }
         Err(error) => return Err(error.into()),
     };
@@ -115,7 +127,7 @@ fn record(args: &Args, request: &Ask) -> Result<(), CliError> {
         }
         _ => return Err(CliError::Bug("a hold that is none")),
     };
-    logger.shutdown_blocking()?;
+    super::close(&logger)?;
     Ok(done?)
 }
 
@@ -155,21 +167,9 @@ fn list(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     for hold in holds.in_force() {
         let Hold { id, reason, by, at, .. } = hold;
         let why = reason.as_ref().map_or(String::new(), |why| format!(": {why}"));
-        let covers = covers(&hold.scope);
+        let covers = hold.scope;
         let line = format!("{id}  {covers}, added {at} by {by}{why}");
         writeln!(out, "{}", escape(line.as_bytes()))?;
     }
     Ok(Exit::Done)
-}
-
-fn covers(scope: &HoldScope) -> String {
-    if scope.is_everything() {
-        return "everything".to_owned();
-    }
-    let mut parts = Vec::new();
-    parts.extend(scope.first_seq.map(|seq| format!("from seq {seq}")));
-    parts.extend(scope.last_seq.map(|seq| format!("to seq {seq}")));
-    parts.extend(scope.since.map(|date| format!("since {date}")));
-    parts.extend(scope.until.map(|date| format!("until {date}")));
-    parts.join(", ")
 }

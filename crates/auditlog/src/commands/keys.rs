@@ -101,7 +101,7 @@ fn rotate(args: &Args, config: Option<&Path>, out: &mut Output) -> Result<Exit, 
         None => super::config_of(&args.dir)?,
     };
     let logger = AuditLogger::builder(config).for_tool().rotate_key().open()?;
-    logger.shutdown_blocking()?;
+    super::close(&logger)?;
     let history = history(&args.dir)?;
     let new = history.epochs.last().ok_or(CliError::Bug("a rotated trail without a key"))?;
     let left = audit_logging::keys::key_files(&args.dir)?;

@@ -31,12 +31,13 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use audit_core::checkpoint::SignedCheckpoint;
 use audit_core::note::{MAX_NOTE, VerifierKey};
 use audit_logging::retention::settings;
 use audit_logging::{
-    AuditConfig, AuditLogger, AuditMode, OpenError, RotationPolicy, existing_trail,
+    AuditConfig, AuditLogger, AuditMode, OpenError, RotationPolicy, WaitError, existing_trail,
 };
 use audit_reader::Source;
 use audit_shipper::HttpSource;
@@ -44,6 +45,9 @@ use clap::{Parser, Subcommand};
 
 use crate::error::CliError;
 use crate::output::{ColorChoice, Output};
+
+/// How long a disk may take to close a trail.
+const CLOSED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Reads, verifies and keeps tamper-evident audit trails.
 #[derive(Debug, Parser)]
@@ -163,7 +167,7 @@ pub(crate) fn config_of(dir: &Path) -> Result<AuditConfig, CliError> {
     };
     let said = settings(dir).map_err(|error| unreadable_settings(dir, &error))?;
     if let Some(settings) = said {
-        config.retention = settings.retention;
+        config.retention = settings.retention.unwrap_or_default();
         config.audit_access = settings.audit_access;
     }
     Ok(config)
@@ -172,6 +176,16 @@ pub(crate) fn config_of(dir: &Path) -> Result<AuditConfig, CliError> {
 /// Opens a trail for a command: what its own writer said of its configuration stays as it is.
 pub(crate) fn open(config: AuditConfig) -> Result<AuditLogger, OpenError> {
     AuditLogger::builder(config).for_tool().open()
+}
+
+/// As [`open`], to record an entry and go: who opens the trail meanwhile waits a moment.
+pub(crate) fn open_briefly(config: AuditConfig) -> Result<AuditLogger, OpenError> {
+    AuditLogger::builder(config).for_tool().briefly().open()
+}
+
+/// Closes a trail that a command opened: whoever asks does not wait for ever for a disk that stands still.
+pub(crate) fn close(logger: &AuditLogger) -> Result<(), WaitError> {
+    logger.shutdown_timeout(CLOSED_WITHIN)
 }
 
 pub(crate) fn unreadable_settings(dir: &Path, error: &std::io::Error) -> CliError {

@@ -6,7 +6,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use audit_reader::report::{self, Integrity, Kind, Options, Report, Request};
+use audit_reader::report::{self, Access, AccessTrail, Integrity, Kind, Options, Report, Request};
 use audit_reader::{Edge, Verdict};
 use clap::ValueEnum;
 
@@ -24,8 +24,10 @@ use crate::progress::Bar;
     after_help = "The report has counts, actors, failures, privileged actions, incidents, gaps, what was \
     refused, how far back the trail reaches, and the verdict of a full verification with the signed \
     checkpoint and proofs attached. It says what was searched and what it cannot know.\n\
-    Exit codes are those of `auditlog verify`: the report is written, and 1 says that the trail is \
-    violated, 3 that nothing proves it.\n\n\
+    Reads that were noted beside the trail (DIR.access), because another process had it open, are \
+    counted apart, under the verdict on that trail.\n\
+    Exit codes are those of `auditlog verify`: the report is written, and 1 says that one of the two \
+    trails is violated, 3 that nothing proves it.\n\n\
     Times are as for `auditlog query`.\n\n\
     Examples:\n  \
     auditlog report ./audit --kind soc2 --since 2026-10-01 --until 2026-12-31 -o q4.html\n  \
@@ -79,8 +81,11 @@ pub(crate) struct Args {
     output: Option<PathBuf>,
     #[command(flatten)]
     trust: Trust,
+    /// The first public key of the trail of reads beside this one (DIR.access)
+    #[arg(long, value_name = "VKEY")]
+    access_key: Option<String>,
     /// Do not verify the trail; the report says so
-    #[arg(long, conflicts_with_all = ["key", "checkpoint", "witness"])]
+    #[arg(long, conflicts_with_all = ["key", "checkpoint", "witness", "access_key"])]
     no_verify: bool,
     #[command(flatten)]
     access: AccessArgs,
@@ -133,6 +138,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     if !args.no_verify {
         options.verification = Some(verified(&args.dir, &args.trust, None, args.jobs)?);
     }
+    options.access = args.access_beside()?;
     let bar = Bar::new("reading");
     let mut tell = |progress| bar.show(progress);
     options.jobs = super::jobs(args.jobs);
@@ -143,7 +149,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     let form = args.format.unwrap_or(if out.json { Form::Json } else { Form::Html });
     let text = match form {
         Form::Html => report::to_html(&report),
-        Form::Csv => report::to_csv(&report),
+        Form::Csv => report::to_csv(&report)?,
         Form::Json => serde_json::to_string(&report).map_err(std::io::Error::from)? + "\n",
     };
     match &args.output {
@@ -156,7 +162,15 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
             told(&report, args, out)?;
         }
     }
-    Ok(report.integrity.verdict().map_or(Exit::Done, exit))
+    Ok(worst(&report))
+}
+
+/// The verdict on the trail, or a worse one on the trail of reads beside it.
+fn worst(report: &Report) -> Exit {
+    let verdicts = [report.integrity.verdict(), report.reads_beside.verdict()];
+    let exits = verdicts.map(|verdict| verdict.map_or(Exit::Done, exit));
+    let order = [Exit::Violated, Exit::Unproven];
+    order.into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::Done)
 }
 
 /// Says what is in the file.
@@ -189,6 +203,24 @@ fn told(report: &Report, args: &Args, out: &mut Output) -> Result<(), CliError> 
 }
 
 impl Args {
+    /// The trail of reads beside this one, verified like this one.
+    fn access_beside(&self) -> Result<Access, CliError> {
+        if !self.dir.is_dir() {
+            return Ok(Access::NotLookedFor);
+        }
+        let trail = match AccessTrail::of(&self.dir) {
+            Ok(Some(trail)) => trail,
+            Ok(None) => return Ok(Access::None),
+            Err(error) => return Ok(Access::Unreadable(error.to_string())),
+        };
+        if self.no_verify {
+            return Ok(Access::Trail(Box::new(trail)));
+        }
+        let trust = Trust::by_key(self.access_key.clone());
+        let verification = verified(&trail.place(), &trust, None, self.jobs)?;
+        Ok(Access::Trail(Box::new(trail.verified(verification))))
+    }
+
     fn request(&self) -> Result<Request, CliError> {
         let now = now_in(&self.zone)?;
         let mut request = Request::new(self.kind.into());

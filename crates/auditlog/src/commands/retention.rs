@@ -5,6 +5,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use audit_core::retention::{Decision, Fate, Why};
 use audit_logging::retention::{Ask, RetentionPlan, ask, plan_dir, settings};
@@ -42,7 +43,16 @@ enum Action {
     #[command(after_help = "Where a logger has the trail open, it does it, by its own rules.\n\n\
         Example:\n  auditlog retention ./audit run\n  \
         auditlog retention ./audit run --archive-after-days 7")]
-    Run(Days),
+    Run(Run),
+}
+
+#[derive(Debug, clap::Args)]
+struct Run {
+    #[command(flatten)]
+    days: Days,
+    /// How long a running logger's answer is waited for
+    #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
+    wait: u64,
 }
 
 #[derive(Debug, clap::Args)]
@@ -67,15 +77,16 @@ impl Days {
 
     fn policy(&self, dir: &Path) -> Result<RetentionPolicy, CliError> {
         let settings = settings(dir).map_err(|error| super::unreadable_settings(dir, &error))?;
-        let base = settings.map(|settings| settings.retention).unwrap_or_default();
+        let said = settings.and_then(|settings| settings.retention);
+        let base = said.unwrap_or_default();
         // What the trail's owner promised is not broken by an option.
-        if let (Some(asked), Some(said)) = (self.min_retention_days, settings)
-            && asked < said.retention.min_retention_days
+        if let (Some(asked), Some(said)) = (self.min_retention_days, said)
+            && asked < said.min_retention_days
         {
             return Err(CliError::Usage {
                 what: format!(
                     "--min-retention-days {asked} is below the {} of the trail's writer",
-                    said.retention.min_retention_days
+                    said.min_retention_days
                 ),
                 next: "leave the option out or give a higher number; the configuration alone lowers it",
             });
@@ -94,8 +105,8 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
             print_plan(&plan_dir(&args.dir, days.policy(&args.dir)?)?, out)?;
             Ok(Exit::Done)
         }
-        Action::Run(days) => {
-            let report = apply(&args.dir, days)?;
+        Action::Run(run) => {
+            let report = apply(&args.dir, run)?;
             print_report(&report, out)?;
             let problems = report["problems"].as_array().is_some_and(|all| !all.is_empty());
             if problems { Err(CliError::RetentionLeft) } else { Ok(Exit::Done) }
@@ -104,7 +115,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
 }
 
 /// Applies retention, here or where the trail is open: the report.
-fn apply(dir: &Path, days: &Days) -> Result<Value, CliError> {
+fn apply(dir: &Path, Run { days, wait }: &Run) -> Result<Value, CliError> {
     let policy = days.policy(dir)?;
     match super::open(super::config_of(dir)?) {
         Ok(logger) => {
@@ -120,7 +131,7 @@ fn apply(dir: &Path, days: &Days) -> Result<Value, CliError> {
                 bar.set_position(done);
             });
             bar.finish_and_clear();
-            logger.shutdown_blocking()?;
+            super::close(&logger)?;
             serde_json::to_value(report?).map_err(|_| CliError::Bug("a report that is no JSON"))
         }
         Err(OpenError::Locked { holder, .. }) if days.is_given() => Err(CliError::Usage {
@@ -129,7 +140,9 @@ fn apply(dir: &Path, days: &Days) -> Result<Value, CliError> {
             ),
             next: "leave the options out to have it do so now, or change its configuration",
         }),
-        Err(OpenError::Locked { .. }) => ask(dir, &Ask::Retain)?.map_err(CliError::Refused),
+        Err(OpenError::Locked { .. }) => {
+            ask(dir, &Ask::Retain, Duration::from_secs(*wait))?.map_err(CliError::Refused)
+        }
         Err(error) => Err(error.into()),
     }
 }

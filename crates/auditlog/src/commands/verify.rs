@@ -54,6 +54,13 @@ pub(crate) struct Trust {
     witness: Vec<String>,
 }
 
+impl Trust {
+    /// By a key alone, if there is one.
+    pub(crate) const fn by_key(key: Option<String>) -> Trust {
+        Trust { key, checkpoint: Vec::new(), witness: Vec::new() }
+    }
+}
+
 /// Verifies a trail, with a progress bar where there is reason to.
 pub(crate) fn verified(
     dir: &Path,

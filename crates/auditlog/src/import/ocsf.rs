@@ -79,11 +79,17 @@ pub(super) fn draft(mut record: Members) -> Result<Draft, String> {
 
 /// When it happened: milliseconds since 1970.
 fn time(record: &mut Members) -> Result<String, String> {
-    let time = record.text("time").ok_or("no time")?;
-    let time = time.parse::<i64>().ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    let time = time.ok_or("`time` is no number of milliseconds since 1970")?;
-    record.take_text("time");
-    Ok(time.to_string())
+    let text = record.text("time").ok_or("no time")?;
+    let ms = text.parse::<i64>().ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    if let Some(time) = ms {
+        record.take_text("time");
+        return Ok(time.to_string());
+    }
+    // Some programs write the time as text, or in other units and the text beside it. What `time` says
+    // then stays in the details.
+    let spelled = [Some(text), record.text("time_dt")].into_iter().flatten();
+    let time = spelled.filter_map(|text| text.parse::<Timestamp>().ok()).next();
+    Ok(time.ok_or("`time` is no number of milliseconds since 1970")?.to_string())
 }
 
 fn who(record: &mut Members, draft: &mut Draft) {

@@ -177,3 +177,85 @@ fn our_own_ocsf_export_comes_back_as_it_was_and_an_altered_record_does_not() {
         stderr(&output)
     );
 }
+
+#[test]
+fn what_other_programs_really_write_is_understood() {
+    let one = |from: &str, input: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let (trail, output) = import(dir.path(), from, input.as_bytes());
+        assert_eq!(output.status.code(), Some(0), "{from}: {}", stderr(&output));
+        Value::Object(events(&trail).pop().unwrap())
+    };
+    // A webhook of Kubernetes gets lists whose items say neither what they are nor of which version.
+    let event = one(
+        "k8s",
+        r#"{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":[{"level":"Metadata","auditID":"0d7b1b5e","stage":"ResponseComplete","verb":"delete","objectRef":{"resource":"secrets","namespace":"prod","name":"db"},"responseStatus":{"code":200},"stageTimestamp":"2026-11-20T08:00:00.000000Z"}]}"#,
+    );
+    assert_eq!(
+        (&event["event_type"], &event["result"]),
+        (&"k8s.secrets.delete".into(), &"success".into())
+    );
+    // AppArmor refuses in a field of its own; where it only complains, nothing was refused.
+    let apparmor = |word: &str| {
+        one(
+            "auditd",
+            &format!(
+                "type=AVC msg=audit(1524662933.080:61207): apparmor=\"{word}\" operation=\"open\" profile=\"docker-default\" name=\"/etc/shadow\" pid=5571 comm=\"cat\" requested_mask=\"r\" denied_mask=\"r\" fsuid=0 ouid=0\n"
+            ),
+        )
+    };
+    let event = apparmor("DENIED");
+    assert_eq!((&event["result"], &event["reason"]), (&"failure".into(), &"EACCES".into()));
+    assert_eq!(event["resource"]["resource_id"], "/etc/shadow");
+    assert_eq!(apparmor("ALLOWED")["result"], "success");
+    // Times in text, and in microseconds with the text beside them.
+    for time in [
+        r#""time":"2026-11-20T08:00:00Z""#,
+        r#""time":1795161600000000,"time_dt":"2026-11-20T08:00:00Z""#,
+    ] {
+        let event = one("ocsf", &format!("{{\"class_uid\":6003,\"activity_id\":1,{time}}}\n"));
+        assert!(event["timestamp"].as_str().unwrap().starts_with("2026-11-20T08:00:00"), "{event}");
+    }
+}
+
+#[test]
+fn a_bad_record_in_the_middle_is_placed_and_costs_itself_alone() {
+    let cloudtrail = |n: u8| {
+        format!(
+            r#"{{"eventVersion":"1.11","eventTime":"2026-11-20T08:00:0{n}Z","eventSource":"s3.amazonaws.com","eventName":"GetObject"}}"#
+        )
+    };
+    let k8s = |n: u8| {
+        format!(
+            r#"{{"kind":"Event","apiVersion":"audit.k8s.io/v1","verb":"get","stage":"ResponseComplete","stageTimestamp":"2026-11-20T08:00:0{n}.000000Z","responseStatus":{{"code":200}}}}"#
+        )
+    };
+    let auditd = |n: u8| {
+        format!(
+            "type=USER_AUTH msg=audit(1763625600.00{n}:{n}): pid=1 uid=0 auid=1000 ses=1 msg='op=PAM acct=\"a\" exe=\"/bin/su\" res=success'"
+        )
+    };
+    let ocsf = |n: u8| format!(r#"{{"class_uid":6003,"activity_id":1,"time":176362560000{n}}}"#);
+    let formats: [(&str, &dyn Fn(u8) -> String); 4] =
+        [("cloudtrail", &cloudtrail), ("k8s", &k8s), ("auditd", &auditd), ("ocsf", &ocsf)];
+    for (from, record) in formats {
+        for bad in ["{\"half\":", "\u{fffd}\u{1}garbage", "[1,2", "{\"kind\":\"Pod\"}"] {
+            let dir = tempfile::tempdir().unwrap();
+            let lines = [&record(1), &record(2), bad, &record(3), &record(4)];
+            let (trail, output) = import(dir.path(), from, (lines.join("\n") + "\n").as_bytes());
+            let said = stderr(&output);
+            assert_eq!(output.status.code(), Some(2), "{from} {bad:?}: {said}");
+            assert!(said.contains(", line 3"), "{from} {bad:?}: {said}");
+            // The place is that of what should have been a record, in a list the first thing in it.
+            if from != "auditd" && !bad.starts_with('[') {
+                let before = record(1).len() + record(2).len() + 2;
+                assert!(
+                    said.contains(&format!("record 3, line 3, byte {before}")),
+                    "{from} {bad:?}: {said}"
+                );
+            }
+            assert_eq!(events(&trail).len(), 4, "{from} {bad:?}: {said}");
+            assert_eq!(run(&["verify", &trail]).status.code(), Some(0));
+        }
+    }
+}

@@ -255,3 +255,156 @@ fn commands_leave_the_settings_of_the_trails_writer_as_they_are() {
     let asked = run(&["query", &dir, "--json"]);
     assert!(asked.status.success() && stderr(&asked).contains("could not be noted"));
 }
+
+/// A report, and how the command ended.
+fn report(dir: &str, more: &[&str]) -> (Option<i32>, Value) {
+    let base = ["report", dir, "--kind", "pci", "--json", "--audit-access=never"];
+    let since: &[&str] = if more.contains(&"--since") { &[] } else { &["--since", "90d"] };
+    let output = run(&[&base, since, more].concat());
+    let report = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", stderr(&output)));
+    (output.status.code(), report)
+}
+
+/// What the report found of something, in the first clause that asks for it.
+fn found<'r>(report: &'r Value, what: &str) -> &'r str {
+    let clauses = report["clauses"].as_array().unwrap().iter();
+    let mut all = clauses.flat_map(|clause| clause["evidence"].as_array().unwrap());
+    all.find(|evidence| evidence["what"] == what).unwrap()["found"].as_str().unwrap()
+}
+
+#[test]
+fn a_report_counts_archives_and_holds_on_their_own() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = trail_of_days(&temp.path().join("trail"), 30, POLICY);
+    for args in
+        [&["add", "case-1", "--seq", "0-10"][..], &["add", "case-2"], &["release", "case-2"]]
+    {
+        assert!(run(&[&["hold", &dir][..], args].concat()).status.success());
+    }
+    let done = json(&["retention", &dir, "run"]);
+    let archived = done["archived"].as_array().unwrap().len();
+    assert!(archived > 20, "{done}");
+    let (code, of) = report(&dir, &[]);
+    assert_eq!(code, Some(0), "{of}");
+    let retention = &of["retention"];
+    assert_eq!(retention["archived"], archived);
+    assert_eq!(
+        (&retention["holds_in_force"], &retention["holds"][0]["id"]),
+        (&1.into(), &"case-1".into())
+    );
+    assert!(retention["bytes_stored"].as_u64() < retention["bytes"].as_u64(), "{retention}");
+    assert_eq!(
+        (&of["keeping"]["holds_added"], &of["keeping"]["holds_released"]),
+        (&2.into(), &1.into())
+    );
+    let state = found(&of, "state of retention");
+    let says = format!("{archived} of them archived; 1 legal holds are in force");
+    assert!(
+        state.contains(&says) && state.contains("2 legal holds were added and 1 released"),
+        "{state}"
+    );
+    // A hold from before the period is in force all the same.
+    let (_, of) = report(&dir, &["--since", "1s"]);
+    assert_eq!(of["retention"]["holds_in_force"], 1, "{of}");
+    let page = stdout(&run(&["report", &dir, "--kind", "pci", "--audit-access=never"]));
+    assert!(
+        page.contains("Legal holds in force: 1") && page.contains("from seq 0, to seq 10"),
+        "{page}"
+    );
+    assert!(run(&["hold", &dir, "release", "case-1"]).status.success());
+    let done = json(&["retention", &dir, "run"]);
+    assert!(done["deleted"].as_array().unwrap().len() >= 7, "{done}");
+    let (_, of) = report(&dir, &[]);
+    assert_eq!(
+        (&of["retention"]["holds_in_force"], &of["keeping"]["retention_applied"]),
+        (&0.into(), &1.into())
+    );
+    assert!(of["retention"]["first_seq"].as_u64() > Some(0));
+}
+
+#[test]
+fn reads_noted_beside_the_trail_are_counted_apart_and_have_a_verdict_of_their_own() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("trail").display().to_string();
+    assert!(run(&["init", &dir, "--service", "billing-api"]).status.success());
+    assert!(run(&["query", &dir]).status.success());
+    let (code, of) = report(&dir, &[]);
+    assert_eq!((code, &of["reads_beside"]), (Some(0), &"none".into()));
+    assert_eq!(found(&of, "reads of this trail"), "1; none was noted beside the trail");
+    let holder = Holder::of(&dir);
+    for _ in 0..2 {
+        assert!(run(&["query", &dir]).status.success());
+    }
+    let (code, of) = report(&dir, &[]);
+    assert_eq!(code, Some(0), "{of}");
+    let beside = &of["reads_beside"]["read"];
+    assert_eq!((&beside["accessed"]["total"], &beside["of_other_trails"]), (&2.into(), &0.into()));
+    assert_eq!(beside["verification"]["verdict"], "proven");
+    assert_eq!(of["keeping"]["accessed"]["total"], 1);
+    let reads = found(&of, "reads of this trail");
+    assert_eq!(reads, "1; and 2 in the trail beside it, which is proven");
+    drop(holder);
+    // A key that is not that trail's, and then what was noted is changed.
+    let beside = format!("{dir}.access");
+    let (code, _) = report(&dir, &["--access-key", &pinned(&dir)]);
+    assert_ne!(code, Some(0));
+    let (code, _) = report(&dir, &["--access-key", &pinned(&beside)]);
+    assert_eq!(code, Some(0));
+    let names = fs::read_dir(&beside).unwrap().map(|item| item.unwrap().path());
+    let segment = names.into_iter().find(|path| path.extension().is_some_and(|end| end == "audit"));
+    let segment = segment.unwrap();
+    let text = fs::read_to_string(&segment).unwrap().replace("\"query\"", "\"qverx\"");
+    fs::write(&segment, text).unwrap();
+    let (code, of) = report(&dir, &[]);
+    assert_eq!(
+        (code, &of["integrity"]["checked"]["verification"]["verdict"]),
+        (Some(1), &"proven".into())
+    );
+    assert!(found(&of, "reads of this trail").contains("which is violated"), "{of}");
+    // What is no trail is said to be unreadable, not to be none.
+    fs::remove_dir_all(&beside).unwrap();
+    fs::create_dir(&beside).unwrap();
+    let (_, of) = report(&dir, &[]);
+    assert!(of["reads_beside"]["unreadable"]["problem"].is_string(), "{of}");
+    assert!(found(&of, "reads of this trail").contains("cannot be read"));
+}
+
+/// The first key that a trail states.
+fn pinned(dir: &str) -> String {
+    let bytes = fs::read(Path::new(dir).join("trail.json")).unwrap();
+    let info: Value = serde_json::from_slice(&bytes).unwrap();
+    info["initial_key"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_damaged_trail_takes_a_hold_and_one_that_nobody_opens_says_what_to_do() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = trail_of_days(&temp.path().join("trail"), 10, POLICY);
+    let mut names: Vec<_> = fs::read_dir(&dir)
+        .unwrap()
+        .map(|item| item.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "audit"))
+        .collect();
+    names.sort();
+    let damage = |path: &Path, from: &str, to: &str| {
+        let text = fs::read_to_string(path).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::remove_file(path).unwrap();
+        fs::write(path, text.replacen(from, to, 1)).unwrap();
+    };
+    damage(&names[2], "\"label\":\"", "\"label\":\"x");
+    assert_eq!(run(&["verify", &dir]).status.code(), Some(1));
+    let added = run(&["hold", &dir, "add", "case-9", "--reason", "who did this?"]);
+    assert_eq!(added.status.code(), Some(0), "{}", stderr(&added));
+    assert!(stdout(&run(&["hold", &dir, "list"])).starts_with("case-9  everything"));
+    // A trail whose newest signed entries are gone is opened by nobody.
+    let newest = fs::read_to_string(names.last().unwrap()).unwrap();
+    let (kept, _) = newest.split_at(newest.find("\"audit.hold_added\"").unwrap());
+    let (kept, _) = kept.rsplit_once('\n').unwrap();
+    fs::write(names.last().unwrap(), format!("{kept}\n")).unwrap();
+    let refused = run(&["hold", &dir, "add", "case-10"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let said = stderr(&refused);
+    assert!(said.contains("keep a copy of the directory as it is"), "{said}");
+}

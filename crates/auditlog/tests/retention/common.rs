@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::ops::ControlFlow;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::time::Duration;
 
+use audit_logging::core::chain::Hash;
+use audit_logging::core::entry::Entry;
 use audit_logging::core::note::VerifierKey;
 use audit_logging::{
     AuditConfig, AuditLogger, AuditMode, RetentionPolicy, RotationPolicy, existing_trail,
@@ -15,6 +17,7 @@ use audit_reader::{
 };
 use audit_testkit::{TestClock, TestEvent};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 pub const DAY: Duration = Duration::from_secs(86_400);
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -114,4 +117,44 @@ pub fn applied(dir: &Path) -> Value {
 /// The key to pin for a trail that was shortened.
 pub fn front_key(applied: &Value) -> VerifierKey {
     VerifierKey::parse(applied["front"]["key"].as_str().unwrap()).unwrap()
+}
+
+/// The trail's plain segments, in order, with their lines.
+pub fn lines_of(dir: &Path) -> Vec<(String, Vec<String>)> {
+    let read = |name: String| {
+        let text = fs::read_to_string(dir.join(&name)).unwrap();
+        (name, text.lines().map(str::to_owned).collect())
+    };
+    ending(dir, ".audit").into_iter().map(read).collect()
+}
+
+/// Changes lines as somebody does who can write every file and has no key: every hash from there on and
+/// every checksum is made anew, in files that stay the same for who has them open.
+pub fn forge(dir: &Path, change: impl Fn(&str) -> String) {
+    let mut before: Option<Hash> = None;
+    for (name, lines) in lines_of(dir) {
+        let text: String =
+            lines.iter().map(|line| chained(&change(line), &mut before) + "\n").collect();
+        let path = dir.join(&name);
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        assert_eq!(file.metadata().unwrap().len(), text.len() as u64, "{name} keeps its length");
+        file.write_all_at(text.as_bytes(), 0).unwrap();
+        let checksum = dir.join(format!("{name}.sha256"));
+        if checksum.exists() {
+            let digest = Hash(Sha256::digest(text.as_bytes()).into());
+            fs::remove_file(&checksum).unwrap();
+            fs::write(&checksum, format!("{digest}  {name}\n")).unwrap();
+        }
+    }
+}
+
+/// A line that continues the one before, with a hash of its own.
+pub fn chained(line: &str, before: &mut Option<Hash>) -> String {
+    const HASHES: usize = "\"prev_hash\":\"\",\"hash\":\"\"}".len() + 128;
+    let (body, hashes) = line.split_at(line.len() - HASHES);
+    let previous = before.map_or(hashes[13..77].to_owned(), |hash| hash.to_string());
+    let with = |hash: &str| format!("{body}\"prev_hash\":\"{previous}\",\"hash\":\"{hash}\"}}");
+    let hash = Entry::parse(with(&"0".repeat(64)).as_bytes()).unwrap().computed_hash();
+    *before = Some(hash);
+    with(&hash.to_string())
 }

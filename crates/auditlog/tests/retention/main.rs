@@ -19,3 +19,4 @@ mod index;
 mod life;
 mod planted;
 mod scripts;
+mod signed;

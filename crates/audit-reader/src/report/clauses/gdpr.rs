@@ -4,7 +4,7 @@
 
 use super::super::class::Class;
 use super::super::measure::Measure::{
-    Actors, Completeness, Drops, Entries, Failed, Integrity, Kept, Of, Silences, Trouble,
+    Actors, Completeness, Drops, Entries, Failed, Integrity, Kept, Of, Retained, Silences, Trouble,
 };
 use super::Clause;
 
@@ -13,7 +13,7 @@ pub(super) const CLAUSES: &[Clause] = &[
         id: "Art. 5(1)(e)",
         title: "Storage limitation",
         asks: "Personal data is kept in a form that identifies people no longer than necessary.",
-        measures: &[Of(Class::Erasure), Kept(0)],
+        measures: &[Of(Class::Erasure), Kept(0), Retained],
         elsewhere: "The retention periods decided for each purpose. The trail names people itself: its own retention has to be decided too.",
     },
     Clause {

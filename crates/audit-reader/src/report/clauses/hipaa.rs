@@ -4,7 +4,7 @@
 
 use super::super::class::Class;
 use super::super::measure::Measure::{
-    Actors, Completeness, Drops, Entries, Failed, Integrity, Kept, Of, Silences, Trouble,
+    Actors, Completeness, Drops, Entries, Failed, Integrity, Kept, Of, Retained, Silences, Trouble,
 };
 use super::Clause;
 
@@ -76,7 +76,7 @@ pub(super) const CLAUSES: &[Clause] = &[
         id: "§ 164.316(b)(2)(i)",
         title: "Time limit (required)",
         asks: "Required documentation is kept for six years from its creation, or from when it last was in effect, whichever is later.",
-        measures: &[Kept(72)],
+        measures: &[Kept(72), Retained],
         elsewhere: "Whether, and which, entries are such documentation: that is for counsel to say.",
     },
 ];

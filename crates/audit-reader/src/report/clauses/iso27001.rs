@@ -4,7 +4,8 @@
 
 use super::super::class::Class;
 use super::super::measure::Measure::{
-    Actors, Clock, Completeness, Drops, Entries, Failed, Integrity, Kept, Of, Silences, Trouble,
+    Actors, Clock, Completeness, Drops, Entries, Failed, Integrity, Kept, Of, Retained, Silences,
+    Trouble,
 };
 use super::Clause;
 
@@ -32,7 +33,7 @@ pub(super) const CLAUSES: &[Clause] = &[
     },
     Clause {
         id: "A.5.25",
-        title: "Assessment of security events",
+        title: "Assessment and decision on information security events",
         asks: "Security events are assessed, and it is decided which are incidents.",
         measures: &[Of(Class::Incident)],
         elsewhere: "The decisions.",
@@ -48,12 +49,12 @@ pub(super) const CLAUSES: &[Clause] = &[
         id: "A.5.33",
         title: "Protection of records",
         asks: "Records are protected from loss, destruction, falsification and unauthorised access.",
-        measures: &[Integrity, Of(Class::LogAccess), Kept(0)],
+        measures: &[Integrity, Of(Class::LogAccess), Kept(0), Retained],
         elsewhere: "Access rights to the directory, and copies on other machines.",
     },
     Clause {
         id: "A.5.34",
-        title: "Privacy and personal data",
+        title: "Privacy and protection of PII",
         asks: "Requirements on privacy and personal data are met.",
         measures: &[Of(Class::PersonalData), Of(Class::SubjectAccess), Of(Class::Erasure)],
         elsewhere: "See the report for the GDPR.",

@@ -4,7 +4,8 @@
 
 use super::super::class::Class;
 use super::super::measure::Measure::{
-    Actors, Clock, Completeness, Drops, Entries, Failed, Integrity, Kept, Of, Silences, Trouble,
+    Actors, Clock, Completeness, Drops, Entries, Failed, Integrity, Kept, Of, Retained, Silences,
+    Trouble,
 };
 use super::Clause;
 
@@ -90,7 +91,7 @@ pub(super) const CLAUSES: &[Clause] = &[
         id: "10.5.1",
         title: "Twelve months of history",
         asks: "At least twelve months of audit logs are kept, the latest three immediately available.",
-        measures: &[Kept(12)],
+        measures: &[Kept(12), Retained],
         elsewhere: "Archives that were moved away.",
     },
     Clause {

@@ -4,7 +4,7 @@
 
 use super::super::class::Class;
 use super::super::measure::Measure::{
-    Drops, Entries, Failed, Integrity, Kept, Of, Silences, Trouble,
+    Drops, Entries, Failed, Integrity, Kept, Of, Retained, Silences, Trouble,
 };
 use super::Clause;
 
@@ -69,7 +69,7 @@ pub(super) const CLAUSES: &[Clause] = &[
         id: "CC7.3",
         title: "Evaluating security events",
         asks: "Security events are evaluated for whether they are, or could become, a failure to meet objectives.",
-        measures: &[Of(Class::Incident), Integrity],
+        measures: &[Of(Class::Incident), Integrity, Kept(0), Retained],
         elsewhere: "The evaluation of each incident listed below.",
     },
     Clause {
@@ -83,7 +83,7 @@ pub(super) const CLAUSES: &[Clause] = &[
         id: "CC8.1",
         title: "Change management",
         asks: "Changes to infrastructure, data and software are authorised, tested, approved and put in place.",
-        measures: &[Of(Class::Change), Kept(0)],
+        measures: &[Of(Class::Change)],
         elsewhere: "Approvals and tests.",
     },
 ];

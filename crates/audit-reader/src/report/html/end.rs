@@ -3,8 +3,9 @@
 //! What must stay true here: as in [`super`].
 
 use super::super::measure::{NOT_LOOKED_AT, duration};
-use super::super::{Integrity, Keeping, Report, Silences};
-use super::parts::{self, bytes, esc, heading, listing, note, number, push, term, verbatim};
+use super::super::{Integrity, Keeping, ReadsBeside, Report, Retention, Silences};
+use super::parts::{self, attached, bytes, esc, heading, listing, note, number, push, term};
+use super::verdict_words;
 
 pub(super) fn kept(out: &mut String, report: &Report) {
     heading(out, 2, "How the trail was kept");
@@ -12,13 +13,9 @@ pub(super) fn kept(out: &mut String, report: &Report) {
     if let Some(keeping) = &report.keeping {
         numbers(out, keeping);
     }
-    let retention = &report.retention;
-    let oldest = retention.oldest.as_deref().unwrap_or("none");
-    let first = retention.first_seq.map_or(String::new(), |seq| format!(", seq {seq}"));
-    term(out, "Oldest entry", &format!("{oldest}{first}"));
-    let segments = number(retention.segments);
-    term(out, "There now", &format!("{segments} segments, {}", bytes(retention.bytes)));
+    there_now(out, &report.retention);
     out.push_str("</dl>");
+    holds(out, &report.retention);
     match &report.silences {
         Some(silences) => quiet(out, silences),
         None => note(out, &format!("Anything else was {NOT_LOOKED_AT}.")),
@@ -26,8 +23,87 @@ pub(super) fn kept(out: &mut String, report: &Report) {
     if let Some(keeping) = &report.keeping {
         listing(out, "Refusals, repairs, failures, clock steps", &keeping.troubles);
         listing(out, "Removed by retention", &keeping.removed);
+        listing(out, "Legal holds added and released", &keeping.holds);
         listing(out, "Reads of the trail", &keeping.accessed);
+        reads_beside(out, &report.reads_beside);
     }
+}
+
+fn there_now(out: &mut String, retention: &Retention) {
+    let oldest = retention.oldest.as_deref().unwrap_or("none");
+    let first = retention.first_seq.map_or(String::new(), |seq| format!(", seq {}", number(seq)));
+    term(out, "Oldest entry", &format!("{oldest}{first}"));
+    let there = format!(
+        "{} segments, {} of them archived: {}, in {} on disk",
+        number(retention.segments),
+        number(retention.archived),
+        bytes(retention.bytes),
+        bytes(retention.bytes_stored)
+    );
+    term(out, "There now", &there);
+    term(out, "Legal holds in force", &number(retention.holds_in_force));
+}
+
+fn holds(out: &mut String, retention: &Retention) {
+    if retention.holds.is_empty() {
+        return;
+    }
+    heading(out, 3, &format!("Legal holds in force: {}", number(retention.holds_in_force)));
+    out.push_str("<table class=\"list\"><thead><tr><th class=\"n\">seq</th><th>since (UTC)</th><th>hold</th><th>by</th><th>covers</th><th>why</th></tr></thead><tbody>");
+    for hold in &retention.holds {
+        push(
+            out,
+            format_args!(
+                "<tr><td class=\"n\" data-l=\"seq\">{}</td><td class=\"t\" data-l=\"since\">{}</td><td data-l=\"hold\">{}</td><td data-l=\"by\">{}</td><td data-l=\"covers\">{}</td><td class=\"d\" data-l=\"why\">{}</td></tr>",
+                hold.seq,
+                parts::time(&hold.at),
+                esc(&hold.id),
+                esc(&hold.by),
+                esc(&hold.scope.to_string()),
+                esc(hold.reason.as_deref().unwrap_or(""))
+            ),
+        );
+    }
+    out.push_str("</tbody></table>");
+    let shown = retention.holds.len() as u64;
+    if retention.holds_in_force > shown {
+        let left = number(retention.holds_in_force - shown);
+        note(
+            out,
+            &format!(
+                "The newest {shown}; {left} older ones are not listed here. `auditlog hold DIR list` gives all."
+            ),
+        );
+    }
+}
+
+fn reads_beside(out: &mut String, reads: &ReadsBeside) {
+    let beside = match reads {
+        ReadsBeside::NotLookedFor => return,
+        ReadsBeside::None => {
+            note(out, "No read was noted beside the trail.");
+            return;
+        }
+        ReadsBeside::Unreadable { problem } => {
+            heading(out, 3, "Reads noted beside the trail");
+            note(out, &format!("There are some, and they cannot be read: {problem}"));
+            return;
+        }
+        ReadsBeside::Read(beside) => beside,
+    };
+    listing(out, "Reads noted beside the trail", &beside.accessed);
+    let (word, text) = verdict_words(reads.verdict());
+    let key = beside.verification.as_ref().and_then(|report| report.key.as_deref());
+    note(
+        out,
+        &format!(
+            "Noted in a trail of its own, {}, while another process had this one open. Of that trail: {word}. {text} {} entries were searched; {} reads name another trail. Key: {}.",
+            beside.place,
+            number(beside.searched.entries),
+            number(beside.of_other_trails),
+            key.unwrap_or("none")
+        ),
+    );
 }
 
 fn numbers(out: &mut String, keeping: &Keeping) {
@@ -128,17 +204,19 @@ pub(super) fn attachments(out: &mut String, report: &Report) {
     heading(out, 2, "Attached evidence");
     note(
         out,
-        "Who has these and the public key checks them without the trail: put the entry into FILE.entry and the proof into FILE, then run `auditlog check FILE --key VKEY`.",
+        "Who has these and the public key checks them without the trail: save both files of an entry, then run the command under them.",
     );
     if let Some(checkpoint) = &checked.checkpoint {
         heading(out, 3, "Signed checkpoint");
-        verbatim(out, checkpoint);
+        attached(out, "checkpoint", checkpoint);
     }
     for proof in &checked.proofs {
         heading(out, 3, &format!("Entry {} with its proof", proof.seq));
-        verbatim(out, &proof.entry);
-        verbatim(out, &proof.proof);
-        note(out, &format!("Key: {}", proof.key));
+        let name = format!("{}.tlog-proof", proof.seq);
+        attached(out, &format!("{name}.entry"), &proof.entry);
+        attached(out, &name, &proof.proof);
+        let key = proof.from_key.as_ref().unwrap_or(&proof.key);
+        note(out, &format!("auditlog check {name} --key '{key}'"));
     }
     for why in &checked.not_attached {
         note(out, why);

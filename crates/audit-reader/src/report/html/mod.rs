@@ -101,16 +101,24 @@ fn header(out: &mut String, report: &Report, title: &str) {
     out.push_str("</dl></header>");
 }
 
-fn verdict(out: &mut String, report: &Report) {
-    let (class, word, text) = match report.integrity.verdict() {
-        Some(Verdict::Proven) => {
-            ("ok", "Proven", "The trail is intact up to its signed checkpoint.")
-        }
+/// A verdict, and what it means.
+const fn verdict_words(verdict: Option<Verdict>) -> (&'static str, &'static str) {
+    match verdict {
+        Some(Verdict::Proven) => ("Proven", "The trail is intact up to its signed checkpoint."),
         Some(Verdict::Violated) => {
-            ("no", "Violated", "This is not what was written. No number below can be relied upon.")
+            ("Violated", "This is not what was written. No number of it can be relied upon.")
         }
-        Some(Verdict::Unproven) => ("", "Unproven", "Nothing is wrong, and nothing proves it."),
-        None => ("no", "Not verified", "Nobody checked whether entries were altered."),
+        Some(Verdict::Unproven) => ("Unproven", "Nothing is wrong, and nothing proves it."),
+        None => ("Not verified", "Nobody checked whether entries were altered."),
+    }
+}
+
+fn verdict(out: &mut String, report: &Report) {
+    let (word, text) = verdict_words(report.integrity.verdict());
+    let class = match report.integrity.verdict() {
+        Some(Verdict::Proven) => "ok",
+        Some(Verdict::Unproven) => "",
+        Some(Verdict::Violated) | None => "no",
     };
     push(out, format_args!("<div class=\"verdict {class}\"><b>{word}.</b> {text}"));
     if let Integrity::Checked(checked) = &report.integrity {

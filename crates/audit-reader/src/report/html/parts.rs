@@ -3,6 +3,8 @@
 //! What must stay true here: every text that comes from a trail goes through [`esc`]; what may stand
 //! in an attribute is escaped for one, too.
 
+use base64ct::{Base64, Encoding};
+
 use super::super::{Evidence, Listing, State, Table};
 
 /// A text as the content of an element or of a quoted attribute.
@@ -21,6 +23,11 @@ pub(super) fn esc(text: &str) -> String {
         }
     }
     out
+}
+
+/// The name of a type, which may be broken behind its dots and underscores rather than anywhere.
+fn breakable(event_type: &str) -> String {
+    esc(event_type).replace('.', ".<wbr>").replace('_', "_<wbr>")
 }
 
 /// A number with its thousands apart.
@@ -82,9 +89,27 @@ pub(super) fn heading(out: &mut String, level: u8, text: &str) {
     push(out, format_args!("<h{level}>{}</h{level}>", esc(text)));
 }
 
-/// A text as it is.
-pub(super) fn verbatim(out: &mut String, text: &str) {
-    push(out, format_args!("<pre>{}</pre>", esc(text)));
+/// Longer lines are cut on the page: the history of the keys in a proof grows with the trail.
+const LINE: usize = 2_000;
+
+/// A file that belongs to the page: its text, and a link that saves it, byte for byte.
+pub(super) fn attached(out: &mut String, name: &str, text: &str) {
+    let cut = |line: &str| match line.char_indices().nth(LINE) {
+        Some((end, _)) => {
+            format!("{}… ({} bytes; the file has them)", &line[..end], number(line.len() as u64))
+        }
+        None => line.to_owned(),
+    };
+    let lines: Vec<String> = text.lines().map(cut).collect();
+    push(
+        out,
+        format_args!(
+            "<p class=\"file\"><a download=\"{name}\" href=\"data:application/octet-stream;base64,{}\">{name}</a></p><pre>{}</pre>",
+            Base64::encode_string(text.as_bytes()),
+            esc(&lines.join("\n")),
+            name = esc(name)
+        ),
+    );
 }
 
 /// The words for a state, and its class.
@@ -183,7 +208,7 @@ pub(super) fn listing(out: &mut String, title: &str, listing: &Listing) {
                 entry.result,
                 entry.seq,
                 time(&entry.timestamp),
-                esc(&entry.event_type),
+                breakable(&entry.event_type),
                 esc(entry.resource.as_deref().unwrap_or("")),
                 entry.result,
             ),

@@ -66,10 +66,12 @@ pub(super) fn draft(id: &Id, records: &[Record]) -> Result<Draft, String> {
         request_id: Some(format!("{}:{}", id.time, id.serial)),
         ..Draft::default()
     };
-    // SELinux tells a refusal in words, and only enforces it where it is not permissive.
+    // SELinux tells a refusal in words, and only enforces it where it is not permissive; AppArmor has a
+    // field for it, which says ALLOWED where it only complains.
     let denied = matches!(main.kind.as_str(), "AVC" | "USER_AVC")
         && main.get("text").is_some_and(|text| text.contains("denied"))
-        && main.get("permissive") != Some("1");
+        && main.get("permissive") != Some("1")
+        || main.get("apparmor") == Some("DENIED");
     let failed =
         denied || matches!(say("res").or_else(|| say("success")), Some("failed" | "no" | "0"));
     draft.result = Some(if failed { "failure" } else { "success" });
@@ -119,6 +121,11 @@ fn what(main: &Record, records: &[Record]) -> Option<(String, String)> {
         (main.get("tclass"), main.get("path").or_else(|| main.get("name")))
     {
         return thing(class, name);
+    }
+    if let Some(operation) = main.get("apparmor").and_then(|_| main.get("operation"))
+        && let Some(name) = main.get("name").or_else(|| main.get("peer"))
+    {
+        return thing(operation, name);
     }
     if let Some(command) = main.get("cmd") {
         return thing("command", command);
