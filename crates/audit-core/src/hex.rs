@@ -81,7 +81,7 @@ const fn number(digits: [u8; 8]) -> u32 {
     const ONES: u64 = u64::MAX / 255;
     let word = u64::from_be_bytes(digits);
     // A letter is at or above 64, and its low nibble is nine less than its value.
-    let nibbles = (word & ONES * 0x0f) + (word >> 6 & ONES) * 9 & ONES * 0x0f;
+    let nibbles = ((word & (ONES * 0x0f)) + (word >> 6 & ONES) * 9) & (ONES * 0x0f);
     let bytes = (nibbles >> 4 | nibbles) & 0x00ff_00ff_00ff_00ff;
     let pairs = (bytes >> 8 | bytes) & 0x0000_ffff_0000_ffff;
     (pairs >> 16 | pairs) as u32
