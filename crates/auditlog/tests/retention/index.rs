@@ -15,7 +15,7 @@ fn the_index_of_a_deleted_segment_goes_with_it() {
     let clock = TestClock::at("2026-01-01T12:00:00Z");
     let logger = open(&dir, &clock);
     live(&logger, &clock, 34);
-    index(&DirSource::open(&dir).unwrap(), IndexOptions::default()).unwrap();
+    index(DirSource::open(&dir).unwrap(), IndexOptions::default()).unwrap();
     let in_index = |suffix: &str| ending(&dir.join("index"), suffix);
     let before = in_index(".parquet");
     // Where it cannot go, nothing goes, and the trail does not say so.
