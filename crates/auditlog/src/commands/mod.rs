@@ -29,6 +29,7 @@ mod witness_sync;
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -39,7 +40,7 @@ use audit_logging::retention::settings;
 use audit_logging::{
     AuditConfig, AuditLogger, AuditMode, OpenError, RotationPolicy, WaitError, existing_trail,
 };
-use audit_reader::Source;
+use audit_reader::{Hit, Query, QueryOptions, Searched, Source};
 use audit_shipper::HttpSource;
 use clap::{Parser, Subcommand};
 
@@ -198,6 +199,27 @@ pub(crate) fn unreadable_settings(dir: &Path, error: &std::io::Error) -> CliErro
 /// How many threads read: as asked, or one for each core.
 pub(crate) fn jobs(asked: Option<usize>) -> usize {
     asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
+}
+
+/// Runs a query until `take` fails, whose error is then the answer.
+pub(crate) fn hits(
+    query: &Query,
+    source: &Source,
+    options: QueryOptions<'_>,
+    mut take: impl FnMut(Hit<'_>) -> Result<(), CliError>,
+) -> Result<Searched, CliError> {
+    let mut failed = None;
+    let searched = query.run(source, options, |hit| match take(hit) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            failed = Some(error);
+            ControlFlow::Break(())
+        }
+    })?;
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(searched),
+    }
 }
 
 /// The trail that was given as an argument: a directory, an archive of one, or the address of one.

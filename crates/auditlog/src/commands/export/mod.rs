@@ -12,7 +12,6 @@ mod remote;
 mod state;
 
 use std::io::{IsTerminal, Write};
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,8 +23,8 @@ use clap::ValueEnum;
 use self::gaps::Gaps;
 use self::output::Sink;
 use self::state::CursorFile;
-use super::Exit;
 use super::access::{self, AccessArgs};
+use super::{Exit, hits};
 use crate::error::CliError;
 use crate::output::Output;
 use crate::progress::Bar;
@@ -243,22 +242,13 @@ fn batch(
         .with_jobs(super::jobs(jobs))
         .with_progress(&mut tell)
         .with_render(&render);
-    let mut failed = None;
     let mut gaps = Gaps::behind(after);
-    let searched = query.run(source, options, |hit| match sink.write_all(hit.bytes) {
-        Ok(()) => {
-            gaps.see(hit.seq);
-            ControlFlow::Continue(())
-        }
-        Err(error) => {
-            failed = Some(error);
-            ControlFlow::Break(())
-        }
+    let searched = hits(&query, source, options, |hit| {
+        sink.write_all(hit.bytes)?;
+        gaps.see(hit.seq);
+        Ok(())
     })?;
-    match failed {
-        Some(error) => Err(error.into()),
-        None => Ok((searched, gaps)),
-    }
+    Ok((searched, gaps))
 }
 
 /// What was exported in all batches.

@@ -5,7 +5,6 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use audit_core::entry::Parser;
@@ -15,7 +14,7 @@ use tempfile::NamedTempFile;
 
 use super::state::CursorFile;
 use super::{Args, Gaps, Total};
-use crate::commands::{Exit, jobs};
+use crate::commands::{Exit, hits, jobs};
 use crate::error::CliError;
 use crate::output::Output;
 use crate::progress::Bar;
@@ -85,28 +84,16 @@ fn write<W: Write + Send>(
     let bar = Bar::new("exporting");
     let mut tell = |progress| bar.show(progress);
     let options = QueryOptions::default().with_jobs(jobs(args.jobs)).with_progress(&mut tell);
-    let (mut parser, mut gaps, mut failed) = (Parser::default(), Gaps::behind(after), None);
-    let searched = query.run(source, options, |hit| {
-        let written = match parser.parse(hit.bytes) {
-            Ok(entry) => exporter.entry(&entry, hit.offset).map_err(CliError::from),
-            Err(_) => Err(CliError::Bug("a line that matched is no entry")),
-        };
-        match written {
-            Ok(()) => {
-                gaps.see(hit.seq);
-                ControlFlow::Continue(())
-            }
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
-            }
-        }
+    let (mut parser, mut gaps) = (Parser::default(), Gaps::behind(after));
+    let searched = hits(&query, source, options, |hit| {
+        let entry = parser.parse(hit.bytes);
+        let entry = entry.map_err(|_| CliError::Bug("a line that matched is no entry"))?;
+        exporter.entry(&entry, hit.offset)?;
+        gaps.see(hit.seq);
+        Ok(())
     });
     bar.clear();
     let searched = searched?;
-    if let Some(error) = failed {
-        return Err(error);
-    }
     let mut to = exporter.finish()?;
     to.flush()?;
     Ok(((searched, gaps), to))

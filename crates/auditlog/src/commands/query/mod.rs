@@ -7,7 +7,6 @@ mod args;
 mod summary;
 
 use std::io::Write;
-use std::ops::ControlFlow;
 
 use audit_core::entry::{Entry, Parser};
 use audit_reader::export::{csv_header, csv_row};
@@ -16,7 +15,7 @@ use audit_reader::{Hit, QueryOptions};
 use args::Format;
 pub(crate) use args::{Args, now_in, seq_range, time};
 
-use super::Exit;
+use super::{Exit, hits};
 use crate::error::CliError;
 use crate::output::Output;
 use crate::progress::Bar;
@@ -39,26 +38,15 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
         writeln!(out, "{}", csv_header())?;
     }
     let mut parser = Parser::default();
-    let mut failed = None;
-    let searched = query.run(&source, options, |hit| {
-        let printed = if bar.is_shown() {
+    let searched = hits(&query, &source, options, |hit| {
+        if bar.is_shown() {
             bar.aside(|| print(out, &mut parser, format, hit).and_then(|()| Ok(out.flush()?)))
         } else {
             print(out, &mut parser, format, hit)
-        };
-        match printed {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
-            }
         }
     });
     bar.clear();
     let searched = searched?;
-    if let Some(error) = failed {
-        return Err(error);
-    }
     out.flush()?;
     summary::print(&searched, out)?;
     Ok(if searched.hash_mismatches > 0 { Exit::Violated } else { Exit::Done })
