@@ -135,6 +135,21 @@ fn a_producer_that_commits_after_the_writer_gave_up_is_not_told_that_its_record_
 }
 
 #[test]
+fn a_record_that_was_just_in_time_when_the_writer_gave_up_is_refused_and_salvaged_once() {
+    let (ring, memory) = small();
+    let body = b"just in time";
+    let crc = crc32c::crc32c(body);
+    let room = ring.cells.reserve(body.len(), ring.capacity).unwrap();
+    // The first half of the commit, and the second when nobody will read the ring in this process.
+    ring.cells.fill(room, false, 0, body, crc);
+    ring.abandon();
+    assert_eq!(ring.commit(room, false, 0, body, crc), Err(Refusal::Closed));
+    let dead = salvage::salvage(&memory.snapshot(), true).unwrap();
+    let bodies: Vec<_> = dead.records.iter().map(|record| record.body.as_slice()).collect();
+    assert_eq!((bodies, dead.hole_cells), (vec![&body[..]], 0));
+}
+
+#[test]
 fn what_hurries_the_writer_is_told() {
     let (ring, _) = ring_with(1 << 19, 0);
     assert!(!ring.is_hurried(0, 0));
