@@ -95,7 +95,7 @@ impl History {
             flush_mode,
             rotation: RotationPolicy::Both { bytes: 64 << 10 },
             queue_bytes: 1 << 20,
-            drop_limit_ms: PATIENCE.as_millis() as u64,
+            drop_limit_ms: PATIENCE.as_secs() * 1_000,
             // Steps of the disk are counted: nothing but the writer and the sealer makes any.
             retention_interval_hours: 0,
             ..AuditConfig::new("sim")

@@ -97,7 +97,7 @@ fn closing_refuses_new_records_and_hands_over_the_old() {
 fn a_ring_that_is_held_is_waited_for_and_one_that_is_closed_meanwhile_is_not() {
     for closes in [false, true] {
         let (ring, _) = small();
-        assert!(ring.hold());
+        ring.hold();
         assert!(!ring.is_closed());
         let pushed = std::thread::scope(|scope| {
             let producer = scope.spawn(|| ring.push(false, 0, b"meanwhile", NOW));
@@ -114,7 +114,10 @@ fn a_ring_that_is_held_is_waited_for_and_one_that_is_closed_meanwhile_is_not() {
         assert_eq!(ring.is_closed(), closes);
         if closes {
             assert_eq!(pushed, Err(Refusal::Closed));
-            assert!(!ring.hold(), "nothing to hold up");
+            // It may get another file all the same, and stays closed.
+            ring.hold();
+            ring.go_on();
+            assert_eq!(ring.push(false, 0, b"late", NOW), Err(Refusal::Closed));
         } else {
             assert_eq!(drain(&ring, &mut 0), [(false, b"meanwhile".to_vec())]);
         }
@@ -275,6 +278,40 @@ fn a_dead_ring_gives_back_what_was_not_released_behind_holes_too() {
     let found: Vec<_> = dead.records.iter().map(|r| (r.critical, r.time, r.body.len())).collect();
     assert_eq!(found, [(false, 1, 5), (true, 2, 30_000)]);
     assert_eq!(dead.records[0].body, b"first");
+}
+
+#[test]
+fn the_last_record_before_the_head_is_there_whole_or_named() {
+    let (ring, memory) = small();
+    for body in [b"one", b"two"] {
+        ring.push(false, 0, body, NOW).unwrap();
+    }
+    drain(&ring, &mut 0);
+    ring.push(false, 0, b"six", NOW).unwrap();
+    let good = memory.snapshot();
+    let read = |change: &dyn Fn(&mut [u8])| {
+        let mut bytes = good.clone();
+        change(&mut bytes);
+        let dead = salvage::salvage(&bytes, true).unwrap();
+        (dead.before, dead.before_broken)
+    };
+    let two = layout::HEADER_WORDS * WORD + CELL_BYTES;
+    assert_eq!(read(&|_| {}), (Some(b"two".to_vec()), false));
+    assert_eq!(read(&|ring| ring[two + 24] ^= 1), (None, true));
+    // Nothing is before it.
+    assert_eq!(read(&|ring| ring[layout::HEAD * WORD] = 0), (None, false));
+}
+
+#[test]
+fn a_producer_that_stands_still_is_waited_for_as_long_as_was_said() {
+    let (ring, _) = small();
+    let body = b"slow";
+    let room = ring.cells.reserve(body.len(), ring.capacity).unwrap();
+    let (mut sleeps, mut read) = (3, Vec::new());
+    assert_eq!(ring.read_within(0, &mut read, &mut sleeps), Look::Uncommitted);
+    assert_eq!(sleeps, 0);
+    ring.cells.fill(room, false, 0, body, crc32c::crc32c(body));
+    assert!(matches!(ring.read_within(0, &mut read, &mut sleeps), Look::Record(_)));
 }
 
 #[test]
