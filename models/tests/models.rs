@@ -221,7 +221,6 @@ mod whole {
 
 #[cfg(shuttle)]
 mod random {
-    use shuttle::sync::Arc;
     use shuttle::thread;
 
     use super::ring::Model;

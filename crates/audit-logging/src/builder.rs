@@ -204,7 +204,7 @@ impl Builder {
             })?;
         }
         let info = trail.info.clone();
-        let mut salvage = rings.salvage(info.trail_id, trail.head, place.same_boot)?;
+        let mut salvage = rings.salvage(&trail, place.same_boot)?;
         let last_ring = place.last_ring.as_deref().filter(|id| *id != "none");
         salvage.tell(&mut trail, last_ring, place.same_boot);
         let live = rings.create(&self.config, info.trail_id, trail.head, self.clock.now())?;

@@ -237,7 +237,9 @@ pub enum EmitError {
     /// The disk is full or nearly so. The logger works again when there is space.
     #[error("disk full: no room for this event; free space on the trail's file system")]
     DiskFull,
-    /// The trail cannot be written any more. The logger will not recover: restart the service.
+    /// The trail cannot be written any more. The logger will not recover: restart the service. An
+    /// event that was being accepted at the moment of the failure may be in the trail after all, once,
+    /// when it is opened again.
     #[error("audit trail is poisoned: {0}; restart the service when the disk is sound")]
     Poisoned(Fault),
     /// The logger was shut down. The caller's fault.

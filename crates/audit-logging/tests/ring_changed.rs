@@ -6,12 +6,17 @@
 mod common;
 
 use std::path::Path;
+use std::time::Duration;
 
 use audit_logging::AuditLogger;
-use audit_testkit::TestEvent;
 use audit_testkit::read::labels;
+use audit_testkit::{TestClock, TestEvent};
 use common::rings::{kill, killed, live, only_ring, read, recovered, reopen};
 use common::{PATIENCE, config, durable, lazy, with_mode};
+
+/// Where the header has these.
+const HEAD: usize = 512;
+const SEQ: usize = 520;
 
 #[test]
 fn a_life() {
@@ -89,8 +94,6 @@ fn a_header_that_was_changed_hides_nothing_and_is_named() {
 
 #[test]
 fn a_head_that_can_be_and_is_not_the_rings_hides_and_repeats_nothing() {
-    const HEAD: usize = 512;
-    const SEQ: usize = 520;
     let dir = tempfile::tempdir().unwrap();
     let logger = AuditLogger::new(with_mode(dir.path(), lazy())).unwrap();
     for label in ["a", "b"] {
@@ -134,6 +137,65 @@ fn a_head_that_can_be_and_is_not_the_rings_hides_and_repeats_nothing() {
         assert_eq!(is_told, !case.is_empty(), "{case:?} {problem:?}");
         assert!(is_told || problem.is_none(), "{problem:?}");
     }
+}
+
+#[test]
+fn a_head_that_leads_into_an_older_segment_repeats_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = TestClock::at("2024-05-01T10:00:00Z");
+    let lazily = with_mode(dir.path(), lazy());
+    let logger = AuditLogger::builder(lazily).clock(clock.shared()).open().unwrap();
+    for label in ["a", "b"] {
+        drop(logger.emit(TestEvent::routine(label)).unwrap());
+    }
+    logger.flush_blocking().unwrap();
+    clock.advance(Duration::from_secs(86_400));
+    // The first event of a batch wakes the writer, which begins another segment.
+    drop(logger.emit(TestEvent::routine("c")).unwrap());
+    while !labels(&read(dir.path())).contains(&"c") {
+        std::thread::yield_now();
+    }
+    drop(logger.emit(TestEvent::routine("d")).unwrap());
+    let newest = common::segment_files(dir.path()).pop().unwrap();
+    let newest = newest.file_name().unwrap().to_str().unwrap();
+    let lines = read(dir.path());
+    let first = lines.iter().position(|line| line.segment == newest).unwrap();
+    assert!(first > 0, "two segments");
+    let left = std::fs::read(only_ring(dir.path())).unwrap();
+    let seq = u64::from_le_bytes(left[SEQ..][..8].try_into().unwrap());
+    assert!(seq >= first as u64, "no event of before is in the newest segment");
+    let cases: [&[(usize, u64)]; 3] = [&[], &[(HEAD, 0)], &[(HEAD, 0), (SEQ, first as u64)]];
+    for case in cases {
+        let copy = kill(dir.path());
+        change_ring(copy.path(), |ring| {
+            for (at, value) in case {
+                ring[*at..][..8].copy_from_slice(&value.to_le_bytes());
+            }
+        });
+        let lines = reopen(copy.path());
+        assert_eq!(labels(&lines), ["a", "b", "c", "d"], "{case:?}");
+        let problem = recovered(&lines)[0].get("ring_problem").map(ToString::to_string);
+        let is_told = problem.is_some_and(|p| p.contains("does not fit the trail"));
+        assert_eq!(is_told, !case.is_empty(), "{case:?}");
+    }
+}
+
+#[test]
+fn a_head_before_which_nothing_is_whole_is_not_believed() {
+    let dir = tempfile::tempdir().unwrap();
+    killed(dir.path(), None, &["kept", "broken", "broken-too"]);
+    change_ring(dir.path(), |ring| {
+        for label in ["\"broken\"", "\"broken-too\""] {
+            let at = find(ring, label);
+            ring[at] ^= 1;
+        }
+        ring.copy_within(256..264, HEAD);
+    });
+    let lines = reopen(dir.path());
+    assert_eq!(labels(&lines), ["written", "kept"]);
+    let told = recovered(&lines)[0];
+    let problem = told["ring_problem"].as_str().unwrap();
+    assert!(problem.contains("does not fit the trail"), "{told}");
 }
 
 #[test]

@@ -5,14 +5,17 @@
 
 mod common;
 
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
 use audit_logging::{AuditConfig, AuditLogger};
-use audit_testkit::TestEvent;
+use audit_testkit::faulty::How;
 use audit_testkit::read::{Line, labels, of_type};
+use audit_testkit::{CountingStorage, FaultyStorage, Op, TestClock, TestEvent};
 use common::rings::{kill, only_ring, read, recovered, reopen, rings};
-use common::{PATIENCE, config, durable, lazy, with_mode};
+use common::{PATIENCE, config, durable, lazy, open_over, segment_files, storage, with_mode};
 
 fn told(lines: &[Line]) -> Vec<&str> {
     let failures = of_type(lines, "audit.storage_failed");
@@ -176,4 +179,83 @@ fn a_ring_that_is_taken_away_before_the_end_is_told_of_before_the_end() {
     assert_eq!(told(&lines).len(), 1);
     assert_eq!(lines.last().unwrap().event_type, "audit.closed");
     assert!(recovered(&reopen(dir.path())).is_empty());
+}
+
+#[test]
+fn a_ring_that_could_not_be_made_is_made_when_it_can_be_and_each_is_told_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = TestClock::at("2024-05-01T10:00:00Z");
+    let logger = AuditLogger::builder(config(dir.path())).clock(clock.shared()).open().unwrap();
+    let ring = only_ring(dir.path());
+    // Where another is made first.
+    let mut in_the_way = ring.clone().into_os_string();
+    in_the_way.push(".tmp");
+    std::fs::create_dir(&in_the_way).unwrap();
+    std::fs::remove_file(&ring).unwrap();
+    durable(&logger, "one");
+    while told(&read(dir.path())).is_empty() {
+        std::thread::yield_now();
+    }
+    std::fs::remove_dir(&in_the_way).unwrap();
+    // Not at each commit.
+    durable(&logger, "two");
+    durable(&logger, "three");
+    assert_eq!(told(&read(dir.path())).len(), 1);
+    clock.advance(Duration::from_secs(2));
+    durable(&logger, "four");
+    await_other(&ring, 0);
+    logger.shutdown_timeout(PATIENCE).unwrap();
+    let lines = read(dir.path());
+    let [first, second] = told(&lines)[..] else { panic!("{lines:#?}") };
+    assert!(first.contains("could not be made") && first.contains("is tried again"), "{first}");
+    assert!(second.contains("another has taken its place"), "{second}");
+    assert_eq!(labels(&lines), ["one", "two", "three", "four"]);
+    assert!(recovered(&reopen(dir.path())).is_empty());
+}
+
+#[test]
+fn a_sync_that_fails_when_a_ring_is_told_of_costs_a_segment_and_not_the_trail() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyStorage::over(storage(dir.path()));
+    let logger = open_over(with_mode(dir.path(), lazy()), disk.clone());
+    std::fs::remove_file(only_ring(dir.path())).unwrap();
+    disk.rule(&[Op::Sync], ".audit", 0, 1, How::Error(ErrorKind::Other));
+    // Written and not synced, when the ring is looked at.
+    let receipt = logger.emit(TestEvent::routine("one")).unwrap();
+    receipt.wait_durable_timeout(PATIENCE).unwrap();
+    assert_eq!(disk.failed(), 1);
+    drop(durable_after_flush(&logger, "two"));
+    logger.shutdown_timeout(PATIENCE).unwrap();
+    let lines = read(dir.path());
+    assert_eq!(labels(&lines), ["one", "two"]);
+    let told = told(&lines);
+    let is_told = |what: &str| told.iter().filter(|told| told.contains(what)).count();
+    assert_eq!((is_told("emit ring was deleted"), is_told("injected")), (1, 1), "{told:?}");
+}
+
+#[test]
+fn what_is_told_of_a_ring_acknowledges_nothing_that_was_taken_away_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = CountingStorage::over(storage(dir.path()));
+    let logger = open_over(with_mode(dir.path(), lazy()), disk.clone());
+    // The sealer has nothing to sync from now on.
+    durable_after_flush(&logger, "zero").wait_sealed_timeout(PATIENCE).unwrap();
+    disk.hold_syncs();
+    std::fs::remove_file(only_ring(dir.path())).unwrap();
+    let receipt = logger.emit(TestEvent::routine("one")).unwrap();
+    disk.wait_held();
+    for file in segment_files(dir.path()).into_iter().chain(rings(&dir.path().join("trail"))) {
+        std::fs::remove_file(file).unwrap();
+    }
+    disk.release_syncs();
+    receipt.wait_durable_timeout(PATIENCE).unwrap();
+    assert_eq!(labels(&read(dir.path())), ["zero", "one"]);
+    logger.shutdown_timeout(PATIENCE).unwrap();
+    assert_eq!(told(&read(dir.path())).len(), 3, "the ring, the segment, the ring");
+}
+
+fn durable_after_flush(logger: &AuditLogger, label: &str) -> audit_logging::Receipt {
+    let receipt = logger.emit(TestEvent::routine(label)).unwrap();
+    logger.flush_blocking().unwrap();
+    receipt
 }

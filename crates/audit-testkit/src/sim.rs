@@ -13,7 +13,7 @@ use std::time::Instant;
 use audit_logging::FlushMode;
 
 use crate::options::Options;
-use crate::sim_history::{Checked, History, PATIENCE, wait};
+use crate::sim_history::{Checked, History, PATIENCE, leave, wait};
 use crate::{Rng, SimDisk};
 
 /// Crash images of the long form.
@@ -158,7 +158,7 @@ pub fn poisoned_then_restarted(images: u64, seed: u64) -> Result<Summary, String
         if crash {
             history.disk.die_after(1);
         }
-        drop(logger);
+        leave(logger)?;
         history.take_receipts(receipts);
         if broken {
             history.crash(true, seed);

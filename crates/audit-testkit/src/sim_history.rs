@@ -1,11 +1,12 @@
 //! A trail's life over several processes on the simulated disk, and what it owes.
 //!
 //! What must stay true here: what was acknowledged is remembered here and nowhere else; a check asks
-//! the recovered trail for all of it, in order, chained and sealed.
+//! the recovered trail for all of it, in order, chained and sealed; no two events have one label, also
+//! when one was refused: it may be in the trail after all.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use audit_logging::{AuditConfig, AuditLogger, FlushMode, Receipt, RotationPolicy, WaitError};
 
@@ -31,6 +32,8 @@ pub(crate) struct History {
     pub(crate) clock: TestClock,
     pub(crate) emitted: Vec<String>,
     pub(crate) acknowledged: BTreeSet<String>,
+    /// Those of the emitted ones that `emit` refused: nothing is owed, and they may be there, once.
+    refused: BTreeSet<String>,
     /// How many of the emitted ones a kill cannot take any more: those since then are in a ring,
     /// which a power cut may take.
     settled: usize,
@@ -39,7 +42,14 @@ pub(crate) struct History {
 impl History {
     pub(crate) fn new(disk: SimDisk) -> History {
         let clock = TestClock::at("2026-11-23T23:00:00Z");
-        History { disk, clock, emitted: Vec::new(), acknowledged: BTreeSet::new(), settled: 0 }
+        History {
+            disk,
+            clock,
+            emitted: Vec::new(),
+            acknowledged: BTreeSet::new(),
+            refused: BTreeSet::new(),
+            settled: 0,
+        }
     }
 
     pub(crate) fn fork(&self, kill: bool, seed: u64) -> History {
@@ -48,6 +58,7 @@ impl History {
             clock: TestClock::at("2026-11-25T00:30:00Z"),
             emitted: self.emitted.clone(),
             acknowledged: self.acknowledged.clone(),
+            refused: self.refused.clone(),
             settled: self.settled,
         };
         fork.lose(kill, seed);
@@ -72,7 +83,9 @@ impl History {
         flush_mode: FlushMode,
     ) -> Result<AuditLogger, audit_logging::OpenError> {
         let logger = self.builder(flush_mode).open()?;
-        self.acknowledged.extend(self.emitted[self.settled..].iter().cloned());
+        let accepted =
+            self.emitted[self.settled..].iter().filter(|label| !self.refused.contains(*label));
+        self.acknowledged.extend(accepted.cloned());
         self.settled = self.emitted.len();
         Ok(logger)
     }
@@ -82,6 +95,7 @@ impl History {
             flush_mode,
             rotation: RotationPolicy::Both { bytes: 64 << 10 },
             queue_bytes: 1 << 20,
+            drop_limit_ms: PATIENCE.as_secs() * 1_000,
             // Steps of the disk are counted: nothing but the writer and the sealer makes any.
             retention_interval_hours: 0,
             ..AuditConfig::new("sim")
@@ -102,8 +116,7 @@ impl History {
     }
 
     pub(crate) fn open_and_leave(&mut self) -> Result<(), String> {
-        drop(self.open_if_possible(FlushMode::Immediate)?);
-        Ok(())
+        self.open_if_possible(FlushMode::Immediate)?.map_or(Ok(()), leave)
     }
 
     pub(crate) fn emit(
@@ -114,9 +127,14 @@ impl History {
     ) -> Option<(String, Receipt)> {
         let label = format!("e{}", self.emitted.len());
         let event = if critical { TestEvent::critical(&label) } else { TestEvent::routine(&label) };
-        let receipt = logger.emit(event.padded(padding)).ok()?;
         self.emitted.push(label.clone());
-        Some((label, receipt))
+        match logger.emit(event.padded(padding)) {
+            Ok(receipt) => Some((label, receipt)),
+            Err(_) => {
+                self.refused.insert(label);
+                None
+            }
+        }
     }
 
     /// One random life.
@@ -152,7 +170,7 @@ impl History {
         if rng.one_in(2) {
             wait(logger.shutdown_timeout(PATIENCE))?;
         }
-        drop(logger);
+        leave(logger)?;
         self.take_receipts(receipts);
         Ok(())
     }
@@ -176,7 +194,7 @@ impl History {
             if life == 0 {
                 wait(logger.shutdown_timeout(PATIENCE))?;
             }
-            drop(logger);
+            leave(logger)?;
             self.take_receipts(receipts);
         }
         Ok(())
@@ -230,6 +248,13 @@ pub(crate) fn wait(outcome: Result<(), WaitError>) -> Result<(), String> {
         Err(WaitError::TimedOut) => Err("hangs".to_owned()),
         _ => Ok(()),
     }
+}
+
+/// Drops a logger. A writer that goes on after that would write into what is copied next.
+pub(crate) fn leave(logger: AuditLogger) -> Result<(), String> {
+    let begun = Instant::now();
+    drop(logger);
+    if begun.elapsed() < PATIENCE { Ok(()) } else { Err("hangs".to_owned()) }
 }
 
 /// `flush` with a limit, as a test needs it.

@@ -102,16 +102,31 @@ impl Ring {
     /// Writer only. As [`Ring::read`], waiting for a producer that is in the middle of a copy.
     /// `Uncommitted` when it has been for so long that it must have died there.
     pub(crate) fn read_patiently(&self, position: Position, body: &mut Vec<u8>) -> Look {
-        for attempt in 0..SPINS + YIELDS + SHORT_SLEEPS {
+        self.read_within(position, body, &mut { SHORT_SLEEPS })
+    }
+
+    /// Writer only. As [`Ring::read_patiently`], for as long as this many short sleeps are left.
+    pub(crate) fn read_within(
+        &self,
+        position: Position,
+        body: &mut Vec<u8>,
+        sleeps: &mut u32,
+    ) -> Look {
+        let mut attempt = 0;
+        loop {
             match self.cells.read(position, body) {
                 Look::Uncommitted if attempt < SPINS => std::hint::spin_loop(),
                 Look::Uncommitted if attempt < SPINS + YIELDS => std::thread::yield_now(),
+                Look::Uncommitted if *sleeps == 0 => return Look::Uncommitted,
                 // Counted in sleeps, not by the clock: a process that was stopped did not wait.
-                Look::Uncommitted => self.doze.nap(SHORT_SLEEP),
+                Look::Uncommitted => {
+                    *sleeps -= 1;
+                    self.doze.nap(SHORT_SLEEP);
+                }
                 decided => return decided,
             }
+            attempt = (attempt + 1).min(SPINS + YIELDS);
         }
-        Look::Uncommitted
     }
 
     /// Writer only. Everything up to `position` is durable in the trail, whose next entry is

@@ -13,7 +13,6 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rustix::fs::{AtFlags, FlockOperation, flock, fstat, statat};
-use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, mmap_anonymous, munmap};
 
 use super::lock;
@@ -131,11 +130,10 @@ impl Mapping {
         if let Some(newest) = lock(&self.later).last() {
             return newest.damage();
         }
-        let named = match statat(&*self.dir, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(named) => Some(named).filter(|named| (named.st_dev, named.st_ino) == self.id),
-            Err(Errno::NOENT) => None,
-            Err(error) => return Err(error.into()),
-        };
+        // Whatever keeps us from seeing it there keeps the next writer from finding it.
+        let named = statat(&*self.dir, &self.name, AtFlags::SYMLINK_NOFOLLOW)
+            .ok()
+            .filter(|named| (named.st_dev, named.st_ino) == self.id);
         let stat = named.map_or_else(|| fstat(&self.file), Ok)?;
         Ok(if stat.st_size.unsigned_abs() != (self.words * size_of::<AtomicU64>()) as u64 {
             Some(Damage::Resized)
@@ -147,20 +145,27 @@ impl Mapping {
 
 impl Mapping {
     /// Goes over to another file. The old one stays mapped, as a thread may be about to look at it: it
-    /// finds there that nothing is accepted, and looks again. Nobody else finds it in use any more.
+    /// finds there that nothing is accepted, and looks again.
     pub(super) fn adopt(&self, fresh: Mapping) -> io::Result<()> {
         if fresh.words != self.words {
             return Err(io::Error::other("the new ring is not as long as the old one"));
         }
         let mut later = lock(&self.later);
         let start = fresh.start.as_ptr();
-        let old = later.last().map_or(&self.file, |old| &old.file);
-        if let Err(error) = flock(old, FlockOperation::Unlock) {
-            tracing::warn!(%error, "the lock of a ring that was taken away could not be released");
-        }
         later.push(fresh);
         self.current.store(start, Ordering::Release);
         Ok(())
+    }
+
+    /// Nobody finds the file in use any more that was used before this one.
+    pub(super) fn unlock_replaced(&self) -> io::Result<()> {
+        let later = lock(&self.later);
+        let replaced = match &later[..] {
+            [] => return Ok(()),
+            [_] => &self.file,
+            [.., replaced, _] => &replaced.file,
+        };
+        Ok(flock(replaced, FlockOperation::Unlock)?)
     }
 
     /// Lets go of the file's lock, whoever still holds the mapping. Not in a forked child, whose

@@ -69,6 +69,18 @@ impl RingMemory {
         }
     }
 
+    /// The file that was used before the one that is used now is nobody's any more.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub(super) fn let_go_of_replaced(&self) -> std::io::Result<()> {
+        match &*self.kind {
+            Kind::Plain(_) => Ok(()),
+            #[cfg(not(any(loom, shuttle)))]
+            Kind::Mapped(mapping) => mapping.unlock_replaced(),
+        }
+    }
+
     /// Goes over to `fresh`, which nobody else has: every clone of this memory is that one from now on.
     /// Everything in it must be there already.
     ///

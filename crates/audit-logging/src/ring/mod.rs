@@ -177,7 +177,8 @@ impl Ring {
             self.doze.call();
             guard = match end.map(|end| end.saturating_duration_since(Instant::now())) {
                 None => self.room_freed.wait(guard).unwrap_or_else(PoisonError::into_inner),
-                Some(left) if left.is_zero() => break Err(Refusal::Full),
+                // A ring that was held until now has room.
+                Some(left) if left.is_zero() => break self.reserve(len, limit),
                 Some(left) => self
                     .room_freed
                     .wait_timeout(guard, left)

@@ -17,14 +17,10 @@ use super::{Ring, lock};
 const HELD_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Ring {
-    /// Writer only. Nobody gets room until [`Ring::go_on`]. False for a ring that is closed, which takes
-    /// nothing more anyway.
-    pub(crate) fn hold(&self) -> bool {
-        let closed = lock(&self.gate);
-        if !*closed {
-            self.cells.close();
-        }
-        !*closed
+    /// Writer only. Nobody gets room until [`Ring::go_on`]; in a ring that is closed, nobody anyway.
+    pub(crate) fn hold(&self) {
+        let _gate = lock(&self.gate);
+        self.cells.close();
     }
 
     /// Writer only, while the ring is held and everything reserved is committed. Copies what is in it into
@@ -52,6 +48,11 @@ impl Ring {
         let guard = lock(&self.room);
         self.room_freed.notify_all();
         drop(guard);
+    }
+
+    /// Writer only, after [`Ring::move_to`]: the file before is nobody's any more.
+    pub(crate) fn let_go_of_replaced(&self) -> io::Result<()> {
+        self.cells.memory().let_go_of_replaced()
     }
 
     /// True after [`Ring::close`].

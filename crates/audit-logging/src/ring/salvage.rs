@@ -21,9 +21,6 @@ use super::layout::{
 /// here; commit words made by hand could ask for any number.
 const MAX_PASSES: usize = 4;
 
-/// How many broken records are stepped over to find a whole one before the head.
-const MAX_BROKEN: usize = 4;
-
 /// A record that was accepted and may not be in the trail.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Salvaged {
@@ -49,8 +46,10 @@ pub(crate) struct Dead {
     pub(crate) next_seq: u64,
     /// In the order of acceptance.
     pub(crate) records: Vec<Salvaged>,
-    /// The body of the last whole record before the head: if that is the head, it is in the trail.
+    /// The body of the last record before the head: if that is the head, it is in the trail.
     pub(crate) before: Option<Vec<u8>>,
+    /// That record is there and not whole. No process leaves one so: its room was not given away.
+    pub(crate) before_broken: bool,
     /// Records between head and tail that were committed and are not what was committed.
     pub(crate) overwritten: u64,
     /// Cells that were reserved and hold no record: producers that were killed in the middle, what
@@ -85,6 +84,7 @@ pub(crate) fn salvage(bytes: &[u8], are_believed: bool) -> Result<Dead, NotARing
     let (head, tail, next_seq) = if bad_header { (0, 0, 0) } else { (head, tail, word(HEAD_SEQ)) };
     let cells = Cells { words: cells, ring: constants };
     let (records, overwritten) = records(&cells, head, tail);
+    let (before, before_broken) = last_before(&cells, head, tail);
     let full: u64 = records.iter().map(|record| cells_for(record.body.len())).sum();
     Ok(Dead {
         identity: constants.identity,
@@ -93,7 +93,8 @@ pub(crate) fn salvage(bytes: &[u8], are_believed: bool) -> Result<Dead, NotARing
         hole_cells: (tail - head).saturating_sub(full),
         bad_header,
         refused: [word(REFUSED), word(REFUSED + 1)],
-        before: last_before(&cells, head, tail),
+        before,
+        before_broken,
         beyond_tail: !bad_header && records.last().is_some_and(|last| last.end() > tail),
         records,
     })
@@ -130,21 +131,17 @@ fn records(cells: &Cells<'_>, head: u64, tail: u64) -> (Vec<Salvaged>, u64) {
     (records, overwritten)
 }
 
-/// The last whole record before `head`, of those whose room no later one has reserved.
-fn last_before(cells: &Cells<'_>, head: u64, tail: u64) -> Option<Vec<u8>> {
+/// The last record before `head` whose room no later one has reserved, and whether it is broken.
+fn last_before(cells: &Cells<'_>, head: u64, tail: u64) -> (Option<Vec<u8>>, bool) {
+    let position = (0..cells.ring.cells)
+        .filter_map(|cell| cells.commit(cell))
+        .filter(|position| *position < head && position + cells.ring.cells >= tail)
+        .max();
+    let Some(position) = position else { return (None, false) };
     let mut work = cells.words.len();
-    let mut below = head;
-    for _ in 0..MAX_BROKEN {
-        let position = (0..cells.ring.cells)
-            .filter_map(|cell| cells.commit(cell))
-            .filter(|position| *position < below && position + cells.ring.cells >= tail)
-            .max()?;
-        if let Some(record) = cells.record(position, head, &mut work) {
-            return Some(record.body);
-        }
-        below = position;
-    }
-    None
+    let body = cells.record(position, head, &mut work).map(|record| record.body);
+    let is_broken = body.is_none();
+    (body, is_broken)
 }
 
 /// The cells of a file.

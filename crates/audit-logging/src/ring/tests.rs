@@ -97,7 +97,7 @@ fn closing_refuses_new_records_and_hands_over_the_old() {
 fn a_ring_that_is_held_is_waited_for_and_one_that_is_closed_meanwhile_is_not() {
     for closes in [false, true] {
         let (ring, _) = small();
-        assert!(ring.hold());
+        ring.hold();
         assert!(!ring.is_closed());
         let pushed = std::thread::scope(|scope| {
             let producer = scope.spawn(|| ring.push(false, 0, b"meanwhile", NOW));
@@ -114,7 +114,10 @@ fn a_ring_that_is_held_is_waited_for_and_one_that_is_closed_meanwhile_is_not() {
         assert_eq!(ring.is_closed(), closes);
         if closes {
             assert_eq!(pushed, Err(Refusal::Closed));
-            assert!(!ring.hold(), "nothing to hold up");
+            // It may get another file all the same, and stays closed.
+            ring.hold();
+            ring.go_on();
+            assert_eq!(ring.push(false, 0, b"late", NOW), Err(Refusal::Closed));
         } else {
             assert_eq!(drain(&ring, &mut 0), [(false, b"meanwhile".to_vec())]);
         }
@@ -132,6 +135,21 @@ fn a_producer_that_commits_after_the_writer_gave_up_is_not_told_that_its_record_
     assert_eq!((dead.records.len(), dead.hole_cells), (0, 1));
     let told = ring.commit(room, false, 0, body, crc32c::crc32c(body));
     assert_eq!(told, Err(Refusal::Closed));
+}
+
+#[test]
+fn a_record_that_was_just_in_time_when_the_writer_gave_up_is_refused_and_salvaged_once() {
+    let (ring, memory) = small();
+    let body = b"just in time";
+    let crc = crc32c::crc32c(body);
+    let room = ring.cells.reserve(body.len(), ring.capacity).unwrap();
+    // The first half of the commit, and the second when nobody will read the ring in this process.
+    ring.cells.fill(room, false, 0, body, crc);
+    ring.abandon();
+    assert_eq!(ring.commit(room, false, 0, body, crc), Err(Refusal::Closed));
+    let dead = salvage::salvage(&memory.snapshot(), true).unwrap();
+    let bodies: Vec<_> = dead.records.iter().map(|record| record.body.as_slice()).collect();
+    assert_eq!((bodies, dead.hole_cells), (vec![&body[..]], 0));
 }
 
 #[test]
@@ -260,6 +278,40 @@ fn a_dead_ring_gives_back_what_was_not_released_behind_holes_too() {
     let found: Vec<_> = dead.records.iter().map(|r| (r.critical, r.time, r.body.len())).collect();
     assert_eq!(found, [(false, 1, 5), (true, 2, 30_000)]);
     assert_eq!(dead.records[0].body, b"first");
+}
+
+#[test]
+fn the_last_record_before_the_head_is_there_whole_or_named() {
+    let (ring, memory) = small();
+    for body in [b"one", b"two"] {
+        ring.push(false, 0, body, NOW).unwrap();
+    }
+    drain(&ring, &mut 0);
+    ring.push(false, 0, b"six", NOW).unwrap();
+    let good = memory.snapshot();
+    let read = |change: &dyn Fn(&mut [u8])| {
+        let mut bytes = good.clone();
+        change(&mut bytes);
+        let dead = salvage::salvage(&bytes, true).unwrap();
+        (dead.before, dead.before_broken)
+    };
+    let two = layout::HEADER_WORDS * WORD + CELL_BYTES;
+    assert_eq!(read(&|_| {}), (Some(b"two".to_vec()), false));
+    assert_eq!(read(&|ring| ring[two + 24] ^= 1), (None, true));
+    // Nothing is before it.
+    assert_eq!(read(&|ring| ring[layout::HEAD * WORD] = 0), (None, false));
+}
+
+#[test]
+fn a_producer_that_stands_still_is_waited_for_as_long_as_was_said() {
+    let (ring, _) = small();
+    let body = b"slow";
+    let room = ring.cells.reserve(body.len(), ring.capacity).unwrap();
+    let (mut sleeps, mut read) = (3, Vec::new());
+    assert_eq!(ring.read_within(0, &mut read, &mut sleeps), Look::Uncommitted);
+    assert_eq!(sleeps, 0);
+    ring.cells.fill(room, false, 0, body, crc32c::crc32c(body));
+    assert!(matches!(ring.read_within(0, &mut read, &mut sleeps), Look::Record(_)));
 }
 
 #[test]

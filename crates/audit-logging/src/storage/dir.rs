@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, fchmod, fstatvfs, fsync, mkdirat, open, openat, renameat,
-    statat, unlinkat,
+    AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, fchmod, fstatvfs, fsync, mkdirat, open,
+    openat, renameat, renameat_with, statat, unlinkat,
 };
 use rustix::io::Errno;
 use zeroize::Zeroizing;
@@ -316,9 +316,22 @@ impl Storage for DirStorage {
         })
     }
 
-    /// `renameat`.
+    /// `renameat2`, and `renameat` where nothing has the name.
     fn publish_ring(&self, name: &str) -> io::Result<()> {
-        Ok(renameat(&*self.dir, format!("{name}{TEMPORARY}"), &*self.dir, name)?)
+        let made = format!("{name}{TEMPORARY}");
+        match renameat_with(&*self.dir, &made, &*self.dir, name, RenameFlags::EXCHANGE) {
+            Ok(()) => return Ok(()),
+            Err(Errno::NOENT) => {}
+            // Not every file system can exchange. A name that is free for a moment is the best then.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                match self.set_ring_aside(name) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(renameat(&*self.dir, made, &*self.dir, name)?)
     }
 
     /// `openat`, `flock`.

@@ -143,7 +143,8 @@ pub trait Storage: Send + Sync + 'static {
         Ok(RingMemory::plain(cells))
     }
 
-    /// Gives a ring that was made its own name, whole: whoever finds it finds its header.
+    /// Gives a ring that was made its own name, whole: whoever finds it finds its header. What had that
+    /// name has the temporary one then, or is in the quarantine.
     ///
     /// # Errors
     /// The operating system's.

@@ -3,7 +3,7 @@
 //! What must stay true here: every entry that can be of a record is looked at. Which those are, the ring
 //! says by its head and the `seq` beside it. No checksum covers these two, so they are held against the
 //! trail: no entry from before that `seq` may be of a record from the head on, and the last record
-//! before the head must be in an entry.
+//! before the head must be whole, and in an entry.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -42,11 +42,21 @@ struct Search {
     found: Compared,
 }
 
-/// Reads the trail from its end back, as far as any of the rings asks for.
-pub(super) fn compare(trail: &dyn Storage, head: Head, dead: &[&Dead]) -> io::Result<Compared> {
+/// Reads the trail from its end back, as far as any of the rings asks for. `last_event` is known to be
+/// in it.
+pub(super) fn compare(
+    trail: &dyn Storage,
+    head: Head,
+    last_event: Option<Uuid>,
+    dead: &[&Dead],
+) -> io::Result<Compared> {
     let mut search = Search { from: u64::MAX, ..Search::default() };
     for (number, ring) in dead.iter().enumerate() {
         search.ask(number, ring, head);
+    }
+    // A ring that was drained, of the writer before: nothing needs to be read.
+    if let Some(id) = last_event {
+        search.before.remove(&id);
     }
     if search.records.is_empty() && search.before.is_empty() {
         return Ok(search.found);
@@ -59,8 +69,9 @@ pub(super) fn compare(trail: &dyn Storage, head: Head, dead: &[&Dead]) -> io::Re
             search.see(entry);
         })?;
         oldest = first.unwrap_or(oldest);
-        // Everything in the segments before is older.
-        if oldest <= search.from && (search.before.is_empty() || search.saw_older) {
+        // Everything in the segments before is older. Only behind an event from before that `seq` is it
+        // known that none is of a record from the head on: they come into the trail in their order.
+        if oldest <= search.from && search.saw_older {
             break;
         }
     }
@@ -73,6 +84,9 @@ pub(super) fn compare(trail: &dyn Storage, head: Head, dead: &[&Dead]) -> io::Re
 
 impl Search {
     fn ask(&mut self, number: usize, ring: &Dead, head: Head) {
+        if ring.before_broken {
+            self.found.doubtful.push(number);
+        }
         // A number that cannot be is not believed.
         let from = if ring.next_seq > head.next_seq { 0 } else { ring.next_seq };
         for id in ring.records.iter().filter_map(|record| id_of(&record.body)) {

@@ -50,12 +50,8 @@ pub(crate) struct Salvage {
 
 impl Rings {
     /// Reads the rings of dead processes and compares them with the trail.
-    pub(crate) fn salvage(
-        &self,
-        trail: Uuid,
-        head: Head,
-        same_boot: bool,
-    ) -> Result<Salvage, OpenError> {
+    pub(crate) fn salvage(&self, trail: &Trail, same_boot: bool) -> Result<Salvage, OpenError> {
+        let (head, last_event, trail) = (trail.head, trail.last_event, trail.info.trail_id);
         let mut found = Salvage { problems: self.closed.clone(), ..Salvage::default() };
         let mut dead = Vec::new();
         for place in self.places() {
@@ -68,6 +64,7 @@ impl Rings {
                 found.judge(name, &ring, head, is_of_this_boot);
                 // A power failure leaves any mixture of old and new pages.
                 ring.before = ring.before.filter(|_| is_of_this_boot);
+                ring.before_broken &= is_of_this_boot;
                 dead.push((place, name.clone(), ring));
             }
             for name in &place.rings_of(trail, UNFINISHED)? {
@@ -75,6 +72,13 @@ impl Rings {
                 let removed = place.storage.is_ring_used(name).and_then(|is_used| {
                     if is_used { Ok(()) } else { place.storage.remove_ring(name) }
                 });
+                // What a stranger had put in a ring's place, whose writer was killed as it took it back.
+                if let Err(error) = &removed
+                    && error.kind() == INSECURE
+                {
+                    found.set_aside(place, name, error);
+                    continue;
+                }
                 removed.map_err(|e| io_error(&place.path.join(name), "remove", e))?;
             }
         }
@@ -82,7 +86,7 @@ impl Rings {
         let own = self.own();
         let compare = |dead: &[(&Place, String, Dead)]| {
             let rings: Vec<&Dead> = dead.iter().map(|(_, _, ring)| ring).collect();
-            compare(&*own.storage, head, &rings)
+            compare(&*own.storage, head, last_event, &rings)
                 .map_err(|error| io_error(&own.path, "compare the ring with", error))
         };
         let mut compared = compare(&dead)?;

@@ -23,6 +23,7 @@ use audit_core::chain::{Hash, Head};
 use audit_core::meta::{ManifestFile, TrailInfo};
 use audit_core::segment::SegmentName;
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use crate::ring::Refusals;
 use crate::seal::Rotation;
@@ -80,6 +81,8 @@ pub(crate) struct Trail {
     pub(crate) recovered: Option<Recovered>,
     /// Time of the last control entry found.
     pub(crate) last_control: Option<Timestamp>,
+    /// Id of the last event found that is not the trail's own, as far as the newest entries show.
+    pub(crate) last_event: Option<Uuid>,
     /// Since when the signing key is in force, as far as the newest segment shows.
     pub(crate) key_since: Option<Timestamp>,
     /// Numbers and hashes of the newest entries.
@@ -100,6 +103,7 @@ impl Trail {
             closed_in_order: false,
             recovered: None,
             last_control: None,
+            last_event: None,
             key_since: None,
             newest_hashes: Vec::new(),
             rotation: Rotation::default(),

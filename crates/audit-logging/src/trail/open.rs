@@ -235,6 +235,7 @@ impl OpenContext<'_> {
                     head = Some(scan.kept.end);
                     last.closed_in_order = scan.closed_in_order;
                     last.last_control = scan.last_control;
+                    last.last_event = scan.last_event;
                     last.hashes = scan.hashes.clone();
                     last.rotation = scan.rotation.clone();
                 }
@@ -284,6 +285,7 @@ impl OpenContext<'_> {
             closed_in_order: last.closed_in_order,
             recovered: (!left_in_order && !nothing_yet).then_some(recovered),
             last_control: last.last_control,
+            last_event: last.last_event,
             key_since: last.rotation.at.or_else(|| last.kept.created_at.parse().ok()),
             newest_hashes: last.hashes,
             rotation: last.rotation,

@@ -21,7 +21,7 @@ use crate::error::OpenError;
 use crate::ring::salvage::Dead;
 use crate::ring::{ENDING, Identity, Options, Ring, RingMemory};
 use crate::shared::Shared;
-use crate::storage::{DirStorage, INSECURE, Storage};
+use crate::storage::{DirStorage, INSECURE, Storage, TEMPORARY};
 
 /// Directories that are gone and are still looked for. More are not of use to anybody.
 const MAX_GONE: usize = 8;
@@ -71,15 +71,28 @@ impl RingHome {
         self.storage.create_ring(&self.name, self.cells)
     }
 
-    /// Moves what a stranger put in the ring's place into the quarantine.
-    pub(crate) fn clear(&self) -> io::Result<()> {
-        match self.storage.set_ring_aside(&self.name) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            cleared => cleared,
+    /// Removes what was made and has no name.
+    pub(crate) fn discard(&self) {
+        if let Err(error) = self.storage.remove_ring(&self.temporary()) {
+            tracing::warn!(%error, "an unfinished ring could not be removed; the next opening does");
         }
     }
 
-    /// Gives what was made its name.
+    /// Moves what a stranger had put in the ring's place into the quarantine.
+    pub(crate) fn set_displaced_aside(&self) {
+        match self.storage.set_ring_aside(&self.temporary()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::error!(%error, "what stood in the emit ring's place could not be moved");
+            }
+            _ => {}
+        }
+    }
+
+    fn temporary(&self) -> String {
+        format!("{}{TEMPORARY}", self.name)
+    }
+
+    /// Gives what was made its name; what stood there has the temporary one then.
     pub(crate) fn publish(&self) -> io::Result<()> {
         self.storage.publish_ring(&self.name)
     }

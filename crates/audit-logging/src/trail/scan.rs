@@ -12,6 +12,7 @@ use audit_core::control::CONTROL_PREFIX;
 use audit_core::entry::Entry;
 use audit_core::segment::SegmentName;
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::segment::SegmentState;
 use crate::seal::Rotation;
@@ -29,6 +30,8 @@ pub(crate) struct Scan {
     pub(crate) unsigned_at: Option<u64>,
     /// Time of the last control entry.
     pub(crate) last_control: Option<Timestamp>,
+    /// Id of the last event that is not the trail's own.
+    pub(crate) last_event: Option<Uuid>,
     /// The last entry is `audit.closed`.
     pub(crate) closed_in_order: bool,
     /// Numbers and hashes of the entries kept, in order.
@@ -68,6 +71,7 @@ pub(crate) fn scan(
         damaged_at: None,
         unsigned_at: None,
         last_control: None,
+        last_event: None,
         closed_in_order: false,
         hashes: Vec::new(),
         rotation: Rotation::default(),
@@ -131,6 +135,8 @@ impl Scan {
         self.rotation.see(entry);
         if entry.event_type().starts_with(CONTROL_PREFIX) {
             self.last_control = entry.timestamp().parse().ok().or(self.last_control);
+        } else {
+            self.last_event = Some(entry.audit_id());
         }
     }
 }

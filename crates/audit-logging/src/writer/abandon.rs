@@ -90,6 +90,14 @@ impl Writer {
         if self.is_rotating_key || self.failures.is_empty() {
             return Ok(());
         }
+        self.write_failures()?;
+        self.sync_file().map_err(|error| self.fault("sync", &error))?;
+        self.acknowledge();
+        Ok(())
+    }
+
+    /// Says what failed, not durably yet.
+    pub(super) fn write_failures(&mut self) -> Result<(), Fault> {
         for failure in std::mem::take(&mut self.failures) {
             self.append_control(&ControlEvent::StorageFailed {
                 operation: failure.operation,
@@ -99,8 +107,6 @@ impl Writer {
                 entries_rewritten: failure.entries_rewritten,
             })?;
         }
-        self.sync_file().map_err(|error| self.fault("sync", &error))?;
-        self.acknowledge();
         Ok(())
     }
 
