@@ -28,10 +28,14 @@ fn the_index_of_a_deleted_segment_goes_with_it() {
     assert!(applied(&dir).is_null());
     fs::remove_dir(dir.join("index").join(&before[0])).unwrap();
     fs::rename(&held, dir.join("index").join(&before[0])).unwrap();
+    // Of somebody who was ended while an index was made.
+    for suffix in ["parquet.new", "json.new"] {
+        fs::write(dir.join("index").join(format!("2026-01-01.audit.{suffix}")), "half").unwrap();
+    }
     let report = logger.apply_retention().unwrap();
     assert!(report.problems.is_empty() && report.deleted.len() > 2, "{report:?}");
     for gone in &report.deleted {
-        for suffix in ["parquet", "json"] {
+        for suffix in ["parquet", "json", "parquet.new", "json.new"] {
             assert!(!dir.join("index").join(format!("{}.{suffix}", gone.filename)).exists());
         }
     }
