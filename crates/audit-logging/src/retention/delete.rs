@@ -39,6 +39,10 @@ impl Keeper {
         let is_whole = all.iter().find_map(|one| one.segment.first_seq) == Some(0);
         let first = if is_whole { Some(self.initial_key.clone()) } else { front_key };
         let mut keys = Keys { named: Rotation::default(), first };
+        // A crash may have come between a segment and what was made of it meanwhile.
+        if let Some(first) = all.first() {
+            self.forget_index(|of| of < first.segment.name)?;
+        }
         let mut at = 0;
         while at < count {
             let end = count.min(at + Applied::MOST);
@@ -52,7 +56,7 @@ impl Keeper {
                 return Err(RetentionError::Closing);
             }
             let last = all[end - 1].segment.name;
-            self.forget_index(last)?;
+            self.forget_index(|of| of <= last)?;
             self.announce(&rows, plan.rules, next, keys.at(next))?;
             for (decision, row) in all[at..end].iter().zip(rows) {
                 self.remove(&decision.segment)?;
@@ -60,7 +64,7 @@ impl Keeper {
                 removed.segments.push(row);
             }
             // Somebody may have been making an index of what was still there.
-            self.forget_index(last)?;
+            self.forget_index(|of| of <= last)?;
             at = end;
         }
         Ok(())
@@ -120,16 +124,16 @@ impl Keeper {
         Ok(())
     }
 
-    /// Removes what the index says of the segments up to `last`, finished or not, before anything is
+    /// Removes what the index says of segments that go or are gone, finished or not, before anything is
     /// promised: where that cannot be, the entries would stay readable, and the trail would say that they
     /// are gone.
-    fn forget_index(&self, last: SegmentName) -> Result<(), RetentionError> {
+    fn forget_index(&self, goes: impl Fn(SegmentName) -> bool) -> Result<(), RetentionError> {
         let mut there = match self.storage.list(INDEX) {
             // There is no index.
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             there => there.map_err(RetentionError::io("look into", INDEX))?,
         };
-        there.retain(|name| SegmentName::of_index_file(name).is_some_and(|of| of <= last));
+        there.retain(|name| SegmentName::of_index_file(name).is_some_and(&goes));
         // `.json` before `.parquet`: without the binding, the table is not looked at.
         there.sort_unstable();
         for name in there {
