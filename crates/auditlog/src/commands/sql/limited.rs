@@ -9,7 +9,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use audit_reader::Source;
 use audit_reader::sql::SqlError;
@@ -71,7 +71,10 @@ pub(super) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
 pub(super) fn end_after(limit: Duration) -> Result<(), CliError> {
     let watch = std::thread::Builder::new().name("audit-watch".to_owned()).stack_size(64 << 10);
     let watch = watch.spawn(move || {
-        std::thread::sleep(limit.saturating_add(GRACE));
+        let (began, limit) = (Instant::now(), limit.saturating_add(GRACE));
+        while let Some(left) = limit.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) {
+            std::thread::park_timeout(left);
+        }
         if kill_process(getpid(), Signal::ALARM).is_err() {
             std::process::abort();
         }
