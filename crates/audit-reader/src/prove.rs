@@ -3,7 +3,7 @@
 //! What must stay true here: no proof is handed out that does not verify. Stored hashes are a
 //! shortcut, O(log n) reads; where they are absent or lead to another root, the entries decide.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use audit_core::chain::Hash;
 use audit_core::checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
@@ -221,7 +221,12 @@ impl Claim for Consistency<'_> {
 /// reading, from the entries.
 fn hashes(source: &Source, claims: &[&dyn Claim]) -> Result<Vec<Option<Vec<Hash>>>, ReadError> {
     let mut stored = StoredFile::open(source, MAX_SIZE)?.map(|stored| stored.scattered());
-    let mut read = |index| stored.as_mut().and_then(|stored| stored.stored(index)).ok_or(Missing);
+    // Proofs of one trail share most of their hashes.
+    let mut known = HashMap::new();
+    let mut read = |index| {
+        let read = || stored.as_mut().and_then(|stored| stored.stored(index));
+        known.entry(index).or_insert_with(read).ok_or(Missing)
+    };
     let mut made: Vec<_> = claims
         .iter()
         .map(|claim| claim.make(&mut read).ok().filter(|hashes| claim.holds(hashes)))

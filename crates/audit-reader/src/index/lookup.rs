@@ -23,6 +23,8 @@ use crate::table::Column;
 const REMEMBERED: usize = 16;
 /// Tables that are open at a time, however many segments there are: each holds a file.
 const OPEN: usize = 16;
+/// Groups ahead of the one that others are at, of which a thread that would wait for them makes one.
+const AHEAD: usize = 4;
 /// If one in so many lines can match, reading all of them is faster.
 const SPARSE: u64 = 8;
 
@@ -95,7 +97,22 @@ pub(crate) struct Lookup {
     open: Mutex<VecDeque<(SegmentName, Table)>>,
 }
 
-type Remembered = ((usize, usize), Arc<OnceLock<Said>>);
+type Remembered = ((usize, usize), Arc<Kept>);
+
+/// The answer of a group, for all threads.
+#[derive(Debug, Default)]
+struct Kept {
+    said: OnceLock<Said>,
+    /// Somebody makes it, or has.
+    begun: AtomicBool,
+}
+
+impl Kept {
+    /// True for whoever is the first to ask.
+    fn begin(&self) -> bool {
+        !self.begun.swap(true, Ordering::Relaxed)
+    }
+}
 
 /// A segment that has an index.
 #[derive(Debug)]
@@ -153,18 +170,18 @@ impl Lookup {
         self.segments.get(segment)?.as_ref()
     }
 
-    /// How to search a piece, which lies within one group.
-    pub(crate) fn advise(&self, piece: Piece) -> Advice {
-        let Some(indexed) = self.indexed(piece.segment) else { return Advice::Scan };
-        let Some(group) = indexed.cuts.partition_point(|cut| *cut <= piece.from).checked_sub(1)
-        else {
-            return Advice::Scan;
-        };
+    /// How to search a piece, which lies within one group. The pieces that come `later` say what may be
+    /// asked for next.
+    pub(crate) fn advise(&self, piece: Piece, later: impl Iterator<Item = Piece>) -> Advice {
+        let Some((indexed, group)) = self.group(piece) else { return Advice::Scan };
         if indexed.unusable.load(Ordering::Relaxed) {
             return Advice::Scan;
         }
-        let said = self.remembered(piece.segment, group);
-        let advice = match said.get_or_init(|| self.ask(indexed, group)) {
+        let kept = self.remembered(piece.segment, group);
+        if !kept.begin() && kept.said.get().is_none() {
+            self.prepare((piece.segment, group), later);
+        }
+        let advice = match kept.said.get_or_init(|| self.ask(indexed, group)) {
             Said::Unusable => {
                 indexed.unusable.store(true, Ordering::Relaxed);
                 return Advice::Scan;
@@ -184,6 +201,35 @@ impl Lookup {
         advice
     }
 
+    /// The group that a piece lies in.
+    fn group(&self, piece: Piece) -> Option<(&Indexed, usize)> {
+        let indexed = self.indexed(piece.segment)?;
+        let group = indexed.cuts.partition_point(|cut| *cut <= piece.from).checked_sub(1)?;
+        Some((indexed, group))
+    }
+
+    /// Makes the answer of the next group that nobody has begun: others make the one that is asked for,
+    /// and are not made faster by being waited for.
+    fn prepare(&self, asked: (usize, usize), later: impl Iterator<Item = Piece>) {
+        let (mut last, mut seen) = (asked, 0);
+        for piece in later {
+            let Some((indexed, group)) = self.group(piece) else { return };
+            let place = (piece.segment, group);
+            if place == last {
+                continue;
+            }
+            (last, seen) = (place, seen + 1);
+            let kept = self.remembered(piece.segment, group);
+            if kept.begin() {
+                kept.said.get_or_init(|| self.ask(indexed, group));
+                return;
+            }
+            if seen == AHEAD {
+                return;
+            }
+        }
+    }
+
     /// An index was found to be wrong.
     pub(crate) fn contradicted(&self, segment: usize) {
         if let Some(indexed) = self.indexed(segment) {
@@ -201,7 +247,7 @@ impl Lookup {
     }
 
     /// The place where the answer of a group is kept, for all threads.
-    fn remembered(&self, segment: usize, group: usize) -> Arc<OnceLock<Said>> {
+    fn remembered(&self, segment: usize, group: usize) -> Arc<Kept> {
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, said)) = remembered.iter().find(|(of, _)| *of == (segment, group)) {
             return Arc::clone(said);

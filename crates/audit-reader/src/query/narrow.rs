@@ -89,7 +89,7 @@ mod without {
             &[]
         }
 
-        pub(in crate::query) const fn advise(&self, _: Piece) -> Advice {
+        pub(in crate::query) fn advise(&self, _: Piece, _: impl Iterator<Item = Piece>) -> Advice {
             Advice::Scan
         }
 

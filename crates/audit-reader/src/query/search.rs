@@ -90,11 +90,12 @@ impl<'a> Search<'a> {
     /// Searches a piece, the `index`-th in the query's order.
     pub(super) fn piece(&self, worker: &mut Worker, index: usize) -> Result<Found, ReadError> {
         let pieces = &self.plan.pieces;
-        let piece = match self.order {
+        let at = |index: usize| match self.order {
             Order::OldestFirst => pieces[index],
             Order::NewestFirst => pieces[pieces.len() - 1 - index],
         };
-        let mut found = match self.lookup.advise(piece) {
+        let piece = at(index);
+        let mut found = match self.lookup.advise(piece, (index + 1..pieces.len()).map(at)) {
             Advice::Scan => self.scan(worker, piece)?,
             Advice::Lines { searched, at } => match self.lines(worker, piece, &at)? {
                 Some(found) => Found { lines: searched, ..found },
