@@ -13,6 +13,9 @@ pub const ARCHIVED: &str = ".zst";
 /// The directory inside a trail's where what is derived for queries lies (FORMAT section 2).
 pub const INDEX: &str = "index";
 
+/// What the name of a file in [`INDEX`] ends with while it is written.
+pub const UNFINISHED: &str = ".new";
+
 /// The name of a segment: `2026-11-23.audit`, `2026-11-23-1.audit`, …
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SegmentName {
@@ -65,6 +68,15 @@ impl SegmentName {
     #[must_use]
     pub fn index_binding(self) -> String {
         format!("{self}.json")
+    }
+
+    /// The segment that a file in [`INDEX`] is of, also while it is being written; `None` for files of
+    /// others.
+    #[must_use]
+    pub fn of_index_file(name: &str) -> Option<SegmentName> {
+        let name = name.strip_suffix(UNFINISHED).unwrap_or(name);
+        let segment = name.strip_suffix(".parquet").or_else(|| name.strip_suffix(".json"))?;
+        SegmentName::parse(segment)
     }
 
     /// The name of the segment that follows this one when `today` is the date: dates never go

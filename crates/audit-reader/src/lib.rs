@@ -20,6 +20,7 @@
 mod error;
 pub mod export;
 mod find;
+mod holds;
 #[cfg(feature = "index")]
 pub mod index;
 mod info;
@@ -44,6 +45,7 @@ mod verify;
 pub use audit_core::verify::{Finding, FindingKind, Findings, Severity};
 pub use error::ReadError;
 pub use find::{Found, find_by_audit_id, find_by_seq};
+pub use holds::holds;
 pub use info::trail_info;
 pub use keys::{KeyEpoch, KeyHistory, Vouched, key_history};
 pub use line::{Line, LineKind};

@@ -40,7 +40,8 @@ fn main() -> ExitCode {
         Err(CliError::EngineTold) => ExitCode::from(FAILED),
         Err(error) => {
             let text = error.to_string();
-            eprintln!("auditlog: {text}");
+            // A trail, an argument or a file name may have put anything into it.
+            eprintln!("auditlog: {}", escape(text.as_bytes()));
             // Lines that were refused stand in the summary already.
             if json && !matches!(error, CliError::BadLines { summed_up: true, .. }) {
                 tell_machines(&text);

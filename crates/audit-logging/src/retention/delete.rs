@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use audit_core::chain::Hash;
 use audit_core::entry::Entry;
 use audit_core::retention::{Applied, Decision, Deleted, Front, Rules, Stored};
-use audit_core::segment::INDEX;
+use audit_core::segment::{INDEX, SegmentName};
 use sha2::{Digest, Sha256};
 
 use super::keeper::Keeper;
@@ -39,6 +39,10 @@ impl Keeper {
         let is_whole = all.iter().find_map(|one| one.segment.first_seq) == Some(0);
         let first = if is_whole { Some(self.initial_key.clone()) } else { front_key };
         let mut keys = Keys { named: Rotation::default(), first };
+        // A crash may have come between a segment and what was made of it meanwhile.
+        if let Some(first) = all.first() {
+            self.forget_index(|of| of < first.segment.name)?;
+        }
         let mut at = 0;
         while at < count {
             let end = count.min(at + Applied::MOST);
@@ -46,18 +50,21 @@ impl Keeper {
                 // Nothing behind it has an entry: then this is not the front of anything.
                 return Ok(());
             };
-            self.forget_index(&all[at..end])?;
             let rows = self.describe(&all[at..end], next, &mut keys)?;
             // Closing waits for a portion once it is announced: what the trail says is gone, goes.
             if self.is_stopped() {
                 return Err(RetentionError::Closing);
             }
+            let last = all[end - 1].segment.name;
+            self.forget_index(|of| of <= last)?;
             self.announce(&rows, plan.rules, next, keys.at(next))?;
             for (decision, row) in all[at..end].iter().zip(rows) {
                 self.remove(&decision.segment)?;
                 removed.bytes += decision.segment.bytes;
                 removed.segments.push(row);
             }
+            // Somebody may have been making an index of what was still there.
+            self.forget_index(|of| of <= last)?;
             at = end;
         }
         Ok(())
@@ -117,22 +124,21 @@ impl Keeper {
         Ok(())
     }
 
-    /// Removes what the index says of these segments, before anything is promised: where that cannot
-    /// be, the entries would stay readable, and the trail would say that they are gone.
-    fn forget_index(&self, doomed: &[Decision]) -> Result<(), RetentionError> {
-        let there = match self.storage.list(INDEX) {
+    /// Removes what the index says of segments that go or are gone, finished or not, before anything is
+    /// promised: where that cannot be, the entries would stay readable, and the trail would say that they
+    /// are gone.
+    fn forget_index(&self, goes: impl Fn(SegmentName) -> bool) -> Result<(), RetentionError> {
+        let mut there = match self.storage.list(INDEX) {
             // There is no index.
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             there => there.map_err(RetentionError::io("look into", INDEX))?,
         };
-        for Decision { segment, .. } in doomed {
-            // Without the binding, which goes first, the table is not looked at.
-            for file in [segment.name.index_binding(), segment.name.index_table()] {
-                if there.contains(&file) {
-                    let file = format!("{INDEX}/{file}");
-                    self.storage.remove(&file).map_err(RetentionError::io("remove", &file))?;
-                }
-            }
+        there.retain(|name| SegmentName::of_index_file(name).is_some_and(&goes));
+        // `.json` before `.parquet`: without the binding, the table is not looked at.
+        there.sort_unstable();
+        for name in there {
+            let file = format!("{INDEX}/{name}");
+            self.storage.remove(&file).map_err(RetentionError::io("remove", &file))?;
         }
         Ok(())
     }

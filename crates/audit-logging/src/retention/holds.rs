@@ -38,7 +38,7 @@ impl Keeper {
             Ok(said) => said.holds,
             // A damaged trail is when a hold is needed most, and one that is added deletes nothing. What
             // is in force there is not known; a hold that stands twice is released by one release.
-            Err(error) if error.is_doubt() => {
+            Err(error) if error.is_doubt() || matches!(error, RetentionError::Io { .. }) => {
                 tracing::warn!(%error, hold = id, "a hold is added to a trail that is not whole");
                 Holds::default()
             }

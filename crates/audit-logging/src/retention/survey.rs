@@ -1,7 +1,8 @@
 //! What a trail has on disk, and which holds are in force.
 //!
 //! What must stay true here: everything is read from the segments themselves; the manifest is asked for
-//! nothing. What cannot be read ends the survey: nothing is deleted on half of the facts.
+//! nothing. What cannot be read ends the survey: nothing is deleted on half of the facts. An archive that
+//! does not unpack is damage, and told as such when what the entries say is asked for.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,7 +41,11 @@ pub(super) fn survey(storage: &dyn Storage) -> Result<Vec<Stored>, RetentionErro
 fn first_seq(storage: &dyn Storage, segment: SegmentName) -> io::Result<Option<u64>> {
     let mut line = Vec::new();
     let content = read_content(storage, segment)?.take(MAX_LINE as u64 + 1);
-    BufReader::with_capacity(1 << 13, content).read_until(b'\n', &mut line)?;
+    match BufReader::with_capacity(1 << 13, content).read_until(b'\n', &mut line) {
+        // As a first line that is no entry: whoever believes the entries reads all of it, and finds that.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(None),
+        read => read?,
+    };
     let entry = line.strip_suffix(b"\n").and_then(|line| Entry::parse(line).ok());
     Ok(entry.map(|entry| entry.seq()))
 }
@@ -152,16 +157,24 @@ pub(super) fn each_line(
     mut each: impl FnMut(&[u8]) -> Result<(), RetentionError>,
 ) -> Result<(), RetentionError> {
     let name = segment.to_string();
-    let failed = |error| RetentionError::io("read", &name)(error);
-    let content = read_content(storage, segment).map_err(failed)?;
+    let failed = |error: io::Error, offset| match error.kind() {
+        io::ErrorKind::InvalidData => RetentionError::Unproven {
+            segment: name.clone(),
+            offset,
+            problem: "its archive does not unpack",
+        },
+        _ => RetentionError::io("read", &name)(error),
+    };
+    let content = read_content(storage, segment).map_err(|error| failed(error, 0))?;
     let mut reader = BufReader::with_capacity(1 << 20, content);
-    let mut line = Vec::with_capacity(4_096);
+    let (mut line, mut offset) = (Vec::with_capacity(4_096), 0);
     loop {
         line.clear();
         // A line without end is taken in pieces: nobody's memory grows with it.
         let piece = reader.by_ref().take(1 << 20).read_until(b'\n', &mut line);
-        if piece.map_err(failed)? == 0 {
-            return Ok(());
+        match piece.map_err(|error| failed(error, offset))? {
+            0 => return Ok(()),
+            count => offset += count as u64,
         }
         if stop.load(Ordering::Relaxed) {
             return Err(RetentionError::Closing);

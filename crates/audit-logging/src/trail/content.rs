@@ -3,7 +3,7 @@
 //! What must stay true here: of a segment that is there in both forms, the plain one is read: the
 //! archive may be unfinished. What an archive unpacks to is not believed for having unpacked.
 
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 
 use audit_core::segment::SegmentName;
 use zstd::stream::read::Decoder;
@@ -44,5 +44,20 @@ pub(crate) fn read_content(
 pub(crate) fn unpack(packed: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
     let mut decoder = Decoder::new(packed)?;
     decoder.window_log_max(MAX_WINDOW_LOG)?;
-    Ok(Box::new(decoder))
+    Ok(Box::new(Unpacked(decoder)))
+}
+
+/// What an archive unpacks to. That it does not is damage of it, and not a disk that refuses: it is told
+/// as [`io::ErrorKind::InvalidData`], and what the operating system says stays what it is.
+struct Unpacked(Decoder<'static, BufReader<Box<dyn Read + Send>>>);
+
+impl Read for Unpacked {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buf).map_err(|error| match (error.raw_os_error(), error.kind()) {
+            (None, io::ErrorKind::Other | io::ErrorKind::UnexpectedEof) => {
+                io::Error::new(io::ErrorKind::InvalidData, error)
+            }
+            _ => error,
+        })
+    }
 }

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use audit_core::chain::Hash;
 use audit_core::segment::{INDEX, SegmentName};
+use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
 use super::checked::{BLOCK, CheckedFile, Sums};
@@ -97,7 +98,7 @@ impl Binding {
     pub(super) fn find(trail: &Path, segment: SegmentName, bytes: u64) -> Found {
         let path = trail.join(INDEX).join(segment.index_binding());
         let mut text = Vec::new();
-        match File::open(path).and_then(|file| file.take(MAX_BINDING).read_to_end(&mut text)) {
+        match open(&path).and_then(|file| file.take(MAX_BINDING).read_to_end(&mut text)) {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Nothing,
             Err(_) => return Found::Other,
@@ -149,7 +150,7 @@ impl Binding {
 
     /// The table, opened.
     pub(crate) fn table(&self, trail: &Path, segment: SegmentName) -> io::Result<CheckedFile> {
-        let file = File::open(trail.join(INDEX).join(segment.index_table()))?;
+        let file = open(&trail.join(INDEX).join(segment.index_table()))?;
         let sums =
             self.sums().filter(|sums| file.metadata().is_ok_and(|meta| meta.len() == sums.bytes));
         let sums = sums.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
@@ -170,6 +171,16 @@ impl Binding {
     }
 }
 
+/// Opens a file to be read, which is one: nobody is waited for at the other end of a pipe.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::new(io::ErrorKind::InvalidData, "it is no file")),
+    }
+}
+
 /// Checksums as a binding has them.
 pub(super) fn sums_text(sums: &Sums) -> String {
     sums.crc32c.iter().map(|sum| format!("{sum:08x}")).collect()
@@ -178,7 +189,7 @@ pub(super) fn sums_text(sums: &Sums) -> String {
 /// What the `.sha256` of a segment says.
 pub(super) fn digest(trail: &Path, segment: SegmentName) -> Option<Hash> {
     let mut text = Vec::new();
-    let file = File::open(trail.join(format!("{segment}.sha256"))).ok()?;
+    let file = open(&trail.join(format!("{segment}.sha256"))).ok()?;
     file.take(256).read_to_end(&mut text).ok()?;
     Hash::from_hex(text.strip_suffix(format!("  {segment}\n").as_bytes())?)
 }

@@ -88,12 +88,27 @@ impl Job<'_> {
                     && self.is_still(stamp) =>
             {
                 let table_bytes = binding.table_bytes;
-                self.store.bind(self.segment, &Binding { stamp, ..*binding })?;
-                return Ok(Outcome::Refreshed { table_bytes });
+                let bound = self.store.bind(self.segment, &Binding { stamp, ..*binding });
+                return self.if_there(bound, Outcome::Refreshed { table_bytes });
             }
             _ => {}
         }
         self.build(segment.file, (stated, bytes), stamp)
+    }
+
+    /// What became of it, unless retention took the segment away while its index was made, and perhaps
+    /// what was made of the index: then nothing that was deleted may be left in it.
+    fn if_there(
+        &self,
+        made: Result<(), IndexError>,
+        outcome: Outcome,
+    ) -> Result<Outcome, IndexError> {
+        if self.source.open_segment(self.segment)?.is_some() {
+            return made.map(|()| outcome);
+        }
+        self.store.abandon(self.segment)?;
+        self.store.forget(self.segment)?;
+        Ok(Outcome::Gone)
     }
 
     /// Whether the segment's file is the one it was.
@@ -139,9 +154,9 @@ impl Job<'_> {
                     block_crc32c: sums_text(&written.sums),
                     stamp,
                 };
-                self.store.publish(&table, self.segment, &binding)?;
+                let published = self.store.publish(&table, self.segment, &binding);
                 let (entries, table_bytes) = (binding.entries(), binding.table_bytes);
-                return Ok(Outcome::Built { entries, table_bytes });
+                return self.if_there(published, Outcome::Built { entries, table_bytes });
             }
         };
         self.store.abandon(self.segment)?;

@@ -10,15 +10,12 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use audit_core::segment::{INDEX, SegmentName};
+use audit_core::segment::{INDEX, SegmentName, UNFINISHED};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::binding::Binding;
 use super::error::IndexError;
-
-/// What files are called while they are written.
-const UNFINISHED: &str = ".new";
 
 /// The right to write the index, until it is dropped.
 #[derive(Debug)]
@@ -98,7 +95,10 @@ impl Store {
 
     /// Removes what was begun for a segment and is not to be finished.
     pub(super) fn abandon(&self, segment: SegmentName) -> Result<(), IndexError> {
-        self.remove(&format!("{}{UNFINISHED}", segment.index_table()).into())
+        for name in [segment.index_binding(), segment.index_table()] {
+            self.remove(&format!("{name}{UNFINISHED}").into())?;
+        }
+        Ok(())
     }
 
     /// Removes the index of a segment.
@@ -137,11 +137,6 @@ fn create(path: &Path) -> io::Result<File> {
 /// Whether a file of the index is ours and of no use. Files of others are left alone.
 fn is_left_over(name: &OsString, segments: &[SegmentName]) -> bool {
     let Some(name) = name.to_str() else { return false };
-    let (stem, unfinished) = match name.strip_suffix(UNFINISHED) {
-        Some(stem) => (stem, true),
-        None => (name, false),
-    };
-    let segment = stem.strip_suffix(".parquet").or_else(|| stem.strip_suffix(".json"));
-    let Some(segment) = segment.and_then(SegmentName::parse) else { return false };
-    unfinished || segments.binary_search(&segment).is_err()
+    let Some(segment) = SegmentName::of_index_file(name) else { return false };
+    name.ends_with(UNFINISHED) || segments.binary_search(&segment).is_err()
 }

@@ -10,7 +10,9 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, UInt64Type};
 use audit_core::chain::Hash;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
 
 use super::Reconciler;
 use super::record::Claim;
@@ -36,7 +38,9 @@ impl Reconciler {
         let broken = |error: parquet::errors::ParquetError| {
             wrong(format!("it is no whole Parquet file: {error}"))
         };
-        let metadata = ArrowReaderMetadata::load(&file, Default::default()).map_err(broken)?;
+        // What the file says of its types beside the Parquet ones may be anything.
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let metadata = ArrowReaderMetadata::load(&file, options).map_err(broken)?;
         let said = metadata.metadata().file_metadata().key_value_metadata();
         let origin = said.into_iter().flatten().find(|said| said.key == PARQUET_ORIGIN);
         let origin = origin.and_then(|said| said.value.clone());

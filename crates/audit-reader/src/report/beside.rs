@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use audit_core::entry::{Entry, Parser};
 use serde::{Deserialize, Serialize};
 
+use super::readable::readable;
 use super::{Listing, Request};
 use crate::{DirSource, Query, QueryError, QueryOptions, ReadError, Searched, Source};
 use crate::{Verdict, trail_info, verify};
@@ -108,9 +109,11 @@ pub struct Beside {
     pub verification: Option<verify::Report>,
     /// How much of it was searched.
     pub searched: Searched,
+    /// Segments that were left out: their archives do not unpack.
+    pub archives_unreadable: u64,
     /// Reads of the trail that the report is about.
     pub accessed: Listing,
-    /// Reads that name another trail, by its origin.
+    /// Reads that name another trail by its origin, or none.
     pub of_other_trails: u64,
 }
 
@@ -122,41 +125,18 @@ struct Details {
 
 impl ReadsBeside {
     /// Counts the reads of the period.
-    pub(super) fn of(
-        access: Access,
-        request: &Request,
-        origin: Option<&str>,
-    ) -> Result<ReadsBeside, QueryError> {
-        let AccessTrail { source, verification } = match access {
-            Access::NotLookedFor => return Ok(ReadsBeside::NotLookedFor),
-            Access::None => return Ok(ReadsBeside::None),
-            Access::Unreadable(problem) => return Ok(ReadsBeside::Unreadable { problem }),
+    pub(super) fn of(access: Access, request: &Request, origin: Option<&str>) -> ReadsBeside {
+        let trail = match access {
+            Access::NotLookedFor => return ReadsBeside::NotLookedFor,
+            Access::None => return ReadsBeside::None,
+            Access::Unreadable(problem) => return ReadsBeside::Unreadable { problem },
             Access::Trail(trail) => *trail,
         };
-        let mut query = Query::new().event_type("audit.accessed").until(request.until);
-        if let Some(since) = request.since {
-            query = query.since(since);
-        }
-        let (mut accessed, mut of_other_trails) = (Listing::default(), 0);
-        let mut parser = Parser::default();
-        let searched = query.run(&source, QueryOptions::default(), |hit| {
-            if let Ok(entry) = parser.parse(hit.bytes) {
-                // The trail may have been made anew in this place.
-                match read_of(&entry).is_none_or(|of| origin.is_none_or(|origin| of == origin)) {
-                    true => accessed.add(&entry),
-                    false => of_other_trails += 1,
-                }
-            }
-            ControlFlow::Continue(())
-        })?;
-        Ok(ReadsBeside::Read(Box::new(Beside {
-            place: source.place().display().to_string(),
-            origin: trail_info(&source)?.map(|info| info.origin),
-            verification,
-            searched,
-            accessed,
-            of_other_trails,
-        })))
+        // The report is on the other trail, and is made whatever this one is like.
+        Beside::read(trail, request, origin).map_or_else(
+            |error| ReadsBeside::Unreadable { problem: error.to_string() },
+            |beside| ReadsBeside::Read(Box::new(beside)),
+        )
     }
 
     /// The verdict on the trail beside.
@@ -166,6 +146,44 @@ impl ReadsBeside {
             ReadsBeside::Read(beside) => beside.verification.as_ref().map(|it| it.verdict),
             _ => None,
         }
+    }
+}
+
+impl Beside {
+    fn read(
+        AccessTrail { source, verification }: AccessTrail,
+        request: &Request,
+        origin: Option<&str>,
+    ) -> Result<Beside, QueryError> {
+        let mut query = Query::new().event_type("audit.accessed").until(request.until);
+        if let Some(since) = request.since {
+            query = query.since(since);
+        }
+        let (read, source, archives_unreadable) = readable(&source, |source| {
+            let (mut accessed, mut of_other_trails) = (Listing::default(), 0);
+            let mut parser = Parser::default();
+            let searched = query.run(source, QueryOptions::default(), |hit| {
+                if let Ok(entry) = parser.parse(hit.bytes) {
+                    // The trail may have been made anew in this place.
+                    match read_of(&entry).is_some_and(|of| origin.is_none_or(|is| of == is)) {
+                        true => accessed.add(&entry),
+                        false => of_other_trails += 1,
+                    }
+                }
+                ControlFlow::Continue(())
+            })?;
+            Ok((searched, accessed, of_other_trails))
+        })?;
+        let (searched, accessed, of_other_trails) = read;
+        Ok(Beside {
+            place: source.place().display().to_string(),
+            origin: trail_info(&source)?.map(|info| info.origin),
+            verification,
+            searched,
+            archives_unreadable,
+            accessed,
+            of_other_trails,
+        })
     }
 }
 

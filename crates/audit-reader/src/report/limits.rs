@@ -12,12 +12,17 @@ pub(super) fn cannot_know(
     request: &Request,
     tallied: &Tallied,
     integrity: &Integrity,
-    searched: &Searched,
+    (searched, archives_unreadable): (&Searched, u64),
     beside: &ReadsBeside,
 ) -> Vec<String> {
     let mut limits = Vec::new();
     of_integrity(integrity, &mut limits);
     of_search(searched, &mut limits);
+    if archives_unreadable > 0 {
+        limits.push(format!(
+            "What stood in {archives_unreadable} archived segments, legal holds included: their archives are damaged and do not unpack. No number counts them."
+        ));
+    }
     if request.subject.is_none() && tallied.keeping.dropped_events > 0 {
         limits.push(format!(
             "What the {} refused events were: their number, type and cause are in the trail, their content is not.",
@@ -114,7 +119,7 @@ fn of_reads(beside: &ReadsBeside, limits: &mut Vec<String>) {
     }
     if it.of_other_trails > 0 {
         limits.push(format!(
-            "Whether {} reads in the trail beside it were of this one: they name another trail.",
+            "Whether {} reads in the trail beside it were of this one: they name another trail, or none.",
             it.of_other_trails
         ));
     }

@@ -26,6 +26,7 @@ mod integrity;
 mod keeping;
 mod limits;
 mod measure;
+mod readable;
 mod retention;
 mod silence;
 mod subject;
@@ -58,6 +59,7 @@ pub use top::{Row, Table};
 use crate::{Progress, Query, QueryError, QueryOptions, Searched, Source, trail_info, verify};
 use class::{Class, Classifier};
 use measure::Facts;
+use readable::readable;
 use subject::Concern;
 use tally::{Tallied, Tally};
 use timeline::Calendar;
@@ -156,6 +158,8 @@ pub struct Report {
     pub subject: Option<Subject>,
     /// How much was searched.
     pub searched: Searched,
+    /// Segments that are not in any number here: their archives do not unpack.
+    pub archives_unreadable: u64,
     /// The verdict, with checkpoint and proofs.
     pub integrity: Integrity,
     /// Numbers over the period.
@@ -205,24 +209,29 @@ pub struct Report {
 pub fn report(
     source: &Source,
     request: Request,
-    options: Options<'_>,
+    mut options: Options<'_>,
 ) -> Result<Report, QueryError> {
-    let (tallied, subject, searched) = read(source, &request, options.jobs, options.progress)?;
+    let (read, source, archives_unreadable) = readable(source, |source| {
+        let progress = options.progress.as_mut().map(|tell| &mut **tell as &mut dyn FnMut(_));
+        let read = read(source, &request, options.jobs, progress)?;
+        Ok((read, Retention::of(source, options.jobs)?))
+    })?;
+    let (((tallied, subject, searched), retention), source) = (read, &source);
     let range = tallied.totals.first.as_ref().zip(tallied.totals.last.as_ref());
     let range = range.map(|((first, _), (last, _))| (*first, *last));
     let integrity = match options.verification {
         Some(verification) => Integrity::checked(source, verification, range)?,
         None => Integrity::NotChecked,
     };
-    let retention = Retention::of(source, options.jobs)?;
     let info = trail_info(source)?;
     // Of the entries about the trail itself, those that happen to name a person say nothing.
     let whole = request.subject.is_none();
     let access = if whole { options.access } else { Access::NotLookedFor };
     let origin = info.as_ref().map(|info| info.origin.as_str());
-    let beside = ReadsBeside::of(access, &request, origin)?;
+    let beside = ReadsBeside::of(access, &request, origin);
     let actors = tallied.actors.by_entries();
-    let cannot_know = limits::cannot_know(&request, &tallied, &integrity, &searched, &beside);
+    let searched_in = (&searched, archives_unreadable);
+    let cannot_know = limits::cannot_know(&request, &tallied, &integrity, searched_in, &beside);
     let keeping = whole.then_some(tallied.keeping);
     let silences = whole.then_some(tallied.silences);
     let facts = Facts {
@@ -249,6 +258,7 @@ pub fn report(
         zone: request.zone.iana_name().unwrap_or("local").to_owned(),
         subject,
         searched,
+        archives_unreadable,
         integrity,
         clauses,
         classes: class_counts(&request, &tallied.classes),

@@ -3,14 +3,11 @@
 //! What must stay true here: what the segments and the entries say, not what is configured: a policy is
 //! not in the trail, its effects are. Holds are looked for in all of the trail, whatever the period.
 
-use std::ops::ControlFlow;
-
-use audit_core::entry::Parser;
-use audit_core::retention::{Hold, Holds};
+use audit_core::retention::Hold;
 use serde::Serialize;
 
 use super::integrity::oldest;
-use crate::{Query, QueryError, QueryOptions, ReadError, Segment, Source};
+use crate::{QueryError, ReadError, Segment, Source, holds};
 
 /// Holds that are named.
 const NAMED: usize = 100;
@@ -47,14 +44,7 @@ impl Retention {
                 state.add(source, &segment)?;
             }
         }
-        let (mut holds, mut parser) = (Holds::default(), Parser::default());
-        let options = QueryOptions::default().with_jobs(jobs);
-        Query::new().event_type("audit.hold_*").run(source, options, |hit| {
-            if let Ok(entry) = parser.parse(hit.bytes) {
-                holds.see(&entry);
-            }
-            ControlFlow::Continue(())
-        })?;
+        let holds = holds(source, jobs)?;
         let all = holds.in_force();
         state.holds_in_force = all.len() as u64;
         state.holds = all[all.len().saturating_sub(NAMED)..].to_vec();

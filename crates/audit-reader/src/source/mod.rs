@@ -233,6 +233,11 @@ impl Source {
         self.0.open(name)
     }
 
+    /// The names of the files that are there now.
+    pub(crate) fn names(&self) -> Result<Vec<String>, ReadError> {
+        self.0.names()
+    }
+
     /// Whether there is a file of this name.
     pub(crate) fn has(&self, name: &str) -> Result<bool, ReadError> {
         Ok(self.0.names()?.iter().any(|there| there == name))

@@ -43,6 +43,9 @@ pub enum SqlError {
         "the index of {0} is damaged, which showed when rows had been given already; run `auditlog index`, and ask again"
     )]
     Damaged(String),
+    /// A segment was taken away when a part of the answer was given already.
+    #[error("retention took {0} away after rows had been given; ask again")]
+    Gone(String),
     /// The trail could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),

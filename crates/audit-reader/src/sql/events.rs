@@ -29,7 +29,7 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::union::UnionExec;
 
-use super::files::{Damaged, Table, Tables};
+use super::files::{Noted, Table, Tables};
 use super::lines::{Lines, Unindexed};
 use super::prev_hash::PrevHash;
 use crate::index::Binding;
@@ -49,7 +49,7 @@ pub(super) struct Events {
     schema: SchemaRef,
     tables: Vec<(u32, Table)>,
     lines: Lines,
-    damaged: Damaged,
+    damaged: Noted,
 }
 
 impl Events {
@@ -58,7 +58,7 @@ impl Events {
         source: &Source,
         index: bool,
         without: &BTreeSet<SegmentName>,
-        (damaged, malformed): (&Damaged, &Arc<AtomicU64>),
+        (damaged, gone, malformed): (&Noted, &Noted, &Arc<AtomicU64>),
     ) -> Result<(Events, Vec<SegmentName>), ReadError> {
         let segments = source.settled_segments()?;
         let schema = schema();
@@ -70,12 +70,16 @@ impl Events {
                 segments: Vec::new(),
                 schema,
                 malformed: Arc::clone(malformed),
+                gone: gone.clone(),
             },
             damaged: damaged.clone(),
         };
         let trail: Option<Arc<Path>> = source.directory().filter(|_| index).map(Arc::from);
         for (&segment, number) in segments.iter().zip(0..) {
-            let Some(open) = source.open_segment(segment)? else { continue };
+            let Some(open) = source.open_segment(segment)? else {
+                gone.add(segment);
+                continue;
+            };
             let len = open.size(source)?;
             let trail = trail.as_ref().filter(|_| !without.contains(&segment));
             let table = trail.and_then(|trail| {
@@ -101,7 +105,8 @@ impl Events {
         segments: Vec<SegmentName>,
         jobs: usize,
     ) -> Result<LogicalPlan> {
-        let prev_hash = ScalarUDF::from(PrevHash::new(source.clone(), segments, jobs));
+        let gone = self.lines.gone.clone();
+        let prev_hash = ScalarUDF::from(PrevHash::new(source.clone(), segments, jobs, gone));
         let place = vec![col(SEGMENT), col(Column::LineOffset.name())];
         let prev_hash = prev_hash.call(place).alias(PREV_HASH);
         let members = COLUMNS.into_iter().filter(|column| *column != Column::LineOffset);
@@ -133,7 +138,10 @@ impl Events {
         let table = TableSchema::builder(views()).with_table_partition_cols(vec![segment]).build();
         let mut source = ParquetSource::new(table)
             .with_table_parquet_options(state.default_table_options().parquet)
-            .with_parquet_file_reader_factory(Arc::new(Tables { damaged: self.damaged.clone() }));
+            .with_parquet_file_reader_factory(Arc::new(Tables {
+                damaged: self.damaged.clone(),
+                gone: self.lines.gone.clone(),
+            }));
         if let Some(filter) = conjunction(filters.iter().cloned()) {
             let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
             source = source.with_predicate(state.create_physical_expr(filter, &schema)?);

@@ -23,15 +23,15 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
-use crate::ReadError;
 use crate::index::{Binding, CheckedFile};
+use crate::{DirSource, ReadError, Source};
 
-/// Segments whose index was found damaged.
+/// Segments that something was found out about.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Damaged(Arc<Mutex<BTreeSet<SegmentName>>>);
+pub(super) struct Noted(Arc<Mutex<BTreeSet<SegmentName>>>);
 
-impl Damaged {
-    fn add(&self, segment: SegmentName) {
+impl Noted {
+    pub(super) fn add(&self, segment: SegmentName) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(segment);
     }
 
@@ -65,6 +65,13 @@ impl Table {
         self.binding.table(&self.trail, self.segment)
     }
 
+    /// Whether retention took the segment away, and its index with it.
+    fn is_gone(&self) -> bool {
+        let segment = DirSource::open(&self.trail)
+            .and_then(|trail| Source::from(trail).open_segment(self.segment));
+        segment.is_ok_and(|segment| segment.is_none())
+    }
+
     /// Its footer, read once.
     fn metadata(&self, file: &CheckedFile) -> Result<Arc<ParquetMetaData>> {
         if let Some(metadata) = self.metadata.get() {
@@ -79,7 +86,9 @@ impl Table {
 /// Hands the engine readers of the tables that its files carry.
 #[derive(Debug)]
 pub(super) struct Tables {
-    pub(super) damaged: Damaged,
+    pub(super) damaged: Noted,
+    /// Segments that are no longer there.
+    pub(super) gone: Noted,
 }
 
 impl ParquetFileReaderFactory for Tables {
@@ -98,6 +107,9 @@ impl ParquetFileReaderFactory for Tables {
             // Out of descriptors or memory is no damage, and asking again would not help.
             if is_of_the_file(&error) {
                 damaged.add(table.segment);
+                if table.is_gone() {
+                    self.gone.add(table.segment);
+                }
             }
             let path = table.trail.join(table.segment.to_string());
             DataFusionError::External(Box::new(ReadError::io(&path)(error)))
@@ -115,7 +127,7 @@ fn is_of_the_file(error: &io::Error) -> bool {
 struct TableReader {
     table: Table,
     file: CheckedFile,
-    damaged: Damaged,
+    damaged: Noted,
 }
 
 impl TableReader {

@@ -17,12 +17,15 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 
+use super::files::Noted;
 use crate::line::LineReader;
 use crate::table::{TableBuilder, views};
 use crate::{LineKind, ReadError, Source};
 
 /// Rows that are handed on at a time.
 const BATCH: usize = 8 * 1024;
+/// They are fewer if so many bytes of lines come together.
+const BATCH_BYTES: u64 = 4 << 20;
 
 /// A segment that is read line by line.
 #[derive(Debug, Clone)]
@@ -42,6 +45,8 @@ pub(super) struct Lines {
     /// The schema of the whole table.
     pub(super) schema: SchemaRef,
     pub(super) malformed: Arc<AtomicU64>,
+    /// Segments that retention took away meanwhile.
+    pub(super) gone: Noted,
 }
 
 impl PartitionStream for Lines {
@@ -90,6 +95,7 @@ impl Batches {
         if self.reading.is_none() {
             // If retention was faster, there is nothing to read.
             let Some(segment) = of.source.open_segment(this.segment).map_err(external)? else {
+                of.gone.add(this.segment);
                 self.ended = true;
                 return Ok(None);
             };
@@ -99,7 +105,8 @@ impl Batches {
         let Some((lines, parser, rows)) = &mut self.reading else { return Ok(None) };
         let path = || of.source.place_of(&this.segment.to_string());
         let failed = |error: io::Error| external(ReadError::io(&path())(error));
-        while rows.rows() < BATCH {
+        let mut taken = 0;
+        while rows.rows() < BATCH && taken < BATCH_BYTES {
             let span = lines.advance().map_err(failed)?;
             let line = span.map(|span| lines.line(span));
             let Some(line) = line.filter(|line| line.offset < this.len) else {
@@ -110,6 +117,7 @@ impl Batches {
                 self.ended = true;
                 break;
             }
+            taken += line.len;
             match parser.parse(line.bytes) {
                 Ok(entry) if line.kind == LineKind::Complete => {
                     rows.push(&entry, line.offset);

@@ -21,6 +21,7 @@ use datafusion::logical_expr::{
 };
 use memchr::memchr;
 
+use super::files::Noted;
 use crate::source::{LogFile, read_full};
 use crate::{ReadError, Source};
 
@@ -44,17 +45,24 @@ struct Segments {
     source: Source,
     names: Vec<SegmentName>,
     open: Mutex<VecDeque<(u32, Arc<dyn LogFile>)>>,
+    /// Segments that were no longer there.
+    gone: Noted,
     /// How many of them are open at a time: archived ones are unpacked into files.
     most: usize,
 }
 
 impl PrevHash {
-    pub(super) fn new(source: Source, names: Vec<SegmentName>, jobs: usize) -> PrevHash {
+    pub(super) fn new(
+        source: Source,
+        names: Vec<SegmentName>,
+        jobs: usize,
+        gone: Noted,
+    ) -> PrevHash {
         let most = jobs.max(1) + SPARE;
         let exact = vec![DataType::UInt32, DataType::UInt64];
         PrevHash {
             signature: Signature::exact(exact, Volatility::Immutable),
-            segments: Arc::new(Segments { source, names, open: Mutex::default(), most }),
+            segments: Arc::new(Segments { source, names, open: Mutex::default(), gone, most }),
         }
     }
 }
@@ -128,6 +136,9 @@ impl Segments {
         let segment = self.source.open_segment(*name).map_err(external)?;
         let file = segment.map(|segment| segment.at_hand(&self.source)).transpose();
         let file = file.map_err(external)?;
+        if file.is_none() {
+            self.gone.add(*name);
+        }
         if let Some(file) = &file {
             if open.len() >= self.most {
                 open.pop_front();

@@ -28,7 +28,7 @@ use serde::Serialize;
 use super::answer::{Rows, names};
 use super::error::SqlError;
 use super::events::{Events, NOWHERE};
-use super::files::Damaged;
+use super::files::Noted;
 use crate::Source;
 
 /// The memory a question may use if nobody says otherwise.
@@ -94,6 +94,9 @@ pub struct Answered {
     pub segments: u64,
     /// Of these, the ones that are indexed and were read from their tables, as far as they were needed.
     pub segments_by_index: u64,
+    /// Segments that retention took away while the question was answered: what stands in them is not, or
+    /// not everywhere, in the answer.
+    pub segments_gone: u64,
     /// Lines that are no entries: the trail is damaged, `verify` says where.
     pub malformed: u64,
     /// How long it took.
@@ -104,7 +107,15 @@ impl Answered {
     /// What is known of an answer that nobody wanted more of.
     const fn cut_short(columns: Vec<String>, rows: u64, took: Duration) -> Answered {
         let seconds = took.as_secs_f64();
-        Answered { columns, rows, segments: 0, segments_by_index: 0, malformed: 0, seconds }
+        Answered {
+            columns,
+            rows,
+            segments: 0,
+            segments_by_index: 0,
+            segments_gone: 0,
+            malformed: 0,
+            seconds,
+        }
     }
 }
 
@@ -141,10 +152,16 @@ pub fn sql(
     loop {
         // A step of a join may take long, and cannot be interrupted: it is not waited for.
         let told = match options.time {
-            Some(limit) => match receive.recv_timeout(limit.saturating_sub(began.elapsed())) {
-                Err(RecvTimeoutError::Timeout) => return Err(SqlError::Time { limit }),
-                told => told.ok(),
-            },
+            Some(limit) => {
+                // What waits is taken even when no time is left: an answer that flows has no end.
+                let left = limit.checked_sub(began.elapsed()).filter(|left| !left.is_zero());
+                match left.map(|left| receive.recv_timeout(left)) {
+                    None | Some(Err(RecvTimeoutError::Timeout)) => {
+                        return Err(SqlError::Time { limit });
+                    }
+                    Some(told) => told.ok(),
+                }
+            }
             None => receive.recv().ok(),
         };
         match told {
@@ -197,7 +214,8 @@ fn ask(
         source,
         question,
         options,
-        damaged: Damaged::default(),
+        damaged: Noted::default(),
+        gone: Noted::default(),
         without: BTreeSet::new(),
         given: 0,
     };
@@ -210,7 +228,9 @@ struct Asking<'a> {
     source: &'a Source,
     question: &'a str,
     options: &'a SqlOptions,
-    damaged: Damaged,
+    damaged: Noted,
+    /// Segments that retention took away.
+    gone: Noted,
     /// Segments whose index is not used, because it was found damaged.
     without: BTreeSet<audit_core::segment::SegmentName>,
     /// Rows that were handed on.
@@ -221,8 +241,13 @@ impl Asking<'_> {
     async fn answer(&mut self, send: &Send<'_>) -> Result<Answered, SqlError> {
         loop {
             let answer = self.once(send).await;
-            let damaged = self.damaged.take();
+            let (damaged, gone) = (self.damaged.take(), self.gone.take());
+            let segments_gone = gone.len() as u64;
+            let answer = answer.map(|answered| Answered { segments_gone, ..answered });
             match (answer, damaged.first()) {
+                (Err(_), Some(segment)) if self.given > 0 && gone.contains(segment) => {
+                    return Err(SqlError::Gone(segment.to_string()));
+                }
                 // What was given may lack what the damaged part says.
                 (Err(_), Some(segment)) if self.given > 0 => {
                     return Err(SqlError::Damaged(segment.to_string()));
@@ -236,13 +261,14 @@ impl Asking<'_> {
 
     async fn once(&mut self, send: &Send<'_>) -> Result<Answered, SqlError> {
         let malformed = Arc::new(AtomicU64::new(0));
-        let told = (&self.damaged, &malformed);
+        let told = (&self.damaged, &self.gone, &malformed);
         let (events, segments) = Events::new(self.source, self.options.index, &self.without, told)?;
         let mut answered = Answered {
             columns: Vec::new(),
             rows: 0,
             segments: segments.len() as u64,
             segments_by_index: events.indexed(),
+            segments_gone: 0,
             malformed: 0,
             seconds: 0.0,
         };

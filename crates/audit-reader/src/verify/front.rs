@@ -14,7 +14,7 @@ use memchr::memmem;
 use serde_json::Value;
 
 use crate::stored::StoredFile;
-use crate::{LineKind, ReadError, Source, Step, TrailReader};
+use crate::{LineKind, ReadError, Source, Step, TrailReader, archive_damage};
 
 /// The stored hashes, and what is said of those that they lack at the front. `signed` is the size that the
 /// checkpoint states.
@@ -51,7 +51,14 @@ pub(super) fn complete(
 fn first_entry(source: &Source) -> Result<Option<(u64, Hash)>, ReadError> {
     let (mut reader, mut parser) = (TrailReader::new(source.clone()), Parser::default());
     loop {
-        match reader.step()? {
+        let step = match reader.step() {
+            // The verification comes upon it itself, and says so: damage is a finding, and no error.
+            Err(ReadError::Io { source, .. }) if archive_damage(&source).is_some() => {
+                return Ok(None);
+            }
+            step => step?,
+        };
+        match step {
             Step::Line(_, line) if line.kind == LineKind::Complete => {
                 if let Ok(entry) = parser.parse(line.bytes) {
                     return Ok(Some((entry.seq(), entry.prev_hash())));

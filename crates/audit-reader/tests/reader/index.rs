@@ -281,3 +281,19 @@ fn a_cursor_into_an_indexed_segment_goes_on_right_behind_it() {
         offset += line.len() as u64 + 1;
     }
 }
+
+#[test]
+fn a_pipe_in_the_place_of_an_index_is_waited_for_by_nobody() {
+    let trail = closed(&mut Random(3));
+    make(&trail);
+    let expected = all_lines(&trail).len();
+    for suffix in ["parquet", "json"] {
+        let pipe = file(&trail, &format!("{}.{suffix}", SEGMENTS[0]));
+        fs::remove_file(&pipe).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let query = Query::new().event_type("*");
+        let source = DirSource::open(trail.path()).unwrap();
+        let searched = query.run(source, QueryOptions::default(), |_| ControlFlow::Continue(()));
+        assert_eq!(searched.unwrap().matched, expected as u64, "{suffix}");
+    }
+}

@@ -2,11 +2,14 @@
 
 use std::fs;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use audit_reader::Source;
 use audit_reader::index::{IndexOptions, index};
 use audit_reader::sql::{Answered, SqlError, SqlOptions, sql};
+use audit_reader::{DirSource, LogFile, LogSource, ReadError, Source};
 use serde_json::Value;
 
 use crate::common::{Random, Trail};
@@ -192,4 +195,48 @@ fn a_damaged_index_is_passed_over_before_anything_is_said() {
     assert_eq!(answer(&trail, question), expected);
     fs::remove_file(&path).unwrap();
     assert_eq!(answer(&trail, question), expected);
+}
+
+/// A trail of which retention takes a segment away as soon as it was looked at.
+#[derive(Debug)]
+struct Shrinking {
+    whole: DirSource,
+    segment: &'static str,
+    looked: AtomicBool,
+}
+
+impl LogSource for Shrinking {
+    fn place(&self) -> PathBuf {
+        self.whole.place()
+    }
+
+    fn names(&self) -> Result<Vec<String>, ReadError> {
+        self.whole.names()
+    }
+
+    fn open(&self, name: &str) -> Result<Option<Arc<dyn LogFile>>, ReadError> {
+        if name.starts_with(self.segment) && self.looked.swap(true, Ordering::Relaxed) {
+            return Ok(None);
+        }
+        self.whole.open(name)
+    }
+}
+
+#[test]
+fn what_retention_takes_away_meanwhile_is_counted() {
+    let trail = trail(&mut Random(11));
+    let count = "select count(*) as n from events";
+    let whole = answer(&trail, count)[0]["n"].as_u64().unwrap();
+    let shrinking = Shrinking {
+        whole: DirSource::open(trail.path()).unwrap(),
+        segment: "2026-11-20.audit",
+        looked: AtomicBool::new(false),
+    };
+    let mut left = 0;
+    let answered = sql(Source::new(shrinking).unwrap(), count, &SqlOptions::default(), |rows| {
+        left = rows.text(0, 0).parse().unwrap();
+        ControlFlow::Continue(())
+    });
+    assert_eq!(answered.unwrap().segments_gone, 1);
+    assert!(left > 0 && left < whole, "{left} of {whole}");
 }

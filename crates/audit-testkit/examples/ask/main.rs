@@ -17,6 +17,8 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 const USAGE: &str =
     "usage: ask AUDITLOG DIR [--runs N] [--only index|query|sql|export] [--archive NEWDIR]";
+/// What can be measured alone.
+const PARTS: [&str; 4] = ["index", "query", "sql", "export"];
 /// A long measurement is not repeated beyond this.
 const PATIENCE: f64 = 60.0;
 /// Count by type and day, as our engine and DuckDB both understand it.
@@ -57,7 +59,9 @@ impl Asked {
                 [name, value] if name == "--runs" => {
                     runs = value.parse().ok().filter(|n| *n > 0)?
                 }
-                [name, value] if name == "--only" => only = Some(value.clone()),
+                [name, value] if name == "--only" && PARTS.contains(&value.as_str()) => {
+                    only = Some(value.clone());
+                }
                 [name, value] if name == "--archive" => archive = Some(PathBuf::from(value)),
                 _ => return None,
             }
@@ -127,8 +131,16 @@ impl Asked {
             ("one actor, one week, without index", [&selective[..], &["--no-index"]].concat(), ""),
         ] {
             let run = self.median(|| self.program.run(&args))?;
-            let found = number(&run.told(&run.stderr)?, "matched");
+            let told = run.told(&run.stderr)?;
+            let found = number(&told, "matched");
             say(&format!("{what}: {found} found"), run.seconds * 1e3, "ms", target);
+            if found < 1.0 {
+                println!("  NO MEASUREMENT: the trail has nothing of it");
+            }
+            let by_index = !args.contains(&"--no-index");
+            if by_index && number(&told, "segments_by_index") < 1.0 {
+                println!("  NO MEASUREMENT: no index was used; run with `--only index` first");
+            }
         }
         Ok(())
     }
@@ -139,10 +151,18 @@ impl Asked {
         let told = ours.told(&ours.stderr)?;
         say("SQL, count by type and day", ours.seconds, "s", "at most 1");
         say("  of that, in the engine", number(&told, "seconds"), "s", "");
+        let counted = told_rows(&ours.stdout)?;
         let from = format!("read_parquet('{}/index/*.parquet')", self.dir.display());
         let question = BY_DAY.replace("events", &from);
         match peer::duckdb(&question, self.runs, cores)? {
-            Some(peer) => {
+            Some((peer, peers)) => {
+                // Its tables are those of the index, and the newest segment has none.
+                let unindexed = raw::lines(&raw::unindexed(&self.dir)?)?;
+                if peers + unindexed != counted {
+                    let it =
+                        format!("DuckDB counted {peers} entries, and {unindexed} have no table");
+                    return Err(format!("{it}; our SQL counted {counted}").into());
+                }
                 say("  DuckDB in its process, same files", peer, "s", "");
                 say("  we / DuckDB", ours.seconds / peer, "x", "at most 1.5");
             }
@@ -200,6 +220,16 @@ fn median_of(runs: usize, measure: impl Fn() -> Outcome<f64>) -> Outcome<f64> {
     let mut all = (0..runs).map(|_| measure()).collect::<Outcome<Vec<f64>>>()?;
     all.sort_by(f64::total_cmp);
     Ok(all[runs / 2])
+}
+
+/// The entries that an answer counts, all rows together.
+fn told_rows(answer: &[u8]) -> Outcome<u64> {
+    let rows = answer.split(|byte| *byte == b'\n').filter(|row| !row.is_empty());
+    let count = |row| -> Outcome<u64> {
+        let row: serde_json::Value = serde_json::from_slice(row)?;
+        row["n"].as_u64().ok_or_else(|| format!("a row without a count: {row}").into())
+    };
+    rows.map(count).sum()
 }
 
 /// A number that a program told.

@@ -14,13 +14,13 @@ db.execute(\"set TimeZone = 'UTC'\")
 times = []
 for _ in range(runs + 1):
     began = time.perf_counter()
-    db.execute(question).fetchall()
+    rows = db.execute(question).fetchall()
     times.append(time.perf_counter() - began)
-print(sorted(times[1:])[runs // 2])
+print(sorted(times[1:])[runs // 2], sum(row[-1] for row in rows))
 ";
 
-/// The median of its seconds; `None` if it is not installed.
-pub(crate) fn duckdb(question: &str, runs: usize, threads: usize) -> Outcome<Option<f64>> {
+/// The median of its seconds, and how many entries it counted; `None` if it is not installed.
+pub(crate) fn duckdb(question: &str, runs: usize, threads: usize) -> Outcome<Option<(f64, u64)>> {
     let there = Command::new("python3").args(["-c", "import duckdb"]).output();
     if !there.is_ok_and(|output| output.status.success()) {
         return Ok(None);
@@ -31,6 +31,7 @@ pub(crate) fn duckdb(question: &str, runs: usize, threads: usize) -> Outcome<Opt
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
     }
-    let median = String::from_utf8_lossy(&output.stdout).trim().parse()?;
-    Ok(Some(median))
+    let told = String::from_utf8_lossy(&output.stdout);
+    let (median, count) = told.trim().split_once(' ').ok_or("it told nothing")?;
+    Ok(Some((median.parse()?, count.parse()?)))
 }

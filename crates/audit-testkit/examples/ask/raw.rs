@@ -23,6 +23,25 @@ pub(crate) fn segments(dir: &Path) -> Outcome<Vec<PathBuf>> {
     Ok(segments)
 }
 
+/// Those of them that have no table in the index.
+pub(crate) fn unindexed(dir: &Path) -> Outcome<Vec<PathBuf>> {
+    let mut segments = segments(dir)?;
+    segments.retain(|path| {
+        let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        !dir.join("index").join(format!("{name}.parquet")).exists()
+    });
+    Ok(segments)
+}
+
+/// How many lines they have.
+pub(crate) fn lines(files: &[PathBuf]) -> Outcome<u64> {
+    let mut lines = 0;
+    for file in files {
+        lines += memchr::memchr_iter(b'\n', &fs::read(file)?).count() as u64;
+    }
+    Ok(lines)
+}
+
 /// Reads all files and searches them; gives their bytes and the seconds it took.
 pub(crate) fn scan(files: &[PathBuf], needle: &[u8], threads: usize) -> Outcome<(u64, f64)> {
     let (next, bytes, finder) = (AtomicUsize::new(0), AtomicU64::new(0), Finder::new(needle));

@@ -13,6 +13,7 @@ use audit_reader::report::access_dir;
 use clap::ValueEnum;
 
 use crate::error::CliError;
+use crate::output::escape;
 
 /// How often another access that is being noted is waited for.
 const TRIES: u32 = 20;
@@ -53,7 +54,8 @@ pub(crate) fn record(args: &AccessArgs, dir: &Path, command: &str) -> Result<(),
         When::Auto if !is_configured(dir) => Ok(()),
         When::Auto => {
             if let Err(error) = note(dir, command) {
-                eprintln!("auditlog: this access could not be noted in the trail: {error}");
+                let why = escape(error.to_string().as_bytes());
+                eprintln!("auditlog: this access could not be noted in the trail: {why}");
             }
             Ok(())
         }

@@ -7,12 +7,11 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use audit_core::entry::Parser;
 use audit_core::event::ActorInfo;
-use audit_core::retention::{Hold, HoldScope, Holds};
+use audit_core::retention::{Hold, HoldScope};
 use audit_logging::OpenError;
 use audit_logging::retention::{Ask, RetentionError, ask};
-use audit_reader::{Query, QueryOptions, Source};
+use audit_reader::Source;
 use jiff::civil::Date;
 use serde_json::json;
 
@@ -142,19 +141,7 @@ fn said(out: &mut Output, id: &str, state: &str, done: &str) -> Result<Exit, Cli
 
 fn list(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     let source = Source::open(&args.dir)?;
-    let (mut holds, mut parser) = (Holds::default(), Parser::default());
-    let options = QueryOptions::default().with_jobs(super::jobs(None));
-    // What a recovery says decides whether a release counts.
-    Query::new().event_type("audit.hold_*").event_type("audit.recovered").run(
-        &source,
-        options,
-        |hit| {
-            if let Ok(entry) = parser.parse(hit.bytes) {
-                holds.see(&entry);
-            }
-            std::ops::ControlFlow::Continue(())
-        },
-    )?;
+    let holds = audit_reader::holds(&source, super::jobs(None))?;
     if out.json {
         for hold in holds.in_force() {
             writeln!(out, "{}", json!(hold))?;

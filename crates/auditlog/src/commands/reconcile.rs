@@ -95,11 +95,11 @@ fn read(file: &Path, reconciler: &mut Reconciler) -> Result<(), CliError> {
     }
 }
 
-/// A file of which each place can be reached: what comes from standard input is put into one that has
-/// no name.
+/// A file of which each place can be reached: what comes from standard input or a pipe is put into one that
+/// has no name.
 #[cfg(feature = "index")]
 fn at_hand(file: &Path, mut input: Box<dyn BufRead>) -> std::io::Result<File> {
-    if file != Path::new("-") {
+    if file != Path::new("-") && file.metadata()?.is_file() {
         return File::open(file);
     }
     let mut kept = tempfile::tempfile()?;
@@ -112,7 +112,12 @@ fn human(result: &Reconciled, out: &mut Output) -> Result<(), CliError> {
     let verdict = if result.is_contradicted() {
         out.paint(Color::Bad, "contradicted: records are not what the trail has")
     } else if result.is_complete() {
-        out.paint(Color::Good, "complete: every entry is there, as the trail has it")
+        // Of what only states a hash, nothing else was compared.
+        let how = match carried < records {
+            true => "complete: every entry is there, with the hash it has in the trail",
+            false => "complete: every entry is there, as the trail has it",
+        };
+        out.paint(Color::Good, how)
     } else {
         out.paint(Color::Warn, "incomplete: entries are missing")
     };

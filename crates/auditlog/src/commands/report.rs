@@ -6,7 +6,9 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use audit_reader::report::{self, Access, AccessTrail, Integrity, Kind, Options, Report, Request};
+use audit_reader::report::{
+    self, Access, AccessTrail, Integrity, Kind, Options, ReadsBeside, Report, Request,
+};
 use audit_reader::{Edge, Verdict};
 use clap::ValueEnum;
 
@@ -61,8 +63,9 @@ pub(crate) struct Args {
     /// The time zone of local times, days and hours: an IANA name, or `local`
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     zone: String,
-    /// Only what concerns this person: a field says exactly this
-    #[arg(long, value_name = "NAME")]
+    /// Only what concerns this person: a field says exactly this. Reads noted beside the trail are not
+    /// looked at, and their verdict does not count
+    #[arg(long, value_name = "NAME", conflicts_with = "access_key")]
     subject: Option<String>,
     /// Types of your own that are privileged actions; may be given several times
     #[arg(long, value_name = "GLOB")]
@@ -165,10 +168,18 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     Ok(worst(&report))
 }
 
-/// The verdict on the trail, or a worse one on the trail of reads beside it.
+/// The verdict on the trail, or a worse one on the trail of reads beside it. Nothing proves what cannot be
+/// read, and an archive that does not unpack is not what was written, whoever looks.
 fn worst(report: &Report) -> Exit {
     let verdicts = [report.integrity.verdict(), report.reads_beside.verdict()];
-    let exits = verdicts.map(|verdict| verdict.map_or(Exit::Done, exit));
+    let [trail, beside] = verdicts.map(|verdict| verdict.map_or(Exit::Done, exit));
+    let damaged = match &report.reads_beside {
+        _ if report.archives_unreadable > 0 => Exit::Violated,
+        ReadsBeside::Read(beside) if beside.archives_unreadable > 0 => Exit::Violated,
+        ReadsBeside::Unreadable { .. } => Exit::Unproven,
+        _ => Exit::Done,
+    };
+    let exits = [trail, beside, damaged];
     let order = [Exit::Violated, Exit::Unproven];
     order.into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::Done)
 }
@@ -205,7 +216,7 @@ fn told(report: &Report, args: &Args, out: &mut Output) -> Result<(), CliError> 
 impl Args {
     /// The trail of reads beside this one, verified like this one.
     fn access_beside(&self) -> Result<Access, CliError> {
-        if !self.dir.is_dir() {
+        if !self.dir.is_dir() || self.subject.is_some() {
             return Ok(Access::NotLookedFor);
         }
         let trail = match AccessTrail::of(&self.dir) {
@@ -217,8 +228,11 @@ impl Args {
             return Ok(Access::Trail(Box::new(trail)));
         }
         let trust = Trust::by_key(self.access_key.clone());
-        let verification = verified(&trail.place(), &trust, None, self.jobs)?;
-        Ok(Access::Trail(Box::new(trail.verified(verification))))
+        match verified(&trail.place(), &trust, None, self.jobs) {
+            Ok(verification) => Ok(Access::Trail(Box::new(trail.verified(verification)))),
+            Err(CliError::Read(error)) => Ok(Access::Unreadable(error.to_string())),
+            Err(error) => Err(error),
+        }
     }
 
     fn request(&self) -> Result<Request, CliError> {

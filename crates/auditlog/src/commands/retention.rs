@@ -78,15 +78,17 @@ impl Days {
     fn policy(&self, dir: &Path) -> Result<RetentionPolicy, CliError> {
         let settings = settings(dir).map_err(|error| super::unreadable_settings(dir, &error))?;
         let said = settings.and_then(|settings| settings.retention);
+        let whose = if said.is_some() { "of the trail's writer" } else { "that apply by default" };
         let base = said.unwrap_or_default();
-        // What the trail's owner promised is not broken by an option.
-        if let (Some(asked), Some(said)) = (self.min_retention_days, said)
-            && asked < said.min_retention_days
+        // What the trail's owner promised is not broken by an option, and who promised nothing is taken
+        // at the default.
+        if let Some(asked) = self.min_retention_days
+            && asked < base.min_retention_days
         {
             return Err(CliError::Usage {
                 what: format!(
-                    "--min-retention-days {asked} is below the {} of the trail's writer",
-                    said.min_retention_days
+                    "--min-retention-days {asked} is below the {} {whose}",
+                    base.min_retention_days
                 ),
                 next: "leave the option out or give a higher number; the configuration alone lowers it",
             });

@@ -234,6 +234,14 @@ fn the_minimum_of_a_trail_is_raised_by_an_option_and_never_lowered() {
         assert_eq!(refused.status.code(), Some(2), "{}", stdout(&refused));
         assert!(stderr(&refused).contains("below the 20"), "{}", stderr(&refused));
     }
+    // Where nobody has said anything, the default is the least.
+    let made = temp.path().join("made").display().to_string();
+    assert!(run(&["init", &made, "--service", "svc"]).status.success());
+    for (days, code) in [("2554", 2), ("2555", 0)] {
+        let asked = ["retention", &made, "plan", "--min-retention-days", days];
+        let output = run(&[&asked[..], &["--delete-after-days", "2555"]].concat());
+        assert_eq!(output.status.code(), Some(code), "{days}: {}", stderr(&output));
+    }
     let higher = ["--min-retention-days", "21", "--delete-after-days", "21"];
     let plan = json(&[&["retention", &dir, "plan"][..], &higher].concat());
     assert_eq!(plan["rules"]["min_retention_days"], 21);
@@ -365,9 +373,40 @@ fn reads_noted_beside_the_trail_are_counted_apart_and_have_a_verdict_of_their_ow
     // What is no trail is said to be unreadable, not to be none.
     fs::remove_dir_all(&beside).unwrap();
     fs::create_dir(&beside).unwrap();
-    let (_, of) = report(&dir, &[]);
+    let (code, of) = report(&dir, &[]);
+    assert_eq!(code, Some(3), "nothing proves them");
     assert!(of["reads_beside"]["unreadable"]["problem"].is_string(), "{of}");
     assert!(found(&of, "reads of this trail").contains("cannot be read"));
+}
+
+#[test]
+fn a_report_on_a_trail_with_a_damaged_archive_is_made_and_says_so() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = trail_of_days(&temp.path().join("trail"), 12, POLICY);
+    assert!(run(&["hold", &dir, "add", "case-1"]).status.success());
+    assert!(run(&["retention", &dir, "run"]).status.success());
+    let (code, whole) = report(&dir, &["--since", "2020-01-01"]);
+    assert_eq!((code, &whole["archives_unreadable"]), (Some(0), &0.into()));
+    let files = fs::read_dir(&dir).unwrap().map(|item| item.unwrap().path());
+    let mut archives: Vec<_> =
+        files.filter(|path| path.extension().is_some_and(|end| end == "zst")).collect();
+    archives.sort();
+    let mut bytes = fs::read(&archives[0]).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    fs::remove_file(&archives[0]).unwrap();
+    fs::write(&archives[0], bytes).unwrap();
+    for (more, code) in [(&["--since", "2020-01-01"][..], 1), (&["--no-verify"], 1)] {
+        let (told, of) = report(&dir, more);
+        assert_eq!((told, &of["archives_unreadable"]), (Some(code), &1.into()), "{more:?}");
+        assert_eq!(of["retention"]["holds_in_force"], 1);
+        let limits = of["cannot_know"].to_string();
+        assert!(limits.contains("in 1 archived segments"), "{limits}");
+    }
+    let (_, of) = report(&dir, &["--since", "2020-01-01"]);
+    assert_eq!(of["integrity"]["checked"]["verification"]["verdict"], "violated");
+    let entries = |of: &Value| of["searched"]["entries"].as_u64().unwrap();
+    assert!(entries(&of) > 0 && entries(&of) < entries(&whole));
 }
 
 /// The first key that a trail states.

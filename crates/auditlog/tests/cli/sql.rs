@@ -2,8 +2,9 @@
 //! system holds.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -256,20 +257,63 @@ fn a_time_limit_ends_everything() {
     assert!(said.contains("took longer than 1 s"), "{said}");
     // Killed from outside, the process that answers goes, too.
     let mut asking = auditlog(&["sql", &dir, join, "--audit-access=never"]).spawn().unwrap();
-    let children = format!("/proc/{0}/task/{0}/children", asking.id());
-    let engines = || {
-        let listed = fs::read_to_string(&children).unwrap();
-        listed.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
-    };
-    let mut engine = engines();
-    while engine.is_empty() {
-        engine = engines();
-    }
-    let engine = format!("/proc/{}/stat", engine[0]);
+    let engine = engine_of(&asking);
     asking.kill().unwrap();
     asking.wait().unwrap();
-    // It is gone, or dead and not buried yet.
-    let runs = || fs::read_to_string(&engine).is_ok_and(|stat| !stat.contains(") Z "));
+    ends(&engine);
+}
+
+/// More rows than anybody waits for.
+const ENDLESS: &str = "select a.hash, b.hash as h, c.hash as i from events a, events b, events c";
+
+#[test]
+fn a_time_limit_ends_an_answer_that_flows() {
+    let dir = vector("healthy");
+    let asked = ["sql", &dir, ENDLESS, "--timeout", "1", "--json", "--audit-access=never"];
+    let mut asking = auditlog(&asked);
+    asking.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut flowing = asking.spawn().unwrap();
+    let mut rows = BufReader::new(flowing.stdout.take().unwrap());
+    let (mut line, mut last) = (String::new(), String::new());
+    while rows.read_line(&mut line).unwrap() > 0 {
+        std::mem::swap(&mut line, &mut last);
+        line.clear();
+    }
+    let said = flowing.wait_with_output().unwrap();
+    assert_eq!(said.status.code(), Some(2));
+    assert!(stderr(&said).contains("took longer than 1 s"), "{}", stderr(&said));
+    assert!(last.contains("took longer than 1 s"), "{last}");
+    // Where nobody takes the rows, it ends all the same, and says so as soon as somebody does.
+    let waiting = asking.spawn().unwrap();
+    ends(&engine_of(&waiting));
+    let said = waiting.wait_with_output().unwrap();
+    assert_eq!(said.status.code(), Some(2));
+    assert!(stderr(&said).contains("took longer than 1 s"), "{}", stderr(&said));
+}
+
+#[test]
+fn an_answer_that_nobody_waits_for_is_no_answer() {
+    // Its parent is not who it says.
+    let dir = vector("healthy");
+    let output = run(&["sql", &dir, "select 1 as one", "--engine", "1", "--audit-access=never"]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""));
+    assert!(stderr(&output).contains("the process that asked is gone"), "{}", stderr(&output));
+}
+
+/// Where the system says how the process is that answers for this one.
+fn engine_of(asking: &Child) -> String {
+    let children = format!("/proc/{0}/task/{0}/children", asking.id());
+    loop {
+        let listed = fs::read_to_string(&children).unwrap();
+        if let Some(engine) = listed.split_whitespace().next() {
+            return format!("/proc/{engine}/stat");
+        }
+    }
+}
+
+/// Waits until it is gone, or dead and not buried yet.
+fn ends(engine: &str) {
+    let runs = || fs::read_to_string(engine).is_ok_and(|stat| !stat.contains(") Z "));
     let begun = std::time::Instant::now();
     while runs() {
         assert!(begun.elapsed() < std::time::Duration::from_secs(30), "it goes on");

@@ -263,6 +263,7 @@ fn a_release_that_a_stranger_wrote_releases_nothing() {
     plant(&dir, "audit.hold_released", &json!({"hold": "case-7"}));
     let logger = open(&dir, &clock);
     assert_eq!(logger.retention_plan().unwrap().holds.len(), 1);
+    assert_eq!(holds_in_a_report(&dir), 1, "a report says what is in force");
     let report = logger.apply_retention().unwrap();
     assert!(report.deleted.is_empty(), "{report:?}");
     // One that the trail's own writer signed counts.
@@ -317,6 +318,8 @@ fn a_release_that_a_dead_writer_had_not_written_does_not_come_out_of_its_ring() 
     let holds = logger.retention_plan().unwrap().holds;
     let ids: Vec<&str> = holds.iter().map(|hold| hold.id.as_str()).collect();
     assert_eq!(ids, ["old"]);
+    let read = audit_reader::holds(audit_reader::DirSource::open(&dir).unwrap(), 1).unwrap();
+    assert_eq!(read.in_force(), holds, "who only reads it says the same");
     logger.shutdown_blocking().unwrap();
     let text = fs::read_to_string(newest(&dir)).unwrap();
     let told: Vec<&str> =
@@ -324,4 +327,12 @@ fn a_release_that_a_dead_writer_had_not_written_does_not_come_out_of_its_ring() 
     // A storage that was handed in is announced in no lock file, which names the ring before: missing.
     assert!(!told[0].contains("no events"), "nothing strange was in it: {told:?}");
     assert_proven(&dir, first_key(&dir), "after a dead writer");
+}
+
+/// How many holds are in force, as a report says.
+fn holds_in_a_report(dir: &Path) -> u64 {
+    use audit_reader::report::{Kind, Options, Request, report};
+    let source = audit_reader::Source::open(dir).unwrap();
+    let report = report(&source, Request::new(Kind::Soc2), Options::default()).unwrap();
+    report.retention.holds_in_force
 }

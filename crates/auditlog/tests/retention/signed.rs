@@ -92,6 +92,39 @@ fn a_release_that_nobody_signed_releases_nothing() {
 }
 
 #[test]
+fn an_archive_that_does_not_unpack_keeps_everything_and_stops_neither_holds_nor_compressing() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("trail");
+    let clock = TestClock::at("2026-01-01T12:00:00Z");
+    let logger = open(&dir, &clock);
+    live(&logger, &clock, 20);
+    assert!(logger.apply_retention().unwrap().archived.len() >= 9);
+    live(&logger, &clock, 20);
+    let archive = dir.join("2026-01-03.audit.zst");
+    let whole = fs::read(&archive).unwrap();
+    // In its header, in what it holds, and cut off.
+    for (at, end) in [(0, whole.len()), (whole.len() / 2, whole.len()), (0, 1)] {
+        let mut damaged = whole[..end].to_vec();
+        damaged[at] ^= 0x10;
+        fs::remove_file(&archive).unwrap();
+        fs::write(&archive, damaged).unwrap();
+        let id = format!("case-{at}-{end}");
+        logger.add_hold(&counsel(), &id, HoldScope::default(), None).unwrap();
+        let refused = logger.holds().unwrap_err();
+        assert!(matches!(refused, RetentionError::Unproven { .. }), "{refused}");
+        let report = logger.apply_retention().unwrap();
+        assert!(report.deleted.is_empty(), "{report:?}");
+        let told = report.problems.iter().any(|text| text.contains("2026-01-03.audit, byte"));
+        assert!(told, "{report:?}");
+        // Nothing is in the way of compressing the rest.
+        assert!(at > 0 || end == 1 || report.archived.len() > 9, "{report:?}");
+    }
+    fs::remove_file(&archive).unwrap();
+    fs::write(&archive, whole).unwrap();
+    assert_eq!(logger.holds().unwrap().len(), 3);
+}
+
+#[test]
 fn a_hold_is_added_to_a_damaged_trail_and_counts_when_it_is_whole_again() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("trail");

@@ -97,9 +97,10 @@ fn reads_beside(out: &mut String, reads: &ReadsBeside) {
     note(
         out,
         &format!(
-            "Noted in a trail of its own, {}, while another process had this one open. Of that trail: {word}. {text} {} entries were searched; {} reads name another trail. Key: {}.",
+            "Noted in a trail of its own, {}, while another process had this one open. Of that trail: {word}. {text} {} entries were searched; {} archives do not unpack; {} reads name another trail, or none. Key: {}.",
             beside.place,
             number(beside.searched.entries),
+            number(beside.archives_unreadable),
             number(beside.of_other_trails),
             key.unwrap_or("none")
         ),
@@ -216,6 +217,8 @@ pub(super) fn attachments(out: &mut String, report: &Report) {
         attached(out, &format!("{name}.entry"), &proof.entry);
         attached(out, &name, &proof.proof);
         let key = proof.from_key.as_ref().unwrap_or(&proof.key);
+        // The key comes out of the trail, and people copy this line into a shell.
+        let key = key.replace('\'', r"'\''");
         note(out, &format!("auditlog check {name} --key '{key}'"));
     }
     for why in &checked.not_attached {

@@ -19,11 +19,20 @@ use crate::output::{Color, Output, escape};
 /// No column of a table is wider because of one cell.
 const WIDEST: usize = 48;
 
+/// Answers, and ends with an error if nobody takes the answer: that is none.
 pub(super) fn run(args: &Args, parent: i32, out: &mut Output) -> Result<Exit, CliError> {
+    answer(args, parent, out).map_err(|error| match error {
+        CliError::ReaderGone => CliError::Engine(super::limited::GONE.to_owned()),
+        error => error,
+    })
+}
+
+fn answer(args: &Args, parent: i32, out: &mut Output) -> Result<Exit, CliError> {
     let options = options(args);
     super::limited::limit(options.address_space(), parent)?;
+    options.time.map_or(Ok(()), super::limited::end_after)?;
     let source = Source::open(&args.dir)?;
-    let format = args.format.unwrap_or(if out.json { Format::Json } else { Format::Table });
+    let format = args.format(out);
     let mut printer = Printer { out, format, widths: None };
     let mut failed = None;
     let answered = sql(&source, &args.question, &options, |rows| match printer.print(rows) {
@@ -42,7 +51,7 @@ pub(super) fn run(args: &Args, parent: i32, out: &mut Output) -> Result<Exit, Cl
     }
     out.flush()?;
     tell(&answered, out)?;
-    Ok(Exit::Done)
+    Ok(if answered.segments_gone > 0 { Exit::Unproven } else { Exit::Done })
 }
 
 pub(super) fn options(args: &Args) -> SqlOptions {
@@ -61,11 +70,18 @@ fn tell(answered: &Answered, out: &Output) -> Result<(), CliError> {
         serde_json::to_writer(&mut to, answered).map_err(std::io::Error::from)?;
         return Ok(writeln!(to)?);
     }
-    let Answered { rows, segments, segments_by_index, malformed, seconds, .. } = answered;
+    let Answered { rows, segments, segments_by_index, segments_gone, malformed, seconds, .. } =
+        answered;
     writeln!(
         to,
         "{rows} rows; {segments} segments ({segments_by_index} by index) in {seconds:.2} s"
     )?;
+    if *segments_gone > 0 {
+        writeln!(
+            to,
+            "{segments_gone} segments were removed by retention meanwhile: the answer may lack what they said; ask again"
+        )?;
+    }
     if *malformed > 0 {
         writeln!(
             to,

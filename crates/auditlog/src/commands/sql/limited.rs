@@ -4,16 +4,21 @@
 //! machine, and its end is told as an error with the limit in it. Of an answer that broke off only whole
 //! lines are printed. Nothing goes on when this process or its time is over.
 
-use std::io::{self, Read, Write};
-use std::os::unix::process::ExitStatusExt;
+use std::io::{self, IsTerminal, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use audit_reader::Source;
+use audit_reader::sql::SqlError;
 use clap::ValueEnum;
-use rustix::process::{Pid, Resource, Rlimit, Signal, getppid, getrlimit, setrlimit};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, getpid, getppid, getrlimit, kill_process, setrlimit,
+};
 
-use super::{Args, answer};
+use super::{Args, Format, answer};
 use crate::commands::Exit;
 use crate::error::CliError;
 use crate::output::{Output, escape};
@@ -21,6 +26,10 @@ use crate::output::{Output, escape};
 /// What the program has mapped before it answers: itself, its libraries, what the allocator keeps for
 /// each thread.
 const PROGRAM: u64 = 1 << 30;
+/// How much later than its time a process ends that nobody takes rows from.
+const GRACE: Duration = Duration::from_secs(1);
+/// Why an answer broke off that nobody waits for.
+pub(super) const GONE: &str = "the process that asked is gone; ask again";
 /// A line that is longer is printed as it comes.
 const LONGEST_LINE: usize = 16 << 20;
 /// So much of what the process said on standard error is kept.
@@ -41,16 +50,36 @@ pub(super) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     printed?;
     out.flush()?;
     match status.code() {
-        Some(0) => {
+        Some(code @ (0 | 3)) => {
             io::stderr().write_all(&said)?;
-            Ok(Exit::Done)
+            Ok(if code == 0 { Exit::Done } else { Exit::Unproven })
         }
         Some(2) => {
             io::stderr().write_all(&said)?;
             Err(CliError::EngineTold)
         }
+        _ if status.signal() == Some(Signal::ALARM.as_raw()) => {
+            Err(SqlError::Time { limit: Duration::from_secs(args.timeout.unwrap_or_default()) }
+                .into())
+        }
         _ => Err(CliError::Engine(died(args, status, &said))),
     }
+}
+
+/// Ends this process when its time is over, whatever it is at: who waits for room in a pipe that nobody
+/// empties does not look at a clock.
+pub(super) fn end_after(limit: Duration) -> Result<(), CliError> {
+    let watch = std::thread::Builder::new().name("audit-watch".to_owned()).stack_size(64 << 10);
+    let watch = watch.spawn(move || {
+        let (began, limit) = (Instant::now(), limit.saturating_add(GRACE));
+        while let Some(left) = limit.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) {
+            std::thread::park_timeout(left);
+        }
+        if kill_process(getpid(), Signal::ALARM).is_err() {
+            std::process::abort();
+        }
+    });
+    watch.map(drop).map_err(could_not_run)
 }
 
 /// Limits the address space of this process, for good, and its life to that of its parent.
@@ -60,7 +89,7 @@ pub(super) fn limit(bytes: u64, parent: i32) -> Result<(), CliError> {
         .map_err(|error| could_not_run(error.into()))?;
     // It may have died before that was asked for.
     if Pid::as_raw(getppid()) != parent {
-        return Err(CliError::ReaderGone);
+        return Err(CliError::Engine(GONE.to_owned()));
     }
     let bytes = bytes.saturating_add(PROGRAM);
     // A limit that is lower already stays.
@@ -72,12 +101,16 @@ pub(super) fn limit(bytes: u64, parent: i32) -> Result<(), CliError> {
 
 struct Engine {
     child: Child,
+    /// The answer goes to a terminal as the process wrote it for machines.
+    shown: bool,
     said: JoinHandle<io::Result<Vec<u8>>>,
 }
 
 impl Engine {
     fn start(args: &Args, out: &Output) -> Result<Engine, CliError> {
-        let mut command = Command::new(std::env::current_exe().map_err(could_not_run)?);
+        let mut command = Command::new(this_program()?);
+        // Arenas of the allocator take address space, 64 MiB for each thread, whether they are used or not.
+        command.arg0("auditlog").env("MALLOC_ARENA_MAX", "2");
         command.args(["--color", if out.is_colored() { "always" } else { "never" }]);
         command.args(["sql", "--engine", &std::process::id().to_string()]);
         command.args(["--memory", &args.memory.to_string()]);
@@ -108,7 +141,8 @@ impl Engine {
             }
             Ok(kept)
         });
-        Ok(Engine { child, said })
+        let shown = args.format(out) != Format::Table && io::stdout().is_terminal();
+        Ok(Engine { child, shown, said })
     }
 
     /// Prints whole lines as they come.
@@ -125,13 +159,26 @@ impl Engine {
             let read = &block[..count];
             let end = read.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
             if end > 0 || begun.len() > LONGEST_LINE {
-                out.write_all(&begun)?;
-                out.write_all(&read[..end])?;
+                begun.extend_from_slice(&read[..end]);
+                self.put(&begun, out)?;
                 out.flush()?;
                 begun.clear();
             }
             begun.extend_from_slice(&read[end..]);
         }
+    }
+
+    /// Nothing that a row says reaches a terminal as anything but text.
+    fn put(&self, lines: &[u8], out: &mut Output) -> io::Result<()> {
+        if !self.shown {
+            return out.write_all(lines);
+        }
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            let text = line.strip_suffix(b"\n");
+            out.write_all(escape(text.unwrap_or(line)).as_bytes())?;
+            out.write_all(&line[text.unwrap_or(line).len()..])?;
+        }
+        Ok(())
     }
 
     /// Waits for its end: how it ended and what it said.
@@ -142,9 +189,20 @@ impl Engine {
     }
 }
 
+/// What this process runs, even if its file was replaced since: another version may know other arguments.
+fn this_program() -> Result<PathBuf, CliError> {
+    if cfg!(target_os = "linux") {
+        return Ok(PathBuf::from("/proc/self/exe"));
+    }
+    std::env::current_exe().map_err(could_not_run)
+}
+
 /// What an end means that the process did not choose.
 fn died(args: &Args, status: ExitStatus, said: &[u8]) -> String {
     let text = String::from_utf8_lossy(said);
+    if text.contains("has overflowed its stack") {
+        return "the question is nested too deeply to be answered; simplify it".to_owned();
+    }
     // What the standard library says before it gives up.
     let asked = text.lines().find(|line| line.starts_with("memory allocation of "));
     let aborted = status.signal() == Some(Signal::ABORT.as_raw());

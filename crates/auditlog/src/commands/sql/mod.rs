@@ -69,6 +69,13 @@ enum Format {
     Csv,
 }
 
+#[cfg(feature = "sql")]
+impl Args {
+    fn format(&self, out: &Output) -> Format {
+        self.format.unwrap_or(if out.json { Format::Json } else { Format::Table })
+    }
+}
+
 /// Answers, in a process of its own.
 #[cfg(feature = "sql")]
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
