@@ -14,6 +14,8 @@ use crate::retention::Claims;
 
 /// How much of a control entry's `details` a notice quotes.
 const MAX_QUOTE: usize = 512;
+/// How many changes of keys that fail may turn out to be void: each opening finds at most a few.
+const MAX_VOID: usize = 10_000;
 /// How many names of deleted segments are kept: decades of daily deletion.
 const MAX_DELETED: usize = 100_000;
 
@@ -36,6 +38,9 @@ pub(super) struct Chain {
     signed: u64,
     /// What entries say was deleted.
     deletions: Claims<Retention>,
+    /// Changes of keys that fail: findings, but for what was unsigned when the trail was opened next.
+    rotations: Claims<Finding>,
+    rotations_seen: usize,
 }
 
 /// What retention deleted, as the trail says.
@@ -79,6 +84,8 @@ impl Chain {
             unreadable: 0,
             signed,
             deletions: Claims::default(),
+            rotations: Claims::default(),
+            rotations_seen: 0,
         }
     }
 
@@ -132,8 +139,29 @@ impl Chain {
         }
         match kind {
             Kind::RetentionApplied => self.deletions.claim(run.seq, Retention::read(details)),
-            Kind::Recovered => self.deletions.recovered(run.seq, details),
+            Kind::Recovered => {
+                self.deletions.recovered(run.seq, details);
+                self.rotations.recovered(run.seq, details);
+            }
             _ => {}
+        }
+    }
+
+    /// Takes note of a change of keys at `seq` that fails, so that no key came into force. Anybody can
+    /// plant one behind a trail that is not open; the opening then says that nobody had signed it.
+    pub(super) fn no_rotation(&mut self, seq: u64, finding: Finding) {
+        self.rotations_seen += 1;
+        if self.rotations_seen <= MAX_VOID {
+            self.rotations.claim(seq, finding);
+        } else {
+            self.findings.push(finding);
+        }
+    }
+
+    /// Reports the changes of keys that fail and are not void.
+    pub(super) fn report_rotations(&mut self) {
+        for (_, finding) in std::mem::take(&mut self.rotations).not_void() {
+            self.findings.push(finding);
         }
     }
 

@@ -9,7 +9,7 @@ use super::chain::Chain;
 use super::control::{ControlKind, TrailCreated};
 use super::finding::{Finding, FindingKind as Kind};
 use super::item::{Item, Kind as ItemKind, Run};
-use super::keys::{EpochKey, KeyWalk, NamedIn, Wrong};
+use super::keys::{EpochKey, KeyWalk, NamedIn, Sealed, Wrong};
 use super::scan::StoredHashes;
 use super::seals::{At, Bound, Facts, Seals};
 use super::summary::{FirstKey, Summary};
@@ -17,6 +17,10 @@ use super::tree::{Tree, root_before};
 use super::verified::{Unkeyed, Verified};
 use crate::note::VerifierKey;
 use crate::tree::empty_root;
+
+/// So many changes of keys that another key signed are kept, for when the one given turns out to have been
+/// in force. One suffices to say so.
+const MAX_ELSEWHERE: usize = 10_000;
 
 /// Verifies a trail.
 #[derive(Debug)]
@@ -27,6 +31,8 @@ pub struct TrailVerifier {
     chain: Chain,
     tree: Tree,
     keys: KeyWalk,
+    /// Changes of keys before anything showed since when the key given is in force.
+    elsewhere: Vec<(u64, Finding)>,
     pinned: bool,
     has_mismatch: bool,
     /// The size that an earlier verification ended at.
@@ -53,6 +59,7 @@ impl TrailVerifier {
             chain: Chain::new(signed),
             tree: Tree::default(),
             keys: KeyWalk::from(key.map(|key| EpochKey { epoch: Some(0), key })),
+            elsewhere: Vec::new(),
             pinned,
             has_mismatch: false,
             resumed: None,
@@ -81,6 +88,7 @@ impl TrailVerifier {
             chain: Chain::resumed(place.head, place.first_seq, signed),
             tree,
             keys: KeyWalk::resumed(first, place.key.clone(), rotations),
+            elsewhere: Vec::new(),
             pinned,
             has_mismatch: false,
             resumed: Some(size),
@@ -241,15 +249,36 @@ impl TrailVerifier {
                 if self.keys.rotations().is_some_and(|now| now.len() > known) {
                     self.tree.changed();
                 }
-                self.key_finding(run, outcome);
+                match outcome {
+                    Ok(Sealed::Followed) => self.was_in_force(),
+                    Ok(Sealed::Named) => self.elsewhere.clear(),
+                    Ok(Sealed::Elsewhere(wrong)) if self.elsewhere.len() < MAX_ELSEWHERE => {
+                        self.elsewhere.push((run.seq, self.wrong_rotation(run, wrong)));
+                    }
+                    Ok(Sealed::Elsewhere(_) | Sealed::Unknown) => {}
+                    Err(wrong) => self.key_finding(run, Err(wrong)),
+                }
             }
         }
     }
 
+    /// The key given signed, and nothing named it before: it was in force all along, and no change of keys
+    /// until now was its own.
+    fn was_in_force(&mut self) {
+        for (seq, finding) in std::mem::take(&mut self.elsewhere) {
+            self.chain.no_rotation(seq, finding);
+        }
+    }
+
+    fn wrong_rotation(&self, run: &Run, (expected, found): Wrong) -> Finding {
+        let finding = self.chain.finding(Kind::KeyRotationInvalid, run.offset).of(run.seq);
+        finding.evidence(expected, found)
+    }
+
     fn key_finding(&mut self, run: &Run, outcome: Result<(), Wrong>) {
-        if let Err((expected, found)) = outcome {
-            let finding = self.chain.finding(Kind::KeyRotationInvalid, run.offset).of(run.seq);
-            self.chain.report(finding.evidence(expected, found));
+        if let Err(wrong) = outcome {
+            let finding = self.wrong_rotation(run, wrong);
+            self.chain.no_rotation(run.seq, finding);
         }
     }
 
@@ -276,6 +305,10 @@ impl TrailVerifier {
             resumed: self.resumed,
         };
         let judged = self.seals.judge(&facts);
+        if judged.seal.is_some() {
+            self.was_in_force();
+        }
+        self.chain.report_rotations();
         if deleted.front && self.tree.is_headless() {
             let front = self.chain.first_seq().unwrap_or(0);
             let expected = format!("the tree of the first {front} entries, which were deleted");

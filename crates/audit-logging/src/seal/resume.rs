@@ -27,7 +27,8 @@ pub(crate) struct Rotation {
     pub(crate) begun: Option<(u64, u64, String)>,
     /// The epoch and the key that came into force last.
     pub(crate) current: Option<(u64, String)>,
-    /// Every key that came into force, by the `seq` of the entry that names it.
+    /// Every key that is said to have come into force, by the `seq` of the entry that names it. Whether
+    /// the key before said so, [`Rotation::key_before`] looks.
     pub(crate) history: Vec<(u64, String)>,
     /// The last `audit.epoch_sealed`: the epoch that ended.
     pub(crate) sealed: Option<u64>,
@@ -74,13 +75,38 @@ impl Rotation {
 
     /// Whether the key of an epoch that is said to have ended said so itself.
     fn is_ended_by(&self, epoch: u64, vkey: &str) -> bool {
-        let Ok(key) = VerifierKey::parse(vkey) else { return false };
         let mut words = self.words.iter().filter(|(ended, ..)| *ended == epoch);
-        words.any(|(_, seq, note)| {
-            let signed = SignedCheckpoint::parse(note.as_bytes());
-            signed.is_ok_and(|signed| signed.verify(&key).is_ok_and(|said| said.size == *seq))
-        })
+        words.any(|(_, seq, note)| is_word_of(vkey, *seq, note))
     }
+
+    /// The key that signed a checkpoint of so many entries which `current` did not: one before it, if the
+    /// checkpoint is from before `current` came into force. `first` is the key that the trail begins with;
+    /// from there on each must have said itself which one follows. Whoever can write the files can name any
+    /// key after that, and `current` is in force all the same.
+    pub(crate) fn key_before(&self, current: &str, size: u64, first: &str) -> Option<String> {
+        let mut keys = vec![(None, first)];
+        for (seq, next) in &self.history {
+            let mut words = self.words.iter().filter(|(_, at, _)| seq.checked_add(1) == Some(*at));
+            let in_force = keys.last().map_or(first, |(_, key)| key);
+            if words.any(|(_, at, note)| is_word_of(in_force, *at, note)) {
+                keys.push((Some(*seq), next));
+            }
+        }
+        // A new key is in force after the entry that seals the epoch before it.
+        let is_over = |since: &Option<u64>| since.is_none_or(|seq| size > seq.saturating_add(1));
+        let (since, _) = keys.iter().find(|(_, key)| *key == current)?;
+        if is_over(since) {
+            return None;
+        }
+        keys.iter().rfind(|(since, _)| is_over(since)).map(|(_, key)| (*key).to_owned())
+    }
+}
+
+/// Whether a note is what a key says right before entry `seq`, which seals its epoch.
+fn is_word_of(vkey: &str, seq: u64, note: &str) -> bool {
+    let Ok(key) = VerifierKey::parse(vkey) else { return false };
+    let signed = SignedCheckpoint::parse(note.as_bytes());
+    signed.is_ok_and(|signed| signed.verify(&key).is_ok_and(|said| said.size == seq))
 }
 
 /// Why the trail cannot be signed on.
@@ -179,8 +205,9 @@ pub(crate) struct ReadTrail<'a> {
     pub(crate) signed: u64,
     /// The entry from a size on that alone announces a deletion which has come about, if there is one.
     pub(crate) unsigned_deletion: &'a (dyn Fn(u64) -> io::Result<Option<u64>> + 'a),
-    /// The key that is in force at a size, as a vkey.
-    pub(crate) key_at: &'a (dyn Fn(u64) -> io::Result<String> + 'a),
+    /// The key before the one in force that signed at a size, as a vkey; none where that one alone can
+    /// have.
+    pub(crate) key_before: &'a (dyn Fn(u64) -> io::Result<Option<String>> + 'a),
 }
 
 /// The tree over all entries up to `head`: stored hashes where they agree with the segments and
@@ -195,7 +222,7 @@ pub(crate) fn resume_tree(
 ) -> Result<TreeFile, ResumeError> {
     let failed = |error| ResumeError::Io(super::tree_file::NAME, error);
     let read_all = read.hashes;
-    let signed = last_signed(storage, key, read.key_at)?;
+    let signed = last_signed(storage, key, read.key_before)?;
     if let Some(checkpoint) = signed.as_ref().filter(|c| c.size > head.next_seq) {
         return Err(ResumeError::Refused(
             CHECKPOINT,
@@ -317,12 +344,12 @@ pub(crate) fn signed_size(storage: &dyn Storage) -> u64 {
 }
 
 /// The checkpoint that was signed last; none before the first. Its signature must hold: by the key in
-/// force, or, when a crash came between a rotation and the next checkpoint, by the one in force then.
+/// force, or, when a crash came between a rotation and the next checkpoint, by the one before.
 /// Otherwise whoever can write the files could have us sign whatever they put there.
 fn last_signed(
     storage: &dyn Storage,
     key: &VerifierKey,
-    key_at: &dyn Fn(u64) -> io::Result<String>,
+    key_before: &dyn Fn(u64) -> io::Result<Option<String>>,
 ) -> Result<Option<Checkpoint>, ResumeError> {
     let bytes = match read_to_vec(storage, CHECKPOINT, MAX_CHECKPOINT) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -335,9 +362,9 @@ fn last_signed(
         Err(error) => error,
     };
     let size = signed.unverified().size;
-    let vkey = key_at(size).map_err(|error| ResumeError::Io("segments", error))?;
-    match VerifierKey::parse(&vkey) {
-        Ok(then) if signed.verify(&then).is_ok() => Ok(Some(signed.unverified().clone())),
+    let before = key_before(size).map_err(|error| ResumeError::Io("segments", error))?;
+    match before.as_deref().map(VerifierKey::parse) {
+        Some(Ok(then)) if signed.verify(&then).is_ok() => Ok(Some(signed.unverified().clone())),
         _ => Err(damaged(error.to_string())),
     }
 }

@@ -106,7 +106,7 @@ fn look(source: &Source, options: &mut VerifyOptions<'_>) -> Result<Report, Read
     // Who goes on from a state needs nothing of the front.
     let stored = match &resumed {
         Some(_) => stored,
-        None => front::complete(source, stored, signed)?,
+        None => front::complete(source, stored, signed),
     };
     let pinned = options.key.is_some();
     let first = match &options.key {
