@@ -290,11 +290,15 @@ impl Builder {
         let storage = &*place.storage;
         let origin = &trail.info.origin;
         let refuse = |error| trail::resume_error(&place.path, error);
-        let (keyring, rotation_given_up) =
-            seal::choose_key(storage, &trail.info, &trail.rotation, self.signer.as_deref(), || {
-                trail::read_rotation(storage)
-            })
-            .map_err(refuse)?;
+        let (keyring, rotation_given_up) = seal::choose_key(
+            storage,
+            &trail.info,
+            &trail.rotation,
+            self.signer.as_deref(),
+            || trail::read_rotation(storage),
+            |size| trail::read_root(storage, signed, size),
+        )
+        .map_err(refuse)?;
         let key = keyring.signer().verifier_key();
         let current = key.to_string();
         let read = seal::ReadTrail {

@@ -6,8 +6,6 @@
 
 use serde::Deserialize;
 
-use crate::entry::Entry;
-
 /// So many recoveries are kept in mind; behind more, it is not known which claims are void. An honest trail
 /// has at most one for each crash that came between a claim and its checkpoint.
 const MOST: usize = 100_000;
@@ -98,15 +96,10 @@ impl<T> Claims<T> {
 }
 
 /// How many entries were signed when an `audit.recovered` was written; `None` where it does not say.
-pub(super) fn signed_at(details: &str) -> Option<u64> {
+fn signed_at(details: &str) -> Option<u64> {
     #[derive(Deserialize)]
     struct Recovered {
         signed: Option<u64>,
     }
     serde_json::from_str::<Recovered>(details).ok()?.signed
-}
-
-/// As [`signed_at`], of an entry of any type.
-pub(super) fn signed_before(entry: &Entry<'_>) -> Option<u64> {
-    (entry.event_type() == "audit.recovered").then(|| signed_at(entry.details()?)).flatten()
 }

@@ -50,6 +50,8 @@ pub(super) struct Deleted {
     pub(super) names: BTreeSet<String>,
     /// The entry before the first one that is there is among what was deleted.
     pub(super) front: bool,
+    /// Where the trail begins behind each of these segments.
+    pub(super) fronts: BTreeSet<u64>,
     /// The key in force at the first entry, if it is said.
     pub(super) front_key: Option<String>,
 }
@@ -96,6 +98,11 @@ impl Chain {
         let link = Link { next_seq: head.next_seq, stated, computed: stated };
         let entries = head.next_seq.saturating_sub(first_seq.unwrap_or(0));
         Chain { first, link, last_seq, entries, ..Chain::new(signed) }
+    }
+
+    /// What was verified before began elsewhere than what is there now.
+    pub(super) fn begins_now(&mut self, seq: u64, segment: &str) {
+        self.first = Some(First { seq, place: Some((segment.to_owned(), 0)) });
     }
 
     /// The runs that follow are of this segment.
@@ -171,9 +178,11 @@ impl Chain {
         let mut deleted = Deleted::default();
         for (_, Retention { segments, front }) in std::mem::take(&mut self.deletions).in_force() {
             for segment in segments {
-                deleted.front |= segment.last_seq.checked_add(1) == Some(first_seq);
+                let front = segment.last_seq.checked_add(1);
+                deleted.front |= front == Some(first_seq);
                 if deleted.names.len() < MAX_DELETED {
                     deleted.names.insert(segment.filename);
+                    deleted.fronts.extend(front);
                 }
             }
             let front = front.filter(|front| front.seq == first_seq && first_seq > 0);

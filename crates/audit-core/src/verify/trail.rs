@@ -37,6 +37,8 @@ pub struct TrailVerifier {
     has_mismatch: bool,
     /// The size that an earlier verification ended at.
     resumed: Option<u64>,
+    /// Where the trail may begin, as that one knew.
+    fronts: BTreeSet<u64>,
     /// The newest segment ends in the middle of a line.
     torn: Option<Finding>,
 }
@@ -63,6 +65,7 @@ impl TrailVerifier {
             pinned,
             has_mismatch: false,
             resumed: None,
+            fronts: BTreeSet::new(),
             torn: None,
         };
         let key = verifier.keys.current().cloned();
@@ -92,8 +95,17 @@ impl TrailVerifier {
             pinned,
             has_mismatch: false,
             resumed: Some(size),
+            fronts: place.fronts.clone(),
             torn: None,
         })
+    }
+
+    /// Of a verification that goes on: `seq` of the first entry that is there, which is in this segment.
+    /// Where retention has been at work since, an entry has to say so.
+    pub fn begins_now(&mut self, seq: u64, segment: &str) {
+        if self.chain.first_seq().unwrap_or(0) != seq && !self.fronts.contains(&seq) {
+            self.chain.begins_now(seq, segment);
+        }
     }
 
     /// The sizes that a [`Scanner`](super::Scanner) must end runs at.
@@ -337,9 +349,11 @@ impl TrailVerifier {
             let expected = "a reference checkpoint or a cosignature";
             self.report(Finding::new(Kind::FreshnessUnknown).evidence(expected, "neither"));
         }
+        let mut fronts = self.fronts;
+        fronts.extend(deleted.fronts);
         let verified = judged.seal.as_ref().filter(|_| self.chain.findings().proven());
         let place = verified.and_then(|seal| {
-            Some(self.at.remove(&seal.size)?.verified?.with_key(seal.key.clone()))
+            Some(self.at.remove(&seal.size)?.verified?.with(seal.key.clone(), fronts))
         });
         let (first_seq, last_seq) = (self.chain.first_seq(), self.chain.last_seq());
         let first_key = self.keys.first().cloned();

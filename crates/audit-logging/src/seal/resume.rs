@@ -73,10 +73,10 @@ impl Rotation {
         }
     }
 
-    /// Whether the key of an epoch that is said to have ended said so itself.
-    fn is_ended_by(&self, epoch: u64, vkey: &str) -> bool {
+    /// What the key of an epoch that is said to have ended said when it ended, if it did.
+    fn last_word_of(&self, epoch: u64, vkey: &str) -> Option<Checkpoint> {
         let mut words = self.words.iter().filter(|(ended, ..)| *ended == epoch);
-        words.any(|(_, seq, note)| is_word_of(vkey, *seq, note))
+        words.find_map(|(_, seq, note)| word_of(vkey, *seq, note))
     }
 
     /// The key that signed a checkpoint of so many entries which `current` did not: one before it, if the
@@ -88,7 +88,7 @@ impl Rotation {
         for (seq, next) in &self.history {
             let mut words = self.words.iter().filter(|(_, at, _)| seq.checked_add(1) == Some(*at));
             let in_force = keys.last().map_or(first, |(_, key)| key);
-            if words.any(|(_, at, note)| is_word_of(in_force, *at, note)) {
+            if words.any(|(_, at, note)| word_of(in_force, *at, note).is_some()) {
                 keys.push((Some(*seq), next));
             }
         }
@@ -102,11 +102,11 @@ impl Rotation {
     }
 }
 
-/// Whether a note is what a key says right before entry `seq`, which seals its epoch.
-fn is_word_of(vkey: &str, seq: u64, note: &str) -> bool {
-    let Ok(key) = VerifierKey::parse(vkey) else { return false };
-    let signed = SignedCheckpoint::parse(note.as_bytes());
-    signed.is_ok_and(|signed| signed.verify(&key).is_ok_and(|said| said.size == seq))
+/// What a note says, if it is what a key says right before entry `seq`, which seals its epoch.
+fn word_of(vkey: &str, seq: u64, note: &str) -> Option<Checkpoint> {
+    let key = VerifierKey::parse(vkey).ok()?;
+    let signed = SignedCheckpoint::parse(note.as_bytes()).ok()?;
+    signed.verify(&key).ok().filter(|said| said.size == seq).cloned()
 }
 
 /// Why the trail cannot be signed on.
@@ -122,13 +122,15 @@ pub(crate) enum ResumeError {
 
 /// Finds the key in force, and gives a rotation up that a crash interrupted: to end it, the old key would
 /// have to sign entries before they are known to be nobody's but ours. The second value tells that one was
-/// given up. `read_all` looks for rotations in all entries, when the newest ones do not tell.
+/// given up. `read_all` looks for rotations in all entries, when the newest ones do not tell; `root_at` gives
+/// the root over as many of them.
 pub(crate) fn choose_key(
     storage: &dyn Storage,
     info: &TrailInfo,
     newest: &Rotation,
     make_signer: Option<&MakeSigner>,
     read_all: impl FnOnce() -> io::Result<Rotation>,
+    root_at: impl Fn(u64) -> io::Result<Option<Hash>>,
 ) -> Result<(Keyring, bool), ResumeError> {
     if let Some(make) = make_signer {
         let signer = make(&info.origin).map_err(ResumeError::Signer)?;
@@ -152,13 +154,22 @@ pub(crate) fn choose_key(
     // Whatever a crash or a failed disk left of ended epochs.
     for retired in epochs.extract_if(.., |epoch| Some(*epoch) <= rotation.sealed) {
         match key(retired) {
-            // Anybody can write that an epoch ended; its key alone can say it.
-            Ok(vkey) if !rotation.is_ended_by(retired, &vkey) => {
-                let problem = "the entry that ends the epoch of a key is not signed by that key";
-                return Err(refused(problem));
+            // Anybody can write that an epoch ended; its key alone can say it, and of these entries only.
+            Ok(vkey) => {
+                let Some(said) = rotation.last_word_of(retired, &vkey) else {
+                    let problem =
+                        "the entry that ends the epoch of a key is not signed by that key";
+                    return Err(refused(problem));
+                };
+                let root = root_at(said.size).map_err(|e| ResumeError::Io("segments", e))?;
+                if root != Some(said.root) {
+                    let problem =
+                        "the entries are not those that a key signed when its epoch ended";
+                    return Err(refused(problem));
+                }
             }
             // Destroyed by the writer before, but for the name.
-            Ok(_) | Err(ResumeError::Key(_, KeyError::Wrong(_))) => {}
+            Err(ResumeError::Key(_, KeyError::Wrong(_))) => {}
             Err(error) => return Err(error),
         }
         destroy(storage, retired)?;

@@ -9,6 +9,7 @@ use audit_core::chain::Hash;
 use audit_core::entry::Entry;
 use audit_core::retention::Claims;
 use audit_core::segment::SegmentName;
+use audit_core::tree::Frontier;
 
 use super::content::{read_content, segments_in};
 use super::scan::{next_line, note_hash};
@@ -31,6 +32,20 @@ pub(crate) fn read_hashes(
         }
         hashes.drain(..hashes.len() - 1);
     })
+}
+
+/// The root of the tree over the first `size` entries, made from the entries and, where retention deleted
+/// some, from what those before `signed` say of these; `None` where that is not enough.
+pub(crate) fn read_root(storage: &dyn Storage, signed: u64, size: u64) -> io::Result<Option<Hash>> {
+    let FrontSaid { begins, subtrees, .. } = read_front(storage, signed)?;
+    let before = Frontier::from_subtrees(begins.seq, &subtrees.unwrap_or_default());
+    let Ok(mut tree) = before else { return Ok(None) };
+    read_hashes(storage, begins.seq, &mut |seq, hash| {
+        if seq == tree.size() && seq < size {
+            tree.push(hash);
+        }
+    })?;
+    Ok((tree.size() == size).then(|| tree.root()))
 }
 
 /// What all entries say of the signing keys.

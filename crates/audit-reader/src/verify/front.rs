@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use audit_core::chain::Hash;
 use audit_core::entry::Parser;
 use audit_core::retention::Claims;
+use audit_core::segment::SegmentName;
 use audit_core::tree::{Frontier, stored_hash_count, stored_hash_index};
 use memchr::memmem;
 use serde_json::Value;
@@ -23,9 +24,8 @@ pub(super) fn complete(
     stored: Option<StoredFile>,
     signed: u64,
 ) -> Option<StoredFile> {
-    let Some((front, prev_hash)) = first_entry(source).filter(|(seq, _)| *seq > 0) else {
-        return stored;
-    };
+    let first = first_entry(source).filter(|first| first.seq > 0);
+    let Some(First { seq: front, prev_hash, .. }) = first else { return stored };
     let count = stored.as_ref().map_or(0, StoredFile::count);
     // What is longer than any trail is not looked for.
     if front > signed || count >= stored_hash_count(front) {
@@ -47,15 +47,22 @@ pub(super) fn complete(
     Some(StoredFile::completed(stored, hashes))
 }
 
-/// `seq` and `prev_hash` of the first line that is an entry.
-fn first_entry(source: &Source) -> Option<(u64, Hash)> {
+/// The first line that is an entry.
+pub(super) struct First {
+    pub(super) segment: SegmentName,
+    pub(super) seq: u64,
+    prev_hash: Hash,
+}
+
+pub(super) fn first_entry(source: &Source) -> Option<First> {
     let (mut reader, mut parser) = (TrailReader::new(source.clone()), Parser::default());
     loop {
         // What cannot be read the verification comes upon itself, and says so.
         match reader.step().ok()? {
-            Step::Line(_, line) if line.kind == LineKind::Complete => {
+            Step::Line(segment, line) if line.kind == LineKind::Complete => {
                 if let Ok(entry) = parser.parse(line.bytes) {
-                    return Some((entry.seq(), entry.prev_hash()));
+                    let (seq, prev_hash) = (entry.seq(), entry.prev_hash());
+                    return Some(First { segment, seq, prev_hash });
                 }
             }
             Step::Unfinished(..) | Step::CaughtUp => return None,

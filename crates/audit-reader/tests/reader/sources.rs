@@ -314,6 +314,16 @@ fn an_archive_file_that_asks_for_much_is_refused() {
         let refused = put(&file, &large).unwrap_err().to_string();
         assert!(refused.contains("100000 bytes, more than any name"), "{refused}");
     }
+    // One that another program takes for another archive.
+    for (records, why) in [
+        (&b"9 size=1\n9 size=2\n"[..], "states no length, or two"),
+        (b"9 size=x\n", "states no length, or two"),
+        (b"7 a=b\n9 size=1\n", "malformed"),
+    ] {
+        let pax = member(tar::EntryType::XHeader, "pax", records);
+        let refused = put(&file, &[&pax[..], &tar[..]].concat()).unwrap_err().to_string();
+        assert!(refused.contains(why), "{refused}");
+    }
     // A few kilobytes that unpack to 300 MB of zeros.
     let mut packed = zstd::Encoder::new(Vec::new(), 3).unwrap();
     std::io::copy(&mut std::io::repeat(0).take(300 << 20), &mut packed).unwrap();
