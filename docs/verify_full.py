@@ -178,13 +178,14 @@ def known_before(stored, size, front, root):
     return old.root() if new.root() == root else None
 
 def counting(claims):
-    """What retention says it deleted, as far as it counts: what was unsigned when the trail was opened next is void, and makes nothing void."""
+    """What entries claim, as far as it counts: what was unsigned when the trail was opened next is void, and makes nothing void."""
     void_from, count = float("inf"), []
     for at, kind, details in reversed(claims):
         if at >= void_from:
             continue
         if kind == "audit.recovered":
-            void_from = min(void_from, details.get("signed", void_from))
+            signed = details.get("signed")
+            void_from = signed if type(signed) is int and 0 <= signed <= at else void_from
         else:
             count.insert(0, details)
     return count
@@ -243,6 +244,7 @@ def main():
     keys, epoch, pending, sealed_key = [(0, key)], 0, None, key      # (first size, key)
     headless = False                        # the tree before the first entry is not known
     claims = []                             # what was deleted, and which claims of it a recovery made void
+    doubts, elsewhere = [], []              # changes of keys that fail, and those before it was known since when the given key is in force
     seq, head, first, entries, deleted, facts = 0, "0" * 64, None, 0, {}, {}
     before, front_key = {0: sha(b"")}, None # roots of what was deleted, and the key in force at the first entry
     unreadable, torn_tail = 0, None         # lines since the last entry, each of which may have been one
@@ -320,6 +322,9 @@ def main():
                         if ok and (key is None and not args.key or key and new.id == key.id):
                             key, epoch = new, pending["epoch"]      # the first key that the trail names, or the given one
                             keys.append((seq, key))
+                            elsewhere = []
+                        elif key:
+                            elsewhere.append((entry["seq"], kind, where))
                         pending = None
                         continue
                     ok = (ok and epoch in (None, details["epoch"]) and note.signed_by(key) and new.name == key.name
@@ -329,15 +334,17 @@ def main():
                 if ok:
                     key, epoch = new, pending["epoch"]
                     keys.append((seq, key))
+                    doubts, elsewhere = doubts + elsewhere, []
                 else:
-                    find("key_rotation_invalid", where)
+                    doubts.append((entry["seq"], kind, where))
             elif pending is not None and kind != "audit.recovered":     # a crash in a rotation: the next opening gives it up
-                find("key_rotation_invalid", where)
+                doubts.append((entry["seq"], kind, where))
             pending = details if kind == "audit.key_rotated" else None
             if kind.startswith("audit.") and kind[6:] in NOTICES:
                 find(kind[6:], where)
             if kind in ("audit.retention_applied", "audit.recovered") and (entry["seq"] < signed or not heads.get("checkpoint")):
                 claims.append((entry["seq"], kind, details))        # what nobody signed excuses nothing
+                doubts += claims[-1:] if kind == "audit.recovered" else []
         if torn and (name != max(names, key=order) or digest.exists() or not segment.exists()):
             find("malformed_entry", f"{name}: its last line has no end")
             broken, unreadable = True, unreadable + 1
@@ -380,8 +387,11 @@ def main():
             find("root_mismatch", name)
         elif name == "checkpoint" and note.size in roots:
             proven = True
+            doubts, elsewhere = doubts + elsewhere, []
             if seq > note.size:
                 find("unsigned_tail", count=seq - note.size)
+    for where in counting(sorted(doubts, key=lambda doubt: doubt[0])):
+        find("key_rotation_invalid", where)
     if torn_tail:                           # a crash may leave it; nothing that was signed may be in it
         find("in_flight" if proven else "malformed_entry", torn_tail)
     for path, note in references:

@@ -290,24 +290,40 @@ impl Builder {
         let storage = &*place.storage;
         let origin = &trail.info.origin;
         let refuse = |error| trail::resume_error(&place.path, error);
-        let (keyring, rotation_given_up) =
-            seal::choose_key(storage, &trail.info, &trail.rotation, self.signer.as_deref(), || {
-                trail::read_rotation(storage)
-            })
-            .map_err(refuse)?;
+        let (keyring, rotation_given_up) = seal::choose_key(
+            storage,
+            &trail.info,
+            &trail.rotation,
+            self.signer.as_deref(),
+            || trail::read_rotation(storage),
+            |size| trail::read_root(storage, signed, size),
+        )
+        .map_err(refuse)?;
+        let key = keyring.signer().verifier_key();
+        let current = key.to_string();
         let read = seal::ReadTrail {
             hashes: &|seq, each| trail::read_hashes(storage, seq, each),
-            front: &|| trail::read_front(storage),
+            front: &|| {
+                let front = trail::read_front(storage, signed)?;
+                Ok((front.begins, front.subtrees))
+            },
             signed,
             unsigned_deletion: &|signed| trail::unsigned_deletion(storage, signed),
-            key_at: &|size| {
-                // A new key is in force after the entry that seals the epoch before it.
-                let history = trail::read_rotation(storage)?.history;
-                let then = history.into_iter().rfind(|(seq, _)| size > seq + 1);
-                Ok(then.map_or_else(|| trail.info.initial_key.clone(), |(_, vkey)| vkey))
+            key_before: &|size| {
+                // A signer of the user's own follows no other.
+                if self.signer.is_some() {
+                    return Ok(None);
+                }
+                let front = trail::read_front(storage, signed)?;
+                let first = match front.begins.seq {
+                    0 => Some(trail.info.initial_key.clone()),
+                    _ => front.key,
+                };
+                let Some(first) = first else { return Ok(None) };
+                let rotation = trail::read_rotation(storage)?;
+                Ok(rotation.key_before(&current, size, &first))
             },
         };
-        let key = keyring.signer().verifier_key();
         let hashes = &trail.newest_hashes;
         let tree = seal::resume_tree(storage, key, trail.head, hashes, &read).map_err(refuse)?;
         let sealer = Sealer::new(

@@ -6,16 +6,16 @@
 
 use serde::Deserialize;
 
-use crate::entry::Entry;
-
-/// So many recoveries are kept in mind; behind more, every claim is void. An honest trail has one for each
-/// crash that came between a claim and its checkpoint.
+/// So many recoveries are kept in mind; behind more, it is not known which claims are void. An honest trail
+/// has at most one for each crash that came between a claim and its checkpoint.
 const MOST: usize = 100_000;
 
 /// Claims in the order of a trail.
 #[derive(Debug, Clone)]
 pub struct Claims<T> {
     said: Vec<(u64, Said<T>)>,
+    /// The highest `seq` among these.
+    highest: Option<u64>,
     recoveries: usize,
 }
 
@@ -28,56 +28,78 @@ enum Said<T> {
 
 impl<T> Default for Claims<T> {
     fn default() -> Claims<T> {
-        Claims { said: Vec::new(), recoveries: 0 }
+        Claims { said: Vec::new(), highest: None, recoveries: 0 }
     }
 }
 
 impl<T> Claims<T> {
     /// The entry `seq` claims something.
     pub fn claim(&mut self, seq: u64, what: T) {
-        self.said.push((seq, Said::Claim(what)));
+        self.push(seq, Said::Claim(what));
     }
 
     /// The entry `seq` is an `audit.recovered` with these `details`.
     pub fn recovered(&mut self, seq: u64, details: &str) {
         let Some(signed) = signed_at(details).filter(|signed| *signed <= seq) else { return };
-        // What came before the first claim can concern none.
-        if self.said.is_empty() {
-            return;
+        // One that makes nothing void changes nothing, nor does one that says what the one right before
+        // it said: whatever makes the one void and not the other, nothing stands between them.
+        match self.said.last() {
+            Some((_, Said::Recovered(before))) if *before == signed => return,
+            _ if self.highest.is_none_or(|highest| highest < signed) => return,
+            _ => {}
         }
         self.recoveries += 1;
         if self.recoveries <= MOST {
-            self.said.push((seq, Said::Recovered(signed)));
+            self.push(seq, Said::Recovered(signed));
         }
     }
 
-    /// The claims that count, in order.
+    fn push(&mut self, seq: u64, said: Said<T>) {
+        self.highest = self.highest.max(Some(seq));
+        self.said.push((seq, said));
+    }
+
+    /// The claims that count, in order; none where that is not known.
     pub fn in_force(self) -> impl Iterator<Item = (u64, T)> {
         let is_known = self.recoveries <= MOST;
+        self.counting().into_iter().filter(move |_| is_known)
+    }
+
+    /// As [`Claims::in_force`], but all of them where it is not known which are void: for what accuses.
+    pub fn not_void(self) -> impl Iterator<Item = (u64, T)> {
+        let is_known = self.recoveries <= MOST;
+        if is_known { self.counting() } else { self.all() }.into_iter()
+    }
+
+    fn all(self) -> Vec<(u64, T)> {
+        let claims = self.said.into_iter().filter_map(|(seq, said)| match said {
+            Said::Claim(what) => Some((seq, what)),
+            Said::Recovered(_) => None,
+        });
+        claims.collect()
+    }
+
+    fn counting(self) -> Vec<(u64, T)> {
         // From the end on, so that whatever makes something void is known not to be void itself.
         let mut void_from = u64::MAX;
         let mut counts = Vec::new();
-        for (seq, said) in self.said.into_iter().rev().filter(|_| is_known) {
+        for (seq, said) in self.said.into_iter().rev() {
             match said {
                 _ if seq >= void_from => {}
                 Said::Recovered(signed) => void_from = signed,
                 Said::Claim(what) => counts.push((seq, what)),
             }
         }
-        counts.into_iter().rev()
+        counts.reverse();
+        counts
     }
 }
 
 /// How many entries were signed when an `audit.recovered` was written; `None` where it does not say.
-pub(super) fn signed_at(details: &str) -> Option<u64> {
+fn signed_at(details: &str) -> Option<u64> {
     #[derive(Deserialize)]
     struct Recovered {
         signed: Option<u64>,
     }
     serde_json::from_str::<Recovered>(details).ok()?.signed
-}
-
-/// As [`signed_at`], of an entry of any type.
-pub(super) fn signed_before(entry: &Entry<'_>) -> Option<u64> {
-    (entry.event_type() == "audit.recovered").then(|| signed_at(entry.details()?)).flatten()
 }

@@ -3,14 +3,16 @@
 //! What must stay true here: the trail itself is where holds stand. A hold is in force from the entry
 //! that adds it to the one that releases it, and its own entry cannot be deleted while it is.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::OnceLock;
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Stored;
-use super::claims::signed_before;
+use super::claims::Claims;
 use crate::entry::Entry;
 
 /// Longest id of a hold.
@@ -130,11 +132,14 @@ struct Details {
 }
 
 /// The holds in force, as the entries of a trail say in their order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Holds {
-    in_force: Vec<Hold>,
-    /// Those that were released, and the `seq` of the entry that says so.
-    released: Vec<(u64, Hold)>,
+    /// All that were ever added.
+    added: Vec<Hold>,
+    /// Ids, and which of these releases count.
+    released: Claims<String>,
+    /// Found out when somebody asks: only the end of a trail tells what is void.
+    in_force: OnceLock<Vec<Hold>>,
 }
 
 impl Holds {
@@ -151,7 +156,7 @@ impl Holds {
                     None => (format!("unreadable:{}", entry.seq()), HoldScope::default()),
                 };
                 let by = entry.actor().map(|actor| actor.user_id.decode().into_owned());
-                self.in_force.push(Hold {
+                self.added.push(Hold {
                     id,
                     scope,
                     reason: entry.reason().map(|reason| reason.decode().into_owned()),
@@ -161,32 +166,37 @@ impl Holds {
                 });
             }
             "audit.hold_released" => {
-                if let Some(details) = details {
-                    let released = self.in_force.extract_if(.., |hold| hold.id == details.hold);
-                    self.released.extend(released.map(|hold| (entry.seq(), hold)));
+                if let Some(Details { hold: id, .. }) = details
+                    && self.added.iter().any(|hold| hold.id == id)
+                {
+                    self.released.claim(entry.seq(), id);
                 }
             }
             "audit.recovered" => {
-                // A forged one can only bring holds back.
-                let Some(signed) = signed_before(entry) else { return };
-                let void = self.released.extract_if(.., |(seq, _)| *seq >= signed);
-                self.in_force.extend(void.map(|(_, hold)| hold));
-                self.in_force.sort_by_key(|hold| hold.seq);
+                self.released.recovered(entry.seq(), entry.details().unwrap_or_default());
             }
-            _ => {}
+            _ => return,
         }
+        self.in_force.take();
     }
 
     /// The holds in force, in the order they were added.
     #[must_use]
     pub fn in_force(&self) -> &[Hold] {
-        &self.in_force
+        self.in_force.get_or_init(|| {
+            let mut last = HashMap::new();
+            for (seq, id) in self.released.clone().in_force() {
+                last.insert(id, seq);
+            }
+            let is_released = |hold: &&Hold| last.get(&hold.id).is_some_and(|seq| *seq > hold.seq);
+            self.added.iter().filter(|hold| !is_released(hold)).cloned().collect()
+        })
     }
 
     /// The hold of this id.
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&Hold> {
-        self.in_force.iter().find(|hold| hold.id == id)
+        self.in_force().iter().find(|hold| hold.id == id)
     }
 
     /// Ids of the holds that keep a segment: they cover it, or their own entry is in it.
@@ -201,6 +211,6 @@ impl Holds {
                 && until.is_none_or(|until| hold.seq < until)
         };
         let keeps = |hold: &&Hold| hold.scope.covers(segment, until, ended) || own(hold);
-        self.in_force.iter().filter(keeps).map(|hold| hold.id.clone()).collect()
+        self.in_force().iter().filter(keeps).map(|hold| hold.id.clone()).collect()
     }
 }

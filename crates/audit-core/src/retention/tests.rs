@@ -287,4 +287,71 @@ fn a_release_that_was_not_signed_at_the_next_opening_is_void() {
         see(&mut holds, &release(7));
         assert!(holds.in_force().is_empty());
     }
+    // A recovery that is void itself brings no hold back.
+    let mut holds = hold(2, "case-7", HoldScope::default());
+    see(&mut holds, &release(5));
+    see(&mut holds, &recovered(6, 0));
+    assert_eq!(holds.in_force().len(), 1);
+    see(&mut holds, &recovered(7, 6));
+    assert!(holds.in_force().is_empty());
+    // Added again under the same id, it is in force whatever was said of the one before.
+    see(
+        &mut holds,
+        &line(8, &HoldAdded { by: &by, hold: "case-7", scope: HoldScope::default(), reason: None }),
+    );
+    assert_eq!(holds.in_force().len(), 1);
+}
+
+#[test]
+fn recoveries_that_change_nothing_are_not_kept_in_mind() {
+    let recovered = |signed: u64| format!(r#"{{"signed":{signed}}}"#);
+    // A claim, and a service that crashes again and again: with everything signed, and with nothing.
+    for (signed, count) in [(Some(5), 0), (None, 1)] {
+        let mut claims = Claims::default();
+        claims.claim(5, ());
+        for seq in 6..300_000 {
+            claims.recovered(seq, &recovered(signed.unwrap_or(seq)));
+        }
+        assert_eq!(claims.clone().in_force().count(), count);
+        assert_eq!(claims.not_void().count(), count);
+    }
+    // Too many that may each matter: what excuses is void then, and what accuses is not.
+    let mut claims = Claims::default();
+    claims.claim(5, ());
+    (6..300_000).for_each(|seq| claims.recovered(seq, &recovered(5 + seq % 2)));
+    assert_eq!(claims.clone().in_force().count(), 0);
+    assert_eq!(claims.not_void().count(), 1);
+}
+
+#[test]
+fn what_is_not_kept_in_mind_would_have_changed_nothing() {
+    /// The rule, word for word.
+    fn counting(said: &[Option<u64>]) -> Vec<u64> {
+        let (mut void_from, mut counts) = (u64::MAX, Vec::new());
+        let numbered: Vec<(u64, &Option<u64>)> = (0..).zip(said).collect();
+        for (seq, said) in numbered.into_iter().rev() {
+            match said {
+                _ if seq >= void_from => {}
+                Some(signed) => void_from = *signed,
+                None => counts.insert(0, seq),
+            }
+        }
+        counts
+    }
+    // Every trail of six entries, each of which claims something or recovers.
+    for mut number in 0..2 * 3 * 4 * 5 * 6 * 7 {
+        let mut claims = Claims::default();
+        let mut said = Vec::new();
+        for seq in 0..6 {
+            let choice = number % (seq + 2);
+            number /= seq + 2;
+            said.push(choice.checked_sub(1));
+            match choice.checked_sub(1) {
+                Some(signed) => claims.recovered(seq, &format!(r#"{{"signed":{signed}}}"#)),
+                None => claims.claim(seq, ()),
+            }
+        }
+        let found: Vec<u64> = claims.in_force().map(|(seq, ())| seq).collect();
+        assert_eq!(found, counting(&said), "{said:?}");
+    }
 }

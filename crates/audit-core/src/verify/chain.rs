@@ -14,6 +14,8 @@ use crate::retention::Claims;
 
 /// How much of a control entry's `details` a notice quotes.
 const MAX_QUOTE: usize = 512;
+/// How many changes of keys that fail may turn out to be void: each opening finds at most a few.
+const MAX_VOID: usize = 10_000;
 /// How many names of deleted segments are kept: decades of daily deletion.
 const MAX_DELETED: usize = 100_000;
 
@@ -36,6 +38,9 @@ pub(super) struct Chain {
     signed: u64,
     /// What entries say was deleted.
     deletions: Claims<Retention>,
+    /// Changes of keys that fail: findings, but for what was unsigned when the trail was opened next.
+    rotations: Claims<Finding>,
+    rotations_seen: usize,
 }
 
 /// What retention deleted, as the trail says.
@@ -45,6 +50,8 @@ pub(super) struct Deleted {
     pub(super) names: BTreeSet<String>,
     /// The entry before the first one that is there is among what was deleted.
     pub(super) front: bool,
+    /// Where the trail begins behind each of these segments.
+    pub(super) fronts: BTreeSet<u64>,
     /// The key in force at the first entry, if it is said.
     pub(super) front_key: Option<String>,
 }
@@ -79,6 +86,8 @@ impl Chain {
             unreadable: 0,
             signed,
             deletions: Claims::default(),
+            rotations: Claims::default(),
+            rotations_seen: 0,
         }
     }
 
@@ -89,6 +98,11 @@ impl Chain {
         let link = Link { next_seq: head.next_seq, stated, computed: stated };
         let entries = head.next_seq.saturating_sub(first_seq.unwrap_or(0));
         Chain { first, link, last_seq, entries, ..Chain::new(signed) }
+    }
+
+    /// What was verified before began elsewhere than what is there now.
+    pub(super) fn begins_now(&mut self, seq: u64, segment: &str) {
+        self.first = Some(First { seq, place: Some((segment.to_owned(), 0)) });
     }
 
     /// The runs that follow are of this segment.
@@ -132,8 +146,29 @@ impl Chain {
         }
         match kind {
             Kind::RetentionApplied => self.deletions.claim(run.seq, Retention::read(details)),
-            Kind::Recovered => self.deletions.recovered(run.seq, details),
+            Kind::Recovered => {
+                self.deletions.recovered(run.seq, details);
+                self.rotations.recovered(run.seq, details);
+            }
             _ => {}
+        }
+    }
+
+    /// Takes note of a change of keys at `seq` that fails, so that no key came into force. Anybody can
+    /// plant one behind a trail that is not open; the opening then says that nobody had signed it.
+    pub(super) fn no_rotation(&mut self, seq: u64, finding: Finding) {
+        self.rotations_seen += 1;
+        if self.rotations_seen <= MAX_VOID {
+            self.rotations.claim(seq, finding);
+        } else {
+            self.findings.push(finding);
+        }
+    }
+
+    /// Reports the changes of keys that fail and are not void.
+    pub(super) fn report_rotations(&mut self) {
+        for (_, finding) in std::mem::take(&mut self.rotations).not_void() {
+            self.findings.push(finding);
         }
     }
 
@@ -143,9 +178,11 @@ impl Chain {
         let mut deleted = Deleted::default();
         for (_, Retention { segments, front }) in std::mem::take(&mut self.deletions).in_force() {
             for segment in segments {
-                deleted.front |= segment.last_seq.checked_add(1) == Some(first_seq);
+                let front = segment.last_seq.checked_add(1);
+                deleted.front |= front == Some(first_seq);
                 if deleted.names.len() < MAX_DELETED {
                     deleted.names.insert(segment.filename);
+                    deleted.fronts.extend(front);
                 }
             }
             let front = front.filter(|front| front.seq == first_seq && first_seq > 0);

@@ -107,6 +107,20 @@ pub(super) struct NamedIn {
 /// What was expected of a rotation, and what was found.
 pub(super) type Wrong = (String, String);
 
+/// What an `audit.epoch_sealed` came to that is not wrong.
+#[derive(Debug)]
+pub(super) enum Sealed {
+    /// A key came into force, by the word of the one before.
+    Followed,
+    /// The key given is in force from here on: the trail names it.
+    Named,
+    /// Without a key nothing can be said.
+    Unknown,
+    /// Another key than the one given signed it. That is as it should be while the one given is of a later
+    /// epoch, which is known when the trail names it; if it was in force already, this is what is wrong.
+    Elsewhere(Wrong),
+}
+
 impl KeyWalk {
     pub(super) fn from(key: Option<EpochKey>) -> KeyWalk {
         let first = key.as_ref().map(|key| key.key.clone());
@@ -192,7 +206,7 @@ impl KeyWalk {
     }
 
     /// `audit.epoch_sealed` at `seq`, right after the entry before.
-    pub(super) fn sealed(&mut self, seq: u64, details: &str) -> Result<(), Wrong> {
+    pub(super) fn sealed(&mut self, seq: u64, details: &str) -> Result<Sealed, Wrong> {
         let wrong = |expected: &str, found: String| Err((expected.to_owned(), found));
         let Some(announced) = self.announced.take().filter(|a| a.seq.checked_add(1) == Some(seq))
         else {
@@ -203,7 +217,7 @@ impl KeyWalk {
             if let Ok(key) = announced.key {
                 self.adopt(EpochKey { epoch: Some(announced.epoch), key });
             }
-            return Ok(());
+            return Ok(Sealed::Unknown);
         };
         let said: EpochSealed = match serde_json::from_str(details) {
             Ok(said) => said,
@@ -230,11 +244,15 @@ impl KeyWalk {
             Ok(checkpoint) => checkpoint,
             // Retention deleted rotations before this one, and the key given may be of a later epoch:
             // it is in force from where the trail names it.
-            Err(CheckpointError::Verify(VerifyError::NoKnownKey { .. })) if old.epoch.is_none() => {
-                if new == old.key {
-                    self.current = Some(EpochKey { epoch: Some(announced.epoch), key: new });
+            Err(CheckpointError::Verify(error @ VerifyError::NoKnownKey { .. }))
+                if old.epoch.is_none() =>
+            {
+                if new != old.key {
+                    let expected = format!("a signature of key {}", old.key.id());
+                    return Ok(Sealed::Elsewhere((expected, error.to_string())));
                 }
-                return Ok(());
+                self.current = Some(EpochKey { epoch: Some(announced.epoch), key: new });
+                return Ok(Sealed::Named);
             }
             Err(error) => {
                 return wrong(&format!("a signature of key {}", old.key.id()), error.to_string());
@@ -259,7 +277,7 @@ impl KeyWalk {
             None => self.rotations = None,
         }
         self.current = Some(EpochKey { epoch: Some(announced.epoch), key: new });
-        Ok(())
+        Ok(Sealed::Followed)
     }
 
     /// A writer was killed in the middle of a rotation, and the next one gave it up: the key that was

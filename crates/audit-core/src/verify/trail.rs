@@ -9,7 +9,7 @@ use super::chain::Chain;
 use super::control::{ControlKind, TrailCreated};
 use super::finding::{Finding, FindingKind as Kind};
 use super::item::{Item, Kind as ItemKind, Run};
-use super::keys::{EpochKey, KeyWalk, NamedIn, Wrong};
+use super::keys::{EpochKey, KeyWalk, NamedIn, Sealed, Wrong};
 use super::scan::StoredHashes;
 use super::seals::{At, Bound, Facts, Seals};
 use super::summary::{FirstKey, Summary};
@@ -17,6 +17,10 @@ use super::tree::{Tree, root_before};
 use super::verified::{Unkeyed, Verified};
 use crate::note::VerifierKey;
 use crate::tree::empty_root;
+
+/// So many changes of keys that another key signed are kept, for when the one given turns out to have been
+/// in force. One suffices to say so.
+const MAX_ELSEWHERE: usize = 10_000;
 
 /// Verifies a trail.
 #[derive(Debug)]
@@ -27,10 +31,14 @@ pub struct TrailVerifier {
     chain: Chain,
     tree: Tree,
     keys: KeyWalk,
+    /// Changes of keys before anything showed since when the key given is in force.
+    elsewhere: Vec<(u64, Finding)>,
     pinned: bool,
     has_mismatch: bool,
     /// The size that an earlier verification ended at.
     resumed: Option<u64>,
+    /// Where the trail may begin, as that one knew.
+    fronts: BTreeSet<u64>,
     /// The newest segment ends in the middle of a line.
     torn: Option<Finding>,
 }
@@ -53,9 +61,11 @@ impl TrailVerifier {
             chain: Chain::new(signed),
             tree: Tree::default(),
             keys: KeyWalk::from(key.map(|key| EpochKey { epoch: Some(0), key })),
+            elsewhere: Vec::new(),
             pinned,
             has_mismatch: false,
             resumed: None,
+            fronts: BTreeSet::new(),
             torn: None,
         };
         let key = verifier.keys.current().cloned();
@@ -81,11 +91,21 @@ impl TrailVerifier {
             chain: Chain::resumed(place.head, place.first_seq, signed),
             tree,
             keys: KeyWalk::resumed(first, place.key.clone(), rotations),
+            elsewhere: Vec::new(),
             pinned,
             has_mismatch: false,
             resumed: Some(size),
+            fronts: place.fronts.clone(),
             torn: None,
         })
+    }
+
+    /// Of a verification that goes on: `seq` of the first entry that is there, which is in this segment.
+    /// Where retention has been at work since, an entry has to say so.
+    pub fn begins_now(&mut self, seq: u64, segment: &str) {
+        if self.chain.first_seq().unwrap_or(0) != seq && !self.fronts.contains(&seq) {
+            self.chain.begins_now(seq, segment);
+        }
     }
 
     /// The sizes that a [`Scanner`](super::Scanner) must end runs at.
@@ -241,15 +261,36 @@ impl TrailVerifier {
                 if self.keys.rotations().is_some_and(|now| now.len() > known) {
                     self.tree.changed();
                 }
-                self.key_finding(run, outcome);
+                match outcome {
+                    Ok(Sealed::Followed) => self.was_in_force(),
+                    Ok(Sealed::Named) => self.elsewhere.clear(),
+                    Ok(Sealed::Elsewhere(wrong)) if self.elsewhere.len() < MAX_ELSEWHERE => {
+                        self.elsewhere.push((run.seq, self.wrong_rotation(run, wrong)));
+                    }
+                    Ok(Sealed::Elsewhere(_) | Sealed::Unknown) => {}
+                    Err(wrong) => self.key_finding(run, Err(wrong)),
+                }
             }
         }
     }
 
+    /// The key given signed, and nothing named it before: it was in force all along, and no change of keys
+    /// until now was its own.
+    fn was_in_force(&mut self) {
+        for (seq, finding) in std::mem::take(&mut self.elsewhere) {
+            self.chain.no_rotation(seq, finding);
+        }
+    }
+
+    fn wrong_rotation(&self, run: &Run, (expected, found): Wrong) -> Finding {
+        let finding = self.chain.finding(Kind::KeyRotationInvalid, run.offset).of(run.seq);
+        finding.evidence(expected, found)
+    }
+
     fn key_finding(&mut self, run: &Run, outcome: Result<(), Wrong>) {
-        if let Err((expected, found)) = outcome {
-            let finding = self.chain.finding(Kind::KeyRotationInvalid, run.offset).of(run.seq);
-            self.chain.report(finding.evidence(expected, found));
+        if let Err(wrong) = outcome {
+            let finding = self.wrong_rotation(run, wrong);
+            self.chain.no_rotation(run.seq, finding);
         }
     }
 
@@ -276,6 +317,10 @@ impl TrailVerifier {
             resumed: self.resumed,
         };
         let judged = self.seals.judge(&facts);
+        if judged.seal.is_some() {
+            self.was_in_force();
+        }
+        self.chain.report_rotations();
         if deleted.front && self.tree.is_headless() {
             let front = self.chain.first_seq().unwrap_or(0);
             let expected = format!("the tree of the first {front} entries, which were deleted");
@@ -304,9 +349,11 @@ impl TrailVerifier {
             let expected = "a reference checkpoint or a cosignature";
             self.report(Finding::new(Kind::FreshnessUnknown).evidence(expected, "neither"));
         }
+        let mut fronts = self.fronts;
+        fronts.extend(deleted.fronts);
         let verified = judged.seal.as_ref().filter(|_| self.chain.findings().proven());
         let place = verified.and_then(|seal| {
-            Some(self.at.remove(&seal.size)?.verified?.with_key(seal.key.clone()))
+            Some(self.at.remove(&seal.size)?.verified?.with(seal.key.clone(), fronts))
         });
         let (first_seq, last_seq) = (self.chain.first_seq(), self.chain.last_seq());
         let first_key = self.keys.first().cloned();

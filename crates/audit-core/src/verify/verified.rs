@@ -2,7 +2,9 @@
 //!
 //! What must stay true here: nothing of it is believed on its own word. Whoever has the first key can
 //! follow the keys to the one that signed, and the checkpoint covers the tree. So whoever makes one up
-//! needs a key of the log.
+//! needs a key of the log. Only that retention deleted the front, it says on its own word.
+
+use std::collections::BTreeSet;
 
 use super::forest::Forest;
 use super::keys::{EpochKey, Rotation};
@@ -29,6 +31,8 @@ pub struct Place {
     pub head: Head,
     /// `seq` of the first entry.
     pub first_seq: Option<u64>,
+    /// Where else the trail may begin later: behind the segments that retention says it deletes.
+    pub fronts: BTreeSet<u64>,
     /// The perfect subtrees of the tree, from the left.
     pub subtrees: Vec<Hash>,
     /// The key in force.
@@ -57,14 +61,14 @@ pub(super) struct Unkeyed {
 
 impl Unkeyed {
     pub(super) fn of(place: &Place) -> Unkeyed {
-        let Place { head, first_seq, subtrees, key: _, rotations, since, segment, last } =
+        let Place { head, first_seq, subtrees, rotations, since, segment, last, .. } =
             place.clone();
         Unkeyed { head, first_seq, subtrees, rotations, since, segment, last }
     }
 
-    pub(super) fn with_key(self, key: EpochKey) -> Place {
+    pub(super) fn with(self, key: EpochKey, fronts: BTreeSet<u64>) -> Place {
         let Unkeyed { head, first_seq, subtrees, rotations, since, segment, last } = self;
-        Place { head, first_seq, subtrees, key, rotations, since, segment, last }
+        Place { head, first_seq, fronts, subtrees, key, rotations, since, segment, last }
     }
 }
 
@@ -80,7 +84,7 @@ impl Verified {
     /// the last of them signed the checkpoint, and each tree that was signed goes on from the one before.
     /// Without the latter, the thief of a key could put another past in front of the rotation to it.
     /// `first_seq`, `segment` and `last` say where to look, and what is found there decides; what is said of
-    /// `subtrees` does not count, they follow.
+    /// `subtrees` does not count, they follow. `fronts` is believed.
     ///
     /// # Errors
     /// What does not hold.

@@ -27,7 +27,8 @@ pub(crate) struct Rotation {
     pub(crate) begun: Option<(u64, u64, String)>,
     /// The epoch and the key that came into force last.
     pub(crate) current: Option<(u64, String)>,
-    /// Every key that came into force, by the `seq` of the entry that names it.
+    /// Every key that is said to have come into force, by the `seq` of the entry that names it. Whether
+    /// the key before said so, [`Rotation::key_before`] looks.
     pub(crate) history: Vec<(u64, String)>,
     /// The last `audit.epoch_sealed`: the epoch that ended.
     pub(crate) sealed: Option<u64>,
@@ -72,15 +73,40 @@ impl Rotation {
         }
     }
 
-    /// Whether the key of an epoch that is said to have ended said so itself.
-    fn is_ended_by(&self, epoch: u64, vkey: &str) -> bool {
-        let Ok(key) = VerifierKey::parse(vkey) else { return false };
+    /// What the key of an epoch that is said to have ended said when it ended, if it did.
+    fn last_word_of(&self, epoch: u64, vkey: &str) -> Option<Checkpoint> {
         let mut words = self.words.iter().filter(|(ended, ..)| *ended == epoch);
-        words.any(|(_, seq, note)| {
-            let signed = SignedCheckpoint::parse(note.as_bytes());
-            signed.is_ok_and(|signed| signed.verify(&key).is_ok_and(|said| said.size == *seq))
-        })
+        words.find_map(|(_, seq, note)| word_of(vkey, *seq, note))
     }
+
+    /// The key that signed a checkpoint of so many entries which `current` did not: one before it, if the
+    /// checkpoint is from before `current` came into force. `first` is the key that the trail begins with;
+    /// from there on each must have said itself which one follows. Whoever can write the files can name any
+    /// key after that, and `current` is in force all the same.
+    pub(crate) fn key_before(&self, current: &str, size: u64, first: &str) -> Option<String> {
+        let mut keys = vec![(None, first)];
+        for (seq, next) in &self.history {
+            let mut words = self.words.iter().filter(|(_, at, _)| seq.checked_add(1) == Some(*at));
+            let in_force = keys.last().map_or(first, |(_, key)| key);
+            if words.any(|(_, at, note)| word_of(in_force, *at, note).is_some()) {
+                keys.push((Some(*seq), next));
+            }
+        }
+        // A new key is in force after the entry that seals the epoch before it.
+        let is_over = |since: &Option<u64>| since.is_none_or(|seq| size > seq.saturating_add(1));
+        let (since, _) = keys.iter().find(|(_, key)| *key == current)?;
+        if is_over(since) {
+            return None;
+        }
+        keys.iter().rfind(|(since, _)| is_over(since)).map(|(_, key)| (*key).to_owned())
+    }
+}
+
+/// What a note says, if it is what a key says right before entry `seq`, which seals its epoch.
+fn word_of(vkey: &str, seq: u64, note: &str) -> Option<Checkpoint> {
+    let key = VerifierKey::parse(vkey).ok()?;
+    let signed = SignedCheckpoint::parse(note.as_bytes()).ok()?;
+    signed.verify(&key).ok().filter(|said| said.size == seq).cloned()
 }
 
 /// Why the trail cannot be signed on.
@@ -96,13 +122,15 @@ pub(crate) enum ResumeError {
 
 /// Finds the key in force, and gives a rotation up that a crash interrupted: to end it, the old key would
 /// have to sign entries before they are known to be nobody's but ours. The second value tells that one was
-/// given up. `read_all` looks for rotations in all entries, when the newest ones do not tell.
+/// given up. `read_all` looks for rotations in all entries, when the newest ones do not tell; `root_at` gives
+/// the root over as many of them.
 pub(crate) fn choose_key(
     storage: &dyn Storage,
     info: &TrailInfo,
     newest: &Rotation,
     make_signer: Option<&MakeSigner>,
     read_all: impl FnOnce() -> io::Result<Rotation>,
+    root_at: impl Fn(u64) -> io::Result<Option<Hash>>,
 ) -> Result<(Keyring, bool), ResumeError> {
     if let Some(make) = make_signer {
         let signer = make(&info.origin).map_err(ResumeError::Signer)?;
@@ -126,13 +154,22 @@ pub(crate) fn choose_key(
     // Whatever a crash or a failed disk left of ended epochs.
     for retired in epochs.extract_if(.., |epoch| Some(*epoch) <= rotation.sealed) {
         match key(retired) {
-            // Anybody can write that an epoch ended; its key alone can say it.
-            Ok(vkey) if !rotation.is_ended_by(retired, &vkey) => {
-                let problem = "the entry that ends the epoch of a key is not signed by that key";
-                return Err(refused(problem));
+            // Anybody can write that an epoch ended; its key alone can say it, and of these entries only.
+            Ok(vkey) => {
+                let Some(said) = rotation.last_word_of(retired, &vkey) else {
+                    let problem =
+                        "the entry that ends the epoch of a key is not signed by that key";
+                    return Err(refused(problem));
+                };
+                let root = root_at(said.size).map_err(|e| ResumeError::Io("segments", e))?;
+                if root != Some(said.root) {
+                    let problem =
+                        "the entries are not those that a key signed when its epoch ended";
+                    return Err(refused(problem));
+                }
             }
             // Destroyed by the writer before, but for the name.
-            Ok(_) | Err(ResumeError::Key(_, KeyError::Wrong(_))) => {}
+            Err(ResumeError::Key(_, KeyError::Wrong(_))) => {}
             Err(error) => return Err(error),
         }
         destroy(storage, retired)?;
@@ -179,8 +216,9 @@ pub(crate) struct ReadTrail<'a> {
     pub(crate) signed: u64,
     /// The entry from a size on that alone announces a deletion which has come about, if there is one.
     pub(crate) unsigned_deletion: &'a (dyn Fn(u64) -> io::Result<Option<u64>> + 'a),
-    /// The key that is in force at a size, as a vkey.
-    pub(crate) key_at: &'a (dyn Fn(u64) -> io::Result<String> + 'a),
+    /// The key before the one in force that signed at a size, as a vkey; none where that one alone can
+    /// have.
+    pub(crate) key_before: &'a (dyn Fn(u64) -> io::Result<Option<String>> + 'a),
 }
 
 /// The tree over all entries up to `head`: stored hashes where they agree with the segments and
@@ -195,7 +233,7 @@ pub(crate) fn resume_tree(
 ) -> Result<TreeFile, ResumeError> {
     let failed = |error| ResumeError::Io(super::tree_file::NAME, error);
     let read_all = read.hashes;
-    let signed = last_signed(storage, key, read.key_at)?;
+    let signed = last_signed(storage, key, read.key_before)?;
     if let Some(checkpoint) = signed.as_ref().filter(|c| c.size > head.next_seq) {
         return Err(ResumeError::Refused(
             CHECKPOINT,
@@ -317,12 +355,12 @@ pub(crate) fn signed_size(storage: &dyn Storage) -> u64 {
 }
 
 /// The checkpoint that was signed last; none before the first. Its signature must hold: by the key in
-/// force, or, when a crash came between a rotation and the next checkpoint, by the one in force then.
+/// force, or, when a crash came between a rotation and the next checkpoint, by the one before.
 /// Otherwise whoever can write the files could have us sign whatever they put there.
 fn last_signed(
     storage: &dyn Storage,
     key: &VerifierKey,
-    key_at: &dyn Fn(u64) -> io::Result<String>,
+    key_before: &dyn Fn(u64) -> io::Result<Option<String>>,
 ) -> Result<Option<Checkpoint>, ResumeError> {
     let bytes = match read_to_vec(storage, CHECKPOINT, MAX_CHECKPOINT) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -335,9 +373,9 @@ fn last_signed(
         Err(error) => error,
     };
     let size = signed.unverified().size;
-    let vkey = key_at(size).map_err(|error| ResumeError::Io("segments", error))?;
-    match VerifierKey::parse(&vkey) {
-        Ok(then) if signed.verify(&then).is_ok() => Ok(Some(signed.unverified().clone())),
+    let before = key_before(size).map_err(|error| ResumeError::Io("segments", error))?;
+    match before.as_deref().map(VerifierKey::parse) {
+        Some(Ok(then)) if signed.verify(&then).is_ok() => Ok(Some(signed.unverified().clone())),
         _ => Err(damaged(error.to_string())),
     }
 }

@@ -3,15 +3,16 @@
 //! What must stay true here: only whole entries count; nothing is kept of one when the next is read,
 //! so memory stays bounded.
 
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufReader};
 
 use audit_core::chain::Hash;
 use audit_core::entry::Entry;
 use audit_core::retention::Claims;
 use audit_core::segment::SegmentName;
+use audit_core::tree::Frontier;
 
 use super::content::{read_content, segments_in};
-use super::scan::note_hash;
+use super::scan::{next_line, note_hash};
 use crate::seal::{Front, Rotation};
 use crate::storage::Storage;
 
@@ -33,6 +34,20 @@ pub(crate) fn read_hashes(
     })
 }
 
+/// The root of the tree over the first `size` entries, made from the entries and, where retention deleted
+/// some, from what those before `signed` say of these; `None` where that is not enough.
+pub(crate) fn read_root(storage: &dyn Storage, signed: u64, size: u64) -> io::Result<Option<Hash>> {
+    let FrontSaid { begins, subtrees, .. } = read_front(storage, signed)?;
+    let before = Frontier::from_subtrees(begins.seq, &subtrees.unwrap_or_default());
+    let Ok(mut tree) = before else { return Ok(None) };
+    read_hashes(storage, begins.seq, &mut |seq, hash| {
+        if seq == tree.size() && seq < size {
+            tree.push(hash);
+        }
+    })?;
+    Ok((tree.size() == size).then(|| tree.root()))
+}
+
 /// What all entries say of the signing keys.
 pub(crate) fn read_rotation(storage: &dyn Storage) -> io::Result<Rotation> {
     let mut rotation = Rotation::default();
@@ -40,9 +55,18 @@ pub(crate) fn read_rotation(storage: &dyn Storage) -> io::Result<Rotation> {
     Ok(rotation)
 }
 
-/// Where the trail begins, and the perfect subtrees over what was before, as the entry says that
-/// announced its deletion; `None` where no entry does.
-pub(crate) fn read_front(storage: &dyn Storage) -> io::Result<(Front, Option<Vec<Hash>>)> {
+/// Where the trail begins, and what the entries say that announced the deletion of what was before.
+pub(crate) struct FrontSaid {
+    pub(crate) begins: Front,
+    /// The perfect subtrees over what was before.
+    pub(crate) subtrees: Option<Vec<Hash>>,
+    /// The key in force at the first entry, a vkey.
+    pub(crate) key: Option<String>,
+}
+
+/// Where the trail begins, and what is said of that by the entries before `signed`: of those from there
+/// on nobody knows who wrote them.
+pub(crate) fn read_front(storage: &dyn Storage, signed: u64) -> io::Result<FrontSaid> {
     let mut front = None;
     let mut claims = Claims::default();
     for name in segments_in(&storage.list("")?) {
@@ -50,11 +74,12 @@ pub(crate) fn read_front(storage: &dyn Storage) -> io::Result<(Front, Option<Vec
             let here = Front { seq: entry.seq(), prev_hash: entry.prev_hash() };
             let first = front.get_or_insert(here).seq;
             match entry.event_type() {
+                _ if entry.seq() >= signed => {}
                 "audit.recovered" => {
                     claims.recovered(entry.seq(), entry.details().unwrap_or_default());
                 }
                 "audit.retention_applied" if first > 0 => {
-                    claims.claim(entry.seq(), subtrees_before(entry, first));
+                    claims.claim(entry.seq(), said_before(entry, first));
                 }
                 _ => {}
             }
@@ -64,8 +89,14 @@ pub(crate) fn read_front(storage: &dyn Storage) -> io::Result<(Front, Option<Vec
             break;
         }
     }
-    let subtrees = claims.in_force().filter_map(|(_, subtrees)| subtrees).last();
-    Ok((front.unwrap_or(Front { seq: 0, prev_hash: Hash::ZERO }), subtrees))
+    let begins = front.unwrap_or(Front { seq: 0, prev_hash: Hash::ZERO });
+    let mut said = FrontSaid { begins, subtrees: None, key: None };
+    for (subtrees, key) in claims.in_force().filter_map(|(_, said)| said) {
+        said.subtrees = subtrees.or(said.subtrees);
+        // The first to say so: the readers take that one.
+        said.key = said.key.or(key);
+    }
+    Ok(said)
 }
 
 /// The `seq` of an entry, from `signed` on, that excuses all that is missing before the first entry which
@@ -123,21 +154,24 @@ fn deletes_up_to(entry: &Entry<'_>, front: u64) -> bool {
 
 /// `seq` of the first whole entry of a segment.
 fn first_seq(storage: &dyn Storage, name: SegmentName) -> io::Result<Option<u64>> {
-    let content = BufReader::with_capacity(1 << 13, read_content(storage, name)?);
-    for line in content.split(b'\n') {
-        if let Some(entry) = Entry::parse(&line?).ok().filter(Entry::hash_matches) {
+    let mut content = BufReader::with_capacity(1 << 13, read_content(storage, name)?);
+    let mut line = Vec::new();
+    while let Some(read) = next_line(&mut content, &mut line)? {
+        if let Some(entry) = read.entry() {
             return Ok(Some(entry.seq()));
         }
     }
     Ok(None)
 }
 
-fn subtrees_before(entry: &Entry<'_>, first: u64) -> Option<Vec<Hash>> {
+/// What an entry says of the trail before `first`: the perfect subtrees, and the key in force there.
+fn said_before(entry: &Entry<'_>, first: u64) -> Option<(Option<Vec<Hash>>, Option<String>)> {
     let details: serde_json::Value = serde_json::from_str(entry.details()?).ok()?;
-    let front = &details["front"];
+    let front = details.get("front").filter(|front| front["seq"].as_u64() == Some(first))?;
     let hash = |text: &serde_json::Value| Hash::from_hex(text.as_str()?.as_bytes());
-    let hashes = front["tree"].as_array()?.iter().map(hash).collect::<Option<Vec<Hash>>>()?;
-    (front["seq"].as_u64() == Some(first)).then_some(hashes)
+    let tree = front["tree"].as_array();
+    let subtrees = tree.and_then(|tree| tree.iter().map(hash).collect());
+    Some((subtrees, front["key"].as_str().map(str::to_owned)))
 }
 
 /// Every whole entry of the trail, in order.
@@ -154,10 +188,10 @@ pub(super) fn read_segment(
     name: SegmentName,
     each: &mut dyn FnMut(&Entry<'_>),
 ) -> io::Result<()> {
-    let content = BufReader::with_capacity(1 << 20, read_content(storage, name)?);
-    for line in content.split(b'\n') {
-        let line = line?;
-        if let Some(entry) = Entry::parse(&line).ok().filter(Entry::hash_matches) {
+    let mut content = BufReader::with_capacity(1 << 20, read_content(storage, name)?);
+    let mut line = Vec::with_capacity(4096);
+    while let Some(read) = next_line(&mut content, &mut line)? {
+        if let Some(entry) = read.entry() {
             each(&entry);
         }
     }

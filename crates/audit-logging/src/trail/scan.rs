@@ -51,10 +51,19 @@ pub(crate) struct Limits {
     pub(crate) holes_are_torn: bool,
 }
 
-struct Line<'a> {
+/// A line, or a piece of one that is longer than any entry.
+pub(super) struct Line<'a> {
     bytes: &'a [u8],
     /// It ends in LF and is not longer than any entry can be.
     whole: bool,
+}
+
+impl<'a> Line<'a> {
+    /// The entry that it is, if it is one and has the hash it states.
+    pub(super) fn entry(&self) -> Option<Entry<'a>> {
+        let line = self.bytes.strip_suffix(b"\n").filter(|_| self.whole)?;
+        Entry::parse(line).ok().filter(Entry::hash_matches)
+    }
 }
 
 /// Scans `content` from its start.
@@ -79,10 +88,9 @@ pub(crate) fn scan(
     let mut suspect: Option<Suspect> = None;
     let mut line = Vec::with_capacity(4096);
     loop {
-        line.clear();
         let Some(read) = next_line(&mut reader, &mut line)? else { break };
         let previous = (found.kept.bytes > 0).then_some(found.kept.end);
-        let entry = if read.whole { entry_of(read.bytes) } else { None };
+        let entry = read.entry();
         if entry.as_ref().is_some_and(|entry| entry.seq() >= limits.until_seq) {
             suspect = Some(Suspect::begin(&found, suspect, read.bytes));
             break;
@@ -172,12 +180,12 @@ impl Suspect {
     }
 }
 
-fn entry_of(line: &[u8]) -> Option<Entry<'_>> {
-    Entry::parse(line.strip_suffix(b"\n")?).ok().filter(Entry::hash_matches)
-}
-
 /// The next line, LF included; a line longer than any entry comes in pieces that are not whole.
-fn next_line<'b>(reader: &mut impl BufRead, line: &'b mut Vec<u8>) -> io::Result<Option<Line<'b>>> {
+pub(super) fn next_line<'b>(
+    reader: &mut impl BufRead,
+    line: &'b mut Vec<u8>,
+) -> io::Result<Option<Line<'b>>> {
+    line.clear();
     let limit = MAX_LINE as u64 + 1;
     let read = reader.by_ref().take(limit).read_until(b'\n', line)?;
     Ok((read > 0).then_some(Line { whole: line.ends_with(b"\n"), bytes: line }))

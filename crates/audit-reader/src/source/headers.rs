@@ -7,7 +7,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use tar::{EntryType, Header};
+use memchr::memmem;
+use tar::{EntryType, Header, PaxExtensions};
 
 use super::archive::invalid;
 
@@ -44,7 +45,7 @@ pub(super) fn refuse_long_headers(file: &File) -> io::Result<()> {
         if kind == EntryType::XHeader {
             let mut bytes = vec![0; usize::try_from(stated).unwrap_or_default()];
             let count = FileExt::read_at(file, &mut bytes, at)?;
-            said = size_in(bytes.get(..count).unwrap_or_default());
+            said = size_in(bytes.get(..count).unwrap_or_default())?;
         }
         let size = if extends { stated } else { said.take().unwrap_or(stated) };
         let Some(next) = size.checked_next_multiple_of(BLOCK).and_then(|len| at.checked_add(len))
@@ -55,12 +56,30 @@ pub(super) fn refuse_long_headers(file: &File) -> io::Result<()> {
     }
 }
 
-/// The record `size` of a PAX header: `<length> size=<number>` and LF.
-fn size_in(records: &[u8]) -> Option<u64> {
-    let lines = records.split(|byte| *byte == b'\n');
-    let mut sizes = lines.filter_map(|line| {
-        let text = str::from_utf8(line).ok()?;
-        text.split_once(' ')?.1.strip_prefix("size=")?.parse().ok()
-    });
-    sizes.next_back()
+/// The record `size` of a PAX header, as whoever reads the archive will take it. Where another program
+/// could take another, where the file ends is anybody's guess.
+fn size_in(records: &[u8]) -> io::Result<Option<u64>> {
+    let mut size = None;
+    for record in PaxExtensions::new(records) {
+        let Ok(record) = record else {
+            // Attributes may be of any bytes, and are not read; a length that stands behind one would be.
+            return match memmem::find(records, b"size=") {
+                Some(_) => {
+                    Err(invalid("a header in it that states a length is malformed".to_owned()))
+                }
+                None => Ok(None),
+            };
+        };
+        if record.key_bytes() != b"size" {
+            continue;
+        }
+        let stated = record.value().ok().and_then(|value| value.parse().ok());
+        if size.is_some() || stated.is_none() {
+            return Err(invalid(
+                "a header in it states no length, or two, where one is due".to_owned(),
+            ));
+        }
+        size = stated;
+    }
+    Ok(size)
 }

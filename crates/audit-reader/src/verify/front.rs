@@ -9,12 +9,13 @@ use std::collections::BTreeMap;
 use audit_core::chain::Hash;
 use audit_core::entry::Parser;
 use audit_core::retention::Claims;
+use audit_core::segment::SegmentName;
 use audit_core::tree::{Frontier, stored_hash_count, stored_hash_index};
 use memchr::memmem;
 use serde_json::Value;
 
 use crate::stored::StoredFile;
-use crate::{LineKind, ReadError, Source, Step, TrailReader, archive_damage};
+use crate::{LineKind, Source, Step, TrailReader};
 
 /// The stored hashes, and what is said of those that they lack at the front. `signed` is the size that the
 /// checkpoint states.
@@ -22,16 +23,15 @@ pub(super) fn complete(
     source: &Source,
     stored: Option<StoredFile>,
     signed: u64,
-) -> Result<Option<StoredFile>, ReadError> {
-    let Some((front, prev_hash)) = first_entry(source)?.filter(|(seq, _)| *seq > 0) else {
-        return Ok(stored);
-    };
+) -> Option<StoredFile> {
+    let first = first_entry(source).filter(|first| first.seq > 0);
+    let Some(First { seq: front, prev_hash, .. }) = first else { return stored };
     let count = stored.as_ref().map_or(0, StoredFile::count);
     // What is longer than any trail is not looked for.
     if front > signed || count >= stored_hash_count(front) {
-        return Ok(stored);
+        return stored;
     }
-    let Some(subtrees) = said(source, front, signed) else { return Ok(stored) };
+    let Some(subtrees) = said(source, front, signed) else { return stored };
     let mut hashes = BTreeMap::new();
     let mut left = subtrees.into_iter();
     let frontier = Frontier::from_stored(front, |index| {
@@ -40,31 +40,32 @@ pub(super) fn complete(
         Ok::<_, ()>(hash)
     });
     if frontier.is_err() || left.next().is_some() {
-        return Ok(stored);
+        return stored;
     }
     // An odd number of leaves ends in a subtree of one.
     hashes.entry(stored_hash_index(0, front - 1)).or_insert(prev_hash);
-    Ok(Some(StoredFile::completed(stored, hashes)))
+    Some(StoredFile::completed(stored, hashes))
 }
 
-/// `seq` and `prev_hash` of the first line that is an entry.
-fn first_entry(source: &Source) -> Result<Option<(u64, Hash)>, ReadError> {
+/// The first line that is an entry.
+pub(super) struct First {
+    pub(super) segment: SegmentName,
+    pub(super) seq: u64,
+    prev_hash: Hash,
+}
+
+pub(super) fn first_entry(source: &Source) -> Option<First> {
     let (mut reader, mut parser) = (TrailReader::new(source.clone()), Parser::default());
     loop {
-        let step = match reader.step() {
-            // The verification comes upon it itself, and says so: damage is a finding, and no error.
-            Err(ReadError::Io { source, .. }) if archive_damage(&source).is_some() => {
-                return Ok(None);
-            }
-            step => step?,
-        };
-        match step {
-            Step::Line(_, line) if line.kind == LineKind::Complete => {
+        // What cannot be read the verification comes upon itself, and says so.
+        match reader.step().ok()? {
+            Step::Line(segment, line) if line.kind == LineKind::Complete => {
                 if let Ok(entry) = parser.parse(line.bytes) {
-                    return Ok(Some((entry.seq(), entry.prev_hash())));
+                    let (seq, prev_hash) = (entry.seq(), entry.prev_hash());
+                    return Some(First { segment, seq, prev_hash });
                 }
             }
-            Step::Unfinished(..) | Step::CaughtUp => return Ok(None),
+            Step::Unfinished(..) | Step::CaughtUp => return None,
             _ => {}
         }
     }
@@ -76,7 +77,6 @@ fn said(source: &Source, front: u64, signed: u64) -> Option<Vec<Hash>> {
     let applied = memmem::Finder::new(br#""event_type":"audit.retention_applied""#);
     let recovered = memmem::Finder::new(br#""event_type":"audit.recovered""#);
     let mut claims = Claims::default();
-    // What cannot be read the verification comes upon itself, and says so.
     while let Ok(step) = reader.step() {
         match step {
             Step::Line(_, line) if line.kind == LineKind::Complete => {

@@ -63,7 +63,8 @@ impl Lane {
             out.turn += 1;
             out.send(&tell, message);
         }
-        if out.turn != turn {
+        // Who waits for its turn has to hear as well that nobody listens any more.
+        if out.turn != turn || out.stop {
             self.turned.notify_all();
         }
         !out.stop
@@ -90,6 +91,9 @@ impl Lane {
             out = self.turned.wait(out).unwrap_or_else(PoisonError::into_inner);
         }
         out.send(tell, Ok(message));
+        if out.stop {
+            self.turned.notify_all();
+        }
         !out.stop
     }
 }

@@ -30,6 +30,7 @@ use base64ct::{Base64, Encoding};
 
 use crate::stored::StoredFile;
 use crate::{DirSource, ReadError, Source};
+use front::First;
 pub use options::{Progress, VerifyOptions};
 pub use report::{Freshness, KeyTrust, Report, Verdict};
 use run::{Plan, Run};
@@ -66,8 +67,8 @@ pub fn verify(
     Ok(report)
 }
 
-/// What an earlier verification left, and where in which segment it ended.
-type Resumption<'o> = (&'o VerifiedState, (SegmentName, u64));
+/// What an earlier verification left, where in which segment it ended, and where the trail begins now.
+type Resumption<'o> = (&'o VerifiedState, (SegmentName, u64), First);
 
 /// Where an earlier verification can be gone on from: what it verified last stands where it stood, and
 /// nobody asks for what is before.
@@ -81,7 +82,9 @@ fn resumption<'o>(
     if other || options.references.iter().any(older) {
         return Ok(None);
     }
-    Ok(state.holds(source)?.map(|place| (state, place)))
+    // A front that cannot be read the whole verification names.
+    let Some(first) = front::first_entry(source) else { return Ok(None) };
+    Ok(state.holds(source)?.map(|place| (state, place, first)))
 }
 
 fn look(source: &Source, options: &mut VerifyOptions<'_>) -> Result<Report, ReadError> {
@@ -106,7 +109,7 @@ fn look(source: &Source, options: &mut VerifyOptions<'_>) -> Result<Report, Read
     // Who goes on from a state needs nothing of the front.
     let stored = match &resumed {
         Some(_) => stored,
-        None => front::complete(source, stored, signed)?,
+        None => front::complete(source, stored, signed),
     };
     let pinned = options.key.is_some();
     let first = match &options.key {
@@ -116,8 +119,12 @@ fn look(source: &Source, options: &mut VerifyOptions<'_>) -> Result<Report, Read
 
     let (verifier, from) = match resumed {
         // A state that holds is a tree: it was looked at when it was read.
-        Some((state, place)) => match TrailVerifier::resume(state.verified(), pinned, seals) {
-            Some(verifier) => (verifier, Some((place, state.size()))),
+        Some((state, place, first)) => match TrailVerifier::resume(state.verified(), pinned, seals)
+        {
+            Some(mut verifier) => {
+                verifier.begins_now(first.seq, &first.segment.to_string());
+                (verifier, Some((place, state.size())))
+            }
             None => return Err(ReadError::NotATrail(source.place())),
         },
         None => (TrailVerifier::new(first, seals), None),

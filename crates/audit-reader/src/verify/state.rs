@@ -1,7 +1,10 @@
 //! What a verification leaves for the next one, as a file of JSON.
 //!
 //! What must stay true here: a file that somebody made up or altered is refused, unless it says what a
-//! key of the log signed. What it says about places in the trail is held against the trail.
+//! key of the log signed. What it says about places in the trail is held against the trail, but for what
+//! was deleted.
+
+use std::collections::BTreeSet;
 
 use audit_core::chain::{Hash, Head, MAX_LINE};
 use audit_core::checkpoint::SignedCheckpoint;
@@ -16,7 +19,7 @@ use thiserror::Error;
 use crate::source::read_full;
 use crate::{ReadError, Source};
 
-const FORMAT: &str = "audit-verified/2";
+const FORMAT: &str = "audit-verified/3";
 
 /// Why a state cannot be gone on from.
 #[derive(Debug, Error)]
@@ -41,6 +44,8 @@ struct File {
     epoch: Option<u64>,
     key: String,
     first_seq: Option<u64>,
+    /// Where the trail may begin when retention has deleted what it said it would.
+    fronts: BTreeSet<u64>,
     last_hash: String,
     /// The perfect subtrees from the tree of the last rotation to that of the checkpoint.
     since: Vec<String>,
@@ -88,6 +93,7 @@ impl VerifiedState {
         let place = Place {
             head: Head { next_seq, last_hash: hash(&file.last_hash)? },
             first_seq: file.first_seq,
+            fronts: file.fronts,
             subtrees: Vec::new(),
             key: EpochKey { epoch: file.epoch, key: VerifierKey::parse(&file.key).map_err(wrong)? },
             rotations,
@@ -117,6 +123,7 @@ impl VerifiedState {
             epoch: place.key.epoch,
             key: place.key.key.to_string(),
             first_seq: place.first_seq,
+            fronts: place.fronts.clone(),
             last_hash: place.head.last_hash.to_string(),
             since: hashes(&place.since),
             segment: place.segment.clone(),

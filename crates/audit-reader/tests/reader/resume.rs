@@ -228,6 +228,42 @@ fn a_trail_without_its_front_is_proven_by_the_key_in_force_there_or_a_later_one(
 }
 
 #[test]
+fn a_front_that_goes_behind_a_verification_has_to_be_announced() {
+    let mut trail = trail();
+    let before = state(&full(&trail));
+    let files = [ONE.to_owned(), format!("{ONE}.sha256")];
+    let kept = files.each_ref().map(|file| fs::read(trail.file(file)).unwrap());
+    let remove = |trail: &Trail| {
+        files.iter().for_each(|file| fs::remove_file(trail.file(file)).unwrap());
+    };
+    remove(&trail);
+    let report = from(&trail, &before);
+    assert_eq!((report.verdict, report.resumed_from), (Verdict::Violated, Some(40)));
+    assert!(found(&report, FindingKind::SequenceGap));
+    // Announced since, and by a word that the state knows of.
+    for (file, bytes) in files.iter().zip(kept) {
+        fs::write(trail.file(file), bytes).unwrap();
+    }
+    let said = serde_json::json!({"segments": [{"filename": ONE, "first_seq": 0, "last_seq": 22}]});
+    let mut line = Vec::new();
+    trail.line(&mut line, "audit.retention_applied", &said.to_string());
+    trail.append(TWO, &line);
+    // Nobody signed it yet: that is no word.
+    let early = fs::read(trail.file(ONE)).unwrap();
+    remove(&trail);
+    assert!(found(&from(&trail, &before), FindingKind::SequenceGap));
+    fs::write(trail.file(ONE), early).unwrap();
+    fs::write(trail.file(&files[1]), "").unwrap();
+    trail.seal();
+    let knows = state(&from(&trail, &before));
+    remove(&trail);
+    for state in [&before, &knows] {
+        let report = from(&trail, state);
+        assert_eq!(report.verdict, Verdict::Proven, "{:?}", report.findings.kept());
+    }
+}
+
+#[test]
 fn the_keys_of_a_state_come_in_their_order_and_its_epoch_is_theirs() {
     let mut trail = Trail::new();
     trail.write(ONE, 20);

@@ -205,8 +205,15 @@ fn an_archive_file_that_is_none_is_refused_with_a_reason() {
 
 #[test]
 fn damage_to_an_archived_segment_is_a_finding() {
+    for (segment, changed) in [(0, r#""n":50"#), (1, r#""n":150"#)] {
+        damage_is_a_finding(SEGMENTS[segment], changed);
+    }
+}
+
+/// `changed` stands in the segment.
+fn damage_is_a_finding(segment: &str, changed: &str) {
     let trail = three();
-    let packed = archive(&trail, SEGMENTS[1]);
+    let packed = archive(&trail, segment);
     let whole = fs::read(&packed).unwrap();
     let step = (whole.len() / 60).max(1);
     for at in (0..whole.len()).step_by(step) {
@@ -229,7 +236,7 @@ fn damage_to_an_archived_segment_is_a_finding() {
     assert_eq!(violations(&of_dir(&trail)), [FindingKind::SegmentChanged]);
     // Compressed anew with other entries: what an archiver with bad intentions would do.
     let bytes = zstd::decode_all(&*whole).unwrap();
-    let text = String::from_utf8(bytes).unwrap().replacen(r#""n":150"#, r#""n":151"#, 1);
+    let text = String::from_utf8(bytes).unwrap().replacen(changed, &format!("{changed}1"), 1);
     fs::write(&packed, zstd::encode_all(text.as_bytes(), 3).unwrap()).unwrap();
     let found = violations(&of_dir(&trail));
     assert_eq!(found[..2], [FindingKind::HashMismatch, FindingKind::SegmentChanged]);
@@ -306,6 +313,16 @@ fn an_archive_file_that_asks_for_much_is_refused() {
     for large in [name(100_000), pax(100_000)] {
         let refused = put(&file, &large).unwrap_err().to_string();
         assert!(refused.contains("100000 bytes, more than any name"), "{refused}");
+    }
+    // One that another program takes for another archive.
+    for (records, why) in [
+        (&b"9 size=1\n9 size=2\n"[..], "states no length, or two"),
+        (b"9 size=x\n", "states no length, or two"),
+        (b"7 a=b\n9 size=1\n", "malformed"),
+    ] {
+        let pax = member(tar::EntryType::XHeader, "pax", records);
+        let refused = put(&file, &[&pax[..], &tar[..]].concat()).unwrap_err().to_string();
+        assert!(refused.contains(why), "{refused}");
     }
     // A few kilobytes that unpack to 300 MB of zeros.
     let mut packed = zstd::Encoder::new(Vec::new(), 3).unwrap();

@@ -10,9 +10,11 @@ use std::process::Command;
 use std::sync::Arc;
 
 use audit_core::chain::Head;
+use audit_core::checkpoint::Checkpoint;
 use audit_core::entry::Entry;
 use audit_core::note::{SignatureType, Signer, SigningKey, VerifierKey};
 use audit_core::plan::append_line;
+use audit_core::tree::Frontier;
 use audit_logging::core::event::ActorInfo;
 use audit_logging::core::retention::HoldScope;
 use audit_logging::storage::{DirStorage, Storage};
@@ -198,6 +200,66 @@ fn a_key_that_a_stranger_named_never_comes_into_force() {
     assert_ne!(fs::read(dir.join("keys").join(&keys[0])).unwrap(), planted);
     assert_proven(&dir, first_key(&dir), "after the planted key");
     assert!(script(&dir, &first_key(&dir)).is_none_or(|code| code == 0));
+}
+
+/// A checkpoint by a key of the thief's, over all that stands there.
+fn sign_as_a_thief(dir: &Path) {
+    let mut tree = Frontier::new();
+    for name in ending(dir, ".audit") {
+        lines(&dir.join(name)).iter().for_each(|line| tree.push(entry(line).hash()));
+    }
+    let origin = first_key(dir).name().to_owned();
+    let thief = SigningKey::from_seed(SignatureType::Ed25519, &origin, &[66; 32]).unwrap();
+    let signed = Checkpoint::new(&origin, tree.size(), tree.root()).sign(&thief).unwrap();
+    fs::write(dir.join("checkpoint"), signed.to_string()).unwrap();
+}
+
+#[test]
+fn a_checkpoint_of_a_key_that_a_stranger_named_is_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    for (name, sealed) in [("nothing", json!({})), ("words", json!({"epoch": "none"}))] {
+        let dir = temp.path().join(name);
+        let clock = grown(&dir);
+        let (segment, before) = (newest(&dir), fs::read(newest(&dir)).unwrap());
+        let checkpoint = fs::read(dir.join("checkpoint")).unwrap();
+        let epoch = rotate_to_a_thief(&dir);
+        fs::remove_file(dir.join(format!("keys/{epoch}.key"))).unwrap();
+        plant(&dir, "audit.epoch_sealed", &sealed);
+        let (_, details) = deletion_of_the_first(&dir);
+        plant(&dir, "audit.retention_applied", &details);
+        plant(&dir, "audit.closed", &json!({"entries": 0, "drops": 0}));
+        sign_as_a_thief(&dir);
+        let opened = AuditLogger::builder(config(&dir)).clock(clock.shared()).open();
+        assert!(matches!(opened, Err(OpenError::NotAnExtension { .. })), "{name}: {opened:?}");
+        // Without what was planted the trail goes on.
+        fs::write(segment, before).unwrap();
+        fs::write(dir.join("checkpoint"), checkpoint).unwrap();
+        one_life(&dir, &clock);
+        assert_proven(&dir, first_key(&dir), name);
+    }
+}
+
+#[test]
+fn a_change_of_keys_that_a_stranger_began_accuses_nobody_once_it_is_void() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("trail");
+    let clock = grown(&dir);
+    let epoch = rotate_to_a_thief(&dir);
+    fs::remove_file(dir.join(format!("keys/{epoch}.key"))).unwrap();
+    plant(&dir, "audit.heartbeat", &json!({}));
+    let report = verify(&dir, Some(first_key(&dir)));
+    assert_eq!(notices(&report, FindingKind::KeyRotationInvalid), 1);
+    assert!(script(&dir, &first_key(&dir)).is_none_or(|code| code == 1));
+    // The next opening says that nobody had signed it.
+    one_life(&dir, &clock);
+    assert_proven(&dir, first_key(&dir), "void");
+    assert!(script(&dir, &first_key(&dir)).is_none_or(|code| code == 0));
+    // Who plants that word as well gains nothing: nobody signed it.
+    rotate_to_a_thief(&dir);
+    plant(&dir, "audit.heartbeat", &json!({}));
+    plant(&dir, "audit.recovered", &json!({"signed": 0, "entries_kept": 1}));
+    let report = verify(&dir, Some(first_key(&dir)));
+    assert_eq!(notices(&report, FindingKind::KeyRotationInvalid), 1);
 }
 
 #[test]
