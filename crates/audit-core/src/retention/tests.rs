@@ -339,7 +339,7 @@ fn what_is_not_kept_in_mind_would_have_changed_nothing() {
         counts
     }
     // Every trail of six entries, each of which claims something or recovers.
-    for mut number in 0..2 * 3 * 4 * 5 * 6 * 7 {
+    for mut number in 0..2_u64 * 3 * 4 * 5 * 6 * 7 {
         let mut claims = Claims::default();
         let mut said = Vec::new();
         for seq in 0..6 {
