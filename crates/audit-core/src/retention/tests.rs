@@ -343,7 +343,7 @@ fn what_is_not_kept_in_mind_would_have_changed_nothing() {
         let mut claims = Claims::default();
         let mut said = Vec::new();
         for seq in 0..6 {
-            let choice = number % (seq + 2);
+            let choice: u64 = number % (seq + 2);
             number /= seq + 2;
             said.push(choice.checked_sub(1));
             match choice.checked_sub(1) {
