@@ -3,7 +3,7 @@
 //! What must stay true here: the trail itself is where holds stand. A hold is in force from the entry
 //! that adds it to the one that releases it, and its own entry cannot be deleted while it is.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -184,7 +184,7 @@ impl Holds {
     #[must_use]
     pub fn in_force(&self) -> &[Hold] {
         self.in_force.get_or_init(|| {
-            let mut last = HashMap::new();
+            let mut last = BTreeMap::new();
             for (seq, id) in self.released.clone().in_force() {
                 last.insert(id, seq);
             }

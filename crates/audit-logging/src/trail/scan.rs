@@ -87,8 +87,7 @@ pub(crate) fn scan(
     };
     let mut suspect: Option<Suspect> = None;
     let mut line = Vec::with_capacity(4096);
-    loop {
-        let Some(read) = next_line(&mut reader, &mut line)? else { break };
+    while let Some(read) = next_line(&mut reader, &mut line)? {
         let previous = (found.kept.bytes > 0).then_some(found.kept.end);
         let entry = read.entry();
         if entry.as_ref().is_some_and(|entry| entry.seq() >= limits.until_seq) {
