@@ -217,7 +217,9 @@ fn sign_as_a_thief(dir: &Path) {
 #[test]
 fn a_checkpoint_of_a_key_that_a_stranger_named_is_refused() {
     let temp = tempfile::tempdir().unwrap();
-    for (name, sealed) in [("nothing", json!({})), ("words", json!({"epoch": "none"}))] {
+    for (name, sealed) in
+        [("nothing", json!({"note": "none"})), ("words", json!({"epoch": "none"}))]
+    {
         let dir = temp.path().join(name);
         let clock = grown(&dir);
         let (segment, before) = (newest(&dir), fs::read(newest(&dir)).unwrap());
@@ -246,7 +248,7 @@ fn a_change_of_keys_that_a_stranger_began_accuses_nobody_once_it_is_void() {
     let clock = grown(&dir);
     let epoch = rotate_to_a_thief(&dir);
     fs::remove_file(dir.join(format!("keys/{epoch}.key"))).unwrap();
-    plant(&dir, "audit.heartbeat", &json!({}));
+    plant(&dir, "audit.heartbeat", &json!({"entries": 1}));
     let report = verify(&dir, Some(first_key(&dir)));
     assert_eq!(notices(&report, FindingKind::KeyRotationInvalid), 1);
     assert!(script(&dir, &first_key(&dir)).is_none_or(|code| code == 1));
@@ -256,7 +258,7 @@ fn a_change_of_keys_that_a_stranger_began_accuses_nobody_once_it_is_void() {
     assert!(script(&dir, &first_key(&dir)).is_none_or(|code| code == 0));
     // Who plants that word as well gains nothing: nobody signed it.
     rotate_to_a_thief(&dir);
-    plant(&dir, "audit.heartbeat", &json!({}));
+    plant(&dir, "audit.heartbeat", &json!({"entries": 1}));
     plant(&dir, "audit.recovered", &json!({"signed": 0, "entries_kept": 1}));
     let report = verify(&dir, Some(first_key(&dir)));
     assert_eq!(notices(&report, FindingKind::KeyRotationInvalid), 1);
