@@ -172,9 +172,13 @@ impl Keys {
         }
     }
 
-    /// The key in force at a size: a new one is, after the entry that seals the epoch before it.
+    /// The key in force at a size, by the word of the keys before it. Where a crash cut a deletion short,
+    /// the first one is not known, and the entries are taken at theirs: they lead to what was signed.
     fn at(&self, size: u64) -> Option<&str> {
+        if let Some(first) = &self.first {
+            return Some(self.named.in_force(size, first));
+        }
         let named = self.named.history.iter().rfind(|(seq, _)| size > seq + 1);
-        named.map(|(_, key)| key.as_str()).or(self.first.as_deref())
+        named.map(|(_, key)| key.as_str())
     }
 }

@@ -84,22 +84,39 @@ impl Rotation {
     /// from there on each must have said itself which one follows. Whoever can write the files can name any
     /// key after that, and `current` is in force all the same.
     pub(crate) fn key_before(&self, current: &str, size: u64, first: &str) -> Option<String> {
-        let mut keys = vec![(None, first)];
-        for (seq, next) in &self.history {
-            let mut words = self.words.iter().filter(|(_, at, _)| seq.checked_add(1) == Some(*at));
-            let in_force = keys.last().map_or(first, |(_, key)| key);
-            if words.any(|(_, at, note)| word_of(in_force, *at, note).is_some()) {
-                keys.push((Some(*seq), next));
-            }
-        }
-        // A new key is in force after the entry that seals the epoch before it.
-        let is_over = |since: &Option<u64>| since.is_none_or(|seq| size > seq.saturating_add(1));
+        let keys = self.followed(first);
+        let is_over = |since: &Option<u64>| is_over(*since, size);
         let (since, _) = keys.iter().find(|(_, key)| *key == current)?;
         if is_over(since) {
             return None;
         }
         keys.iter().rfind(|(since, _)| is_over(since)).map(|(_, key)| (*key).to_owned())
     }
+
+    /// The key in force at a size, if `first` was before all of these.
+    pub(crate) fn in_force<'a>(&'a self, size: u64, first: &'a str) -> &'a str {
+        let mut keys = self.followed(first).into_iter();
+        keys.rfind(|(since, _)| is_over(*since, size)).map_or(first, |(_, key)| key)
+    }
+
+    /// The keys that followed each other by the word of the one before, each with the `seq` of the entry
+    /// that names it.
+    fn followed<'a>(&'a self, first: &'a str) -> Vec<(Option<u64>, &'a str)> {
+        let mut keys = vec![(None, first)];
+        for (seq, next) in &self.history {
+            let mut words = self.words.iter().filter(|(_, at, _)| seq.checked_add(1) == Some(*at));
+            let in_force = keys.last().map_or(first, |(_, key)| key);
+            if words.any(|(_, at, note)| word_of(in_force, *at, note).is_some()) {
+                keys.push((Some(*seq), next.as_str()));
+            }
+        }
+        keys
+    }
+}
+
+/// A new key is in force after the entry that seals the epoch before it.
+fn is_over(since: Option<u64>, size: u64) -> bool {
+    since.is_none_or(|seq| size > seq.saturating_add(1))
 }
 
 /// What a note says, if it is what a key says right before entry `seq`, which seals its epoch.
