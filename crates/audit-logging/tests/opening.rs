@@ -223,7 +223,13 @@ fn a_read_only_file_system_is_an_error() {
     AuditLogger::new(config(mount.path())).unwrap().shutdown_timeout(PATIENCE).unwrap();
     // A program that another test is just starting holds this one's files until its `exec`: busy for so long.
     let deadline = Instant::now() + PATIENCE;
-    while !Command::new("mount").args(["-o", "remount,ro"]).arg(mount.path()).status().unwrap().success() {
+    while !Command::new("mount")
+        .args(["-o", "remount,ro"])
+        .arg(mount.path())
+        .status()
+        .unwrap()
+        .success()
+    {
         assert!(Instant::now() < deadline, "the file system stays busy");
     }
     let error = refused(config(mount.path()));

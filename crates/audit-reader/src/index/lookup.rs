@@ -60,6 +60,15 @@ impl Conditions {
                 && self.until.is_none_or(|until| first <= until)
         })
     }
+
+    /// Whether all entries between these times are of the times that are asked for. Lines are looked at
+    /// before they are believed, so a mistake here only costs time.
+    fn surely_within(&self, times: Option<(i64, i64)>) -> bool {
+        times.is_some_and(|(first, last)| {
+            self.since.is_none_or(|since| since <= first)
+                && self.until.is_none_or(|until| last <= until)
+        })
+    }
 }
 
 /// How to search a piece.
@@ -296,10 +305,11 @@ impl Lookup {
         if !indexed.divided && table.excludes(group, &self.conditions)? {
             return Ok(Said::Nothing);
         }
-        let rows = table.rows(group, &self.conditions)?;
-        let group = indexed.binding.groups[group];
-        let fits = rows.offsets.len() as u64 == group.entries
-            && rows.offsets.first() == Some(&group.offset)
+        let bound = indexed.binding.groups[group];
+        let within = self.conditions.surely_within(bound.times);
+        let rows = table.rows(group, &self.conditions, within)?;
+        let fits = rows.offsets.len() as u64 == bound.entries
+            && rows.offsets.first() == Some(&bound.offset)
             && rows.offsets.is_sorted();
         Ok(if fits { Said::Rows(rows) } else { Said::Unusable })
     }

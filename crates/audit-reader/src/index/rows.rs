@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow_array::builder::make_view;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{TimestampNanosecondType, UInt64Type};
 use arrow_array::{Array, RecordBatch, StringViewArray};
@@ -22,6 +23,8 @@ use super::checked::CheckedFile;
 use super::lookup::{Conditions, Test};
 use crate::table::{BLOOM, Column, views};
 
+/// A text that is no longer stands in its view whole.
+const INLINE: usize = 12;
 /// Rows that are decoded at a time.
 const BATCH: usize = 16 * 1024;
 
@@ -74,9 +77,9 @@ impl Table {
         Ok(false)
     }
 
-    /// The rows of a group.
-    pub(super) fn rows(&self, group: usize, conditions: &Conditions) -> Result<Rows> {
-        let places = conditions.columns().chain([Column::LineOffset]).map(Column::place);
+    /// The rows of a group. If all of it is `within` the times that are asked for, they are not looked at.
+    pub(super) fn rows(&self, group: usize, conditions: &Conditions, within: bool) -> Result<Rows> {
+        let places = conditions.columns(within).chain([Column::LineOffset]).map(Column::place);
         let projection = ProjectionMask::roots(self.metadata.parquet_schema(), places);
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(
             self.file.clone(),
@@ -89,7 +92,7 @@ impl Table {
             let batch = batch?;
             matching.clear();
             matching.resize(batch.num_rows(), true);
-            conditions.narrow(&batch, &mut matching)?;
+            conditions.narrow(&batch, within, &mut matching)?;
             let begin = rows.offsets.len();
             let offsets = column(&batch, Column::LineOffset)?.as_primitive_opt::<UInt64Type>();
             rows.offsets.extend(offsets.ok_or_else(wrong_type)?.values());
@@ -102,16 +105,25 @@ impl Table {
 
 impl Conditions {
     /// The columns they are about.
-    fn columns(&self) -> impl Iterator<Item = Column> {
-        let times = self.since.is_some() || self.until.is_some();
+    fn columns(&self, within: bool) -> impl Iterator<Item = Column> {
+        let times = self.times() && !within;
         let critical = self.critical.map(|_| Column::Critical);
         let texts = self.texts.iter().map(|(column, _)| *column);
         texts.chain(critical).chain(times.then_some(Column::Timestamp))
     }
 
+    fn times(&self) -> bool {
+        self.since.is_some() || self.until.is_some()
+    }
+
     /// Takes out the rows that do not match.
-    fn narrow(&self, batch: &RecordBatch, matching: &mut [bool]) -> Result<(), ArrowError> {
-        if self.since.is_some() || self.until.is_some() {
+    fn narrow(
+        &self,
+        batch: &RecordBatch,
+        within: bool,
+        matching: &mut [bool],
+    ) -> Result<(), ArrowError> {
+        if self.times() && !within {
             let (since, until) = (self.since.unwrap_or(i64::MIN), self.until.unwrap_or(i64::MAX));
             let times = column(batch, Column::Timestamp)?;
             let times = times.as_primitive_opt::<TimestampNanosecondType>();
@@ -145,14 +157,15 @@ impl Test {
     }
 
     fn narrow(&self, values: &StringViewArray, matching: &mut [bool]) {
-        let values = matching.iter_mut().zip(values.iter());
         match self {
             Test::OneOf(texts) => {
-                for (matches, value) in values.filter(|(matches, _)| **matches) {
-                    *matches = value.is_some_and(|value| texts.iter().any(|text| text == value));
+                let wanted: Vec<Wanted<'_>> = texts.iter().map(|text| Wanted::new(text)).collect();
+                for (row, (matches, view)) in matching.iter_mut().zip(values.views()).enumerate() {
+                    *matches = *matches && wanted.iter().any(|text| text.is(values, row, *view));
                 }
             }
             Test::Types(globs) => {
+                let values = matching.iter_mut().zip(values.iter());
                 // Whoever writes chooses how many types there are.
                 let mut known: HashMap<&str, bool> = HashMap::new();
                 for (matches, value) in values.filter(|(matches, _)| **matches) {
@@ -163,6 +176,24 @@ impl Test {
                 }
             }
         }
+    }
+}
+
+/// A text, and how a view of it looks: its length, and all of it or its first bytes.
+struct Wanted<'t> {
+    text: &'t str,
+    view: u128,
+    mask: u128,
+}
+
+impl<'t> Wanted<'t> {
+    fn new(text: &'t str) -> Wanted<'t> {
+        let mask = if text.len() <= INLINE { u128::MAX } else { u128::from(u64::MAX) };
+        Wanted { text, view: make_view(text.as_bytes(), 0, 0) & mask, mask }
+    }
+
+    fn is(&self, values: &StringViewArray, row: usize, view: u128) -> bool {
+        view & self.mask == self.view && values.is_valid(row) && values.value(row) == self.text
     }
 }
 

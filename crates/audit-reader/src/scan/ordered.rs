@@ -1,16 +1,23 @@
 //! Work on numbered pieces by several threads, taken in the order of the numbers.
 //!
-//! What must stay true here: a thread that is ahead waits, so no more than a few results are held;
-//! after the end of the taking nothing new is begun, and all threads have ended on return.
+//! What must stay true here: a thread that is ahead waits, so no more than a few results are held, or
+//! some dozens of those that cost next to nothing; after the end of the taking nothing new is begun, and
+//! all threads have ended on return.
 
 use std::collections::VecDeque;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::ReadError;
 
-/// Results that may wait for each thread.
+/// Runs of pieces that may wait for each thread.
 const AHEAD: usize = 4;
+/// Pieces that took less, all that a thread took at once together, are taken more at once: waking one
+/// another costs some microseconds.
+const QUICK: Duration = Duration::from_micros(100);
+/// The most that are taken at once.
+const RUN: usize = 32;
 
 struct State<T> {
     /// The next piece nobody works on.
@@ -78,62 +85,87 @@ pub(crate) fn ordered<T: Send, W>(
         for _ in 0..jobs {
             scope.spawn(|| {
                 let _end = EndOnPanic(&shared);
-                let mut worker = worker();
-                while let Some(piece) = claim(&shared, count, jobs * AHEAD) {
-                    let result = work(&mut worker, piece);
-                    let mut state = shared.lock();
-                    let place = piece - state.taken;
-                    if state.done.len() <= place {
-                        state.done.resize_with(place + 1, || None);
-                    }
-                    state.done[place] = Some(result);
-                    if place == 0 {
-                        shared.told.notify_one();
-                    }
+                let (mut worker, mut run) = (worker(), 1);
+                while let Some(pieces) = claim(&shared, count, jobs * AHEAD, run) {
+                    let (began, first) = (Instant::now(), pieces.start);
+                    let results = pieces.map(|piece| work(&mut worker, piece)).collect();
+                    run = if began.elapsed() < QUICK { RUN.min(run * 2) } else { 1 };
+                    give(&shared, first, results);
                 }
             });
         }
         // Dropped whatever happens to `take`: a panic there must not leave threads waiting.
         let _end = EndOnPanic(&shared);
-        let outcome = (0..count).try_for_each(|_| match next(&shared) {
-            Some(Ok(result)) => match take(result) {
-                ControlFlow::Continue(()) => Ok(()),
-                ControlFlow::Break(()) => Err(None),
-            },
-            Some(Err(error)) => Err(Some(error)),
-            // A thread panicked: the scope passes that on.
-            None => Err(None),
-        });
+        let outcome = take_all(&shared, count, &mut take);
         shared.end();
-        match outcome {
-            Err(Some(error)) => Err(error),
-            Ok(()) | Err(None) => Ok(()),
-        }
+        outcome
     })
 }
 
-/// The next piece to work on; `None` if there is none.
-fn claim<T>(shared: &Shared<T>, count: usize, ahead: usize) -> Option<usize> {
+/// The next pieces to work on, `run` of them if there are so many; `None` if there is none.
+fn claim<T>(shared: &Shared<T>, count: usize, ahead: usize, run: usize) -> Option<Range<usize>> {
     let state = shared.lock();
-    let full = |state: &mut State<T>| !state.ended && state.next >= state.taken + ahead;
+    let full = |state: &mut State<T>| !state.ended && state.next >= state.taken + ahead * run;
     let mut state = shared.room.wait_while(state, full).unwrap_or_else(PoisonError::into_inner);
     if state.ended || state.next == count {
         return None;
     }
-    state.next += 1;
-    Some(state.next - 1)
+    let first = state.next;
+    state.next = count.min(first + run);
+    Some(first..state.next)
 }
 
-/// The next result; `None` if there is to be none.
-fn next<T>(shared: &Shared<T>) -> Option<Result<T, ReadError>> {
+/// Leaves the results of the pieces from `first` on to be taken.
+fn give<T>(shared: &Shared<T>, first: usize, results: Vec<Result<T, ReadError>>) {
+    let mut state = shared.lock();
+    let place = first - state.taken;
+    if state.done.len() < place + results.len() {
+        state.done.resize_with(place + results.len(), || None);
+    }
+    for (at, result) in (place..).zip(results) {
+        state.done[at] = Some(result);
+    }
+    if place == 0 {
+        shared.told.notify_one();
+    }
+}
+
+/// Takes all results in order, until one is an error or `take` breaks.
+fn take_all<T>(
+    shared: &Shared<T>,
+    count: usize,
+    take: &mut impl FnMut(T) -> ControlFlow<()>,
+) -> Result<(), ReadError> {
+    let mut left = count;
+    while left > 0 {
+        let results = next(shared);
+        // A thread panicked: the scope passes that on.
+        if results.is_empty() {
+            break;
+        }
+        left -= results.len();
+        for result in results {
+            if take(result?).is_break() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The next results, all that are there; none if there are to be none.
+fn next<T>(shared: &Shared<T>) -> Vec<Result<T, ReadError>> {
     let state = shared.lock();
     let missing =
         |state: &mut State<T>| !state.ended && !matches!(state.done.front(), Some(Some(_)));
     let mut state = shared.told.wait_while(state, missing).unwrap_or_else(PoisonError::into_inner);
-    let result = state.done.pop_front().flatten()?;
-    state.taken += 1;
+    let mut results = Vec::new();
+    while let Some(result) = state.done.pop_front_if(|result| result.is_some()) {
+        results.extend(result);
+    }
+    state.taken += results.len();
     shared.room.notify_all();
-    Some(result)
+    results
 }
 
 #[cfg(test)]
@@ -151,18 +183,19 @@ mod tests {
                 Ok(piece)
             };
             ordered(
-                500,
+                5_000,
                 jobs,
                 || (),
                 work,
                 |piece| {
                     taken.push(piece);
-                    assert!(begun.load(Ordering::SeqCst) <= piece + 1 + jobs * AHEAD);
+                    let far = RUN * (1 + jobs * AHEAD) * 2;
+                    assert!(begun.load(Ordering::SeqCst) <= piece + far);
                     ControlFlow::Continue(())
                 },
             )
             .unwrap();
-            assert_eq!(taken, (0..500).collect::<Vec<_>>());
+            assert_eq!(taken, (0..5_000).collect::<Vec<_>>());
         }
     }
 
@@ -184,9 +217,9 @@ mod tests {
                 }
             };
             ordered(1_000_000, jobs, || (), work, until(5)).unwrap();
-            assert!(begun.load(Ordering::SeqCst) < 100);
+            assert!(begun.load(Ordering::SeqCst) < 2_000);
             assert!(ordered(1_000_000, jobs, || (), work, until(50)).is_err());
-            assert!(begun.load(Ordering::SeqCst) < 200);
+            assert!(begun.load(Ordering::SeqCst) < 4_000);
         }
     }
 

@@ -25,6 +25,7 @@
 //! ```
 
 mod answer;
+mod date_trunc;
 mod error;
 mod events;
 mod files;

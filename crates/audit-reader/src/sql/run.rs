@@ -19,13 +19,14 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{GreedyMemoryPool, TrackConsumersPool};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{LogicalPlan, ScalarUDF};
 use datafusion::object_store::memory::InMemory;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use futures::StreamExt;
 use serde::Serialize;
 
 use super::answer::{Rows, names};
+use super::date_trunc::DateTrunc;
 use super::error::SqlError;
 use super::events::{Events, NOWHERE};
 use super::files::Noted;
@@ -333,5 +334,6 @@ fn engine(options: &SqlOptions) -> Result<SessionContext, DataFusionError> {
     (parquet.pushdown_filters, parquet.reorder_filters) = (true, true);
     let mut engine = SessionContext::new_with_config_rt(config, runtime);
     datafusion_functions_json::register_all(&mut engine)?;
+    engine.register_udf(ScalarUDF::from(DateTrunc::new()));
     Ok(engine)
 }
