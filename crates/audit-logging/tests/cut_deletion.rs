@@ -41,8 +41,8 @@ fn entries(dir: &Path) -> Vec<Value> {
 /// The key in force at a size, as the entries name it.
 fn key_at(all: &[Value], size: u64) -> &str {
     let rotated = all.iter().filter(|entry| entry["event_type"] == "audit.key_rotated");
-    let before = rotated.filter(|entry| size > entry["seq"].as_u64().unwrap() + 1);
-    before.last().unwrap()["details"]["new_key"].as_str().unwrap()
+    let mut before = rotated.filter(|entry| size > entry["seq"].as_u64().unwrap() + 1);
+    before.next_back().unwrap()["details"]["new_key"].as_str().unwrap()
 }
 
 /// A trail whose retention deleted the first three of its segments, when the third was still there, and
