@@ -54,6 +54,10 @@ impl ScalarUDFImpl for DateTrunc {
         let Some(zone) = args.args.get_mut(1).and_then(without_zone) else {
             return self.own.invoke_with_args(args);
         };
+        // What the engine is promised here holds for what this returns.
+        let promised = args.return_field.as_ref().clone();
+        let here = DataType::Timestamp(TimeUnit::Nanosecond, None);
+        args.return_field = Arc::new(promised.with_data_type(here));
         match self.own.invoke_with_args(args)? {
             ColumnarValue::Array(times) => Ok(match with_zone(&times, Some(zone)) {
                 Some(times) => times,
