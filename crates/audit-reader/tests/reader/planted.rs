@@ -1,6 +1,9 @@
 //! Entries that somebody without a key put behind a shortened trail, before its writer opened it again and
 //! said that nobody had signed them: they accuse nobody, and name no key.
 
+use std::fs;
+use std::process::Command;
+
 use audit_core::checkpoint::Checkpoint;
 use audit_core::note::{Signer, SigningKey};
 use audit_reader::FindingKind::*;
@@ -125,7 +128,7 @@ fn claims_that_say_nothing_of_their_form_excuse_nothing_and_stop_nobody() {
         put(&mut trail, "audit.retention_applied", &details);
     }
     trail.seal();
-    std::fs::remove_file(trail.file("tree.hashes")).unwrap();
+    fs::remove_file(trail.file("tree.hashes")).unwrap();
     assert_proven(&trail, "malformed");
 }
 
@@ -150,4 +153,47 @@ fn many_planted_entries_accuse_nobody() {
     let report = ask(&trail, pinned());
     assert_eq!(report.verdict, Verdict::Unproven, "{:?}", report.findings.counts());
     assert!(kinds(&report).contains(&VoidUnknown) && report.verified.is_none());
+}
+
+/// A field of `/proc/self/status`, in KiB.
+fn status(field: &str) -> u64 {
+    let text = fs::read_to_string("/proc/self/status").unwrap();
+    let line = text.lines().find(|line| line.starts_with(field)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// Who reads the trail, in a process of its own, and tells how much memory it took.
+const READER: &str = "AUDIT_TEST_TRAIL";
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_is_planted_takes_no_memory() {
+    if let Some(dir) = std::env::var_os(READER) {
+        let before = status("VmRSS:");
+        let report = audit_reader::verify_dir(dir.as_ref(), pinned()).unwrap();
+        println!("took {} KiB: {:?}", status("VmHWM:") - before, report.verdict);
+        return;
+    }
+    let mut trail = Trail::new();
+    trail.write(TWO, 2_000);
+    let row = |n: u64| json!({"filename": ONE, "first_seq": 0, "last_seq": n});
+    let deletion = json!({"segments": (0..1_100).map(row).collect::<Vec<_>>()}).to_string();
+    let rotation = json!({"epoch": "x".repeat(60_000), "new_key": ""}).to_string();
+    for _ in 0..50 {
+        let mut lines = Vec::new();
+        for _ in 0..20 {
+            trail.line(&mut lines, "audit.retention_applied", &deletion);
+            trail.line(&mut lines, "audit.key_rotated", &rotation);
+            trail.line(&mut lines, "audit.recovered", r#"{"signed":7}"#);
+        }
+        trail.append(TWO, &lines);
+    }
+    trail.seal();
+    let mut reader = Command::new(std::env::current_exe().unwrap());
+    reader.args(["--exact", "planted::what_is_planted_takes_no_memory", "--nocapture"]);
+    let output = reader.env(READER, trail.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let took = said.split("took ").nth(1).and_then(|rest| rest.split(' ').next());
+    let took: u64 = took.unwrap_or_else(|| panic!("{said}")).parse().unwrap();
+    assert!(took < 48 * 1_024, "{said}");
 }
