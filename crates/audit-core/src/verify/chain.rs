@@ -203,7 +203,8 @@ impl Chain {
     fn void_unknown(&mut self, of: &str) {
         let finding = Finding::new(Kind::VoidUnknown);
         let expected = format!("{of} of which it can be told which are void");
-        let found = "more of them, or of audit.recovered behind them, than a verifier keeps in mind";
+        let found =
+            "more of them, or of audit.recovered behind them, than a verifier keeps in mind";
         self.findings.push(finding.evidence(expected, found));
     }
 

@@ -52,11 +52,7 @@ pub(super) fn read(
 }
 
 /// What `tree.hashes` would have of the tree before `front`; `None` if these are not its subtrees.
-fn hashes_before(
-    front: u64,
-    prev_hash: Hash,
-    subtrees: Vec<Hash>,
-) -> Option<BTreeMap<u64, Hash>> {
+fn hashes_before(front: u64, prev_hash: Hash, subtrees: Vec<Hash>) -> Option<BTreeMap<u64, Hash>> {
     let mut hashes = BTreeMap::new();
     let mut left = subtrees.into_iter();
     let frontier = Frontier::from_stored(front, |index| {

@@ -113,7 +113,8 @@ impl VerifiedState {
             segment: file.segment,
             last: file.last,
         };
-        let named = |(name, first): (String, Option<u64>)| Some((SegmentName::parse(&name)?, first));
+        let named =
+            |(name, first): (String, Option<u64>)| Some((SegmentName::parse(&name)?, first));
         let segments: Option<Segments> = file.segments.into_iter().map(named).collect();
         let segments = segments.ok_or_else(|| StateError("a segment's name is none".to_owned()))?;
         let first = VerifierKey::parse(&file.first_key).map_err(wrong)?;
@@ -174,7 +175,10 @@ impl VerifiedState {
     /// The first of the segments that are left, and the `seq` that it begins with. `None` if others than the
     /// first ones are gone, or there are some that were not there: only deletion from the front on is
     /// anything that can be gone on from.
-    pub(super) fn front_now(&self, source: &Source) -> Result<Option<(SegmentName, u64)>, ReadError> {
+    pub(super) fn front_now(
+        &self,
+        source: &Source,
+    ) -> Result<Option<(SegmentName, u64)>, ReadError> {
         let Some((last, _)) = self.segments.last_key_value() else { return Ok(None) };
         let mut there = source.segments()?;
         there.retain(|name| name <= last);
