@@ -55,6 +55,8 @@ def parse_entry(line):
         part = entry.get(name)
         if part is not None and (list(part) != [n for n in parts if n in part] or not part):
             raise ValueError(name)
+    if entry.get("details") == {} or not isinstance(entry.get("details", {}), dict):
+        raise ValueError("details")
     context = entry.get("context", {})
     if any(n in context and not re.fullmatch("[0-9a-f]{%d}" % size, context[n]) for n, size in (("trace_id", 32), ("span_id", 16))):
         raise ValueError("context")
@@ -64,6 +66,7 @@ def parse_entry(line):
     return entry
 
 sha = lambda data: hashlib.sha256(data).digest()
+is_number = lambda value: type(value) is int and 0 <= value < 1 << 64
 
 class Tree:
     """The perfect subtrees from the left, and the hashes in the order of tree.hashes."""
@@ -92,7 +95,7 @@ class Key:
         self.id = sha(self.name.encode() + b"\n" + raw)[:4]
         if self.id.hex() != key_id or len(raw) != 33 or raw[0] != 1:
             raise ValueError("not a vkey")
-        self.public = Ed25519PublicKey.from_public_bytes(raw[1:])
+        self.raw, self.public = raw, Ed25519PublicKey.from_public_bytes(raw[1:])
 
 class Note:
     def __init__(self, data):
@@ -105,6 +108,8 @@ class Note:
         self.size, self.root = int(size), base64.b64decode(root, validate=True)
         self.signatures = [re.fullmatch("\u2014 (\\S+) (\\S+)", line).groups() for line in lines[:-1].split("\n")]
         self.signatures = [(name, base64.b64decode(blob, validate=True)) for name, blob in self.signatures]
+    def names(self, key):
+        return any(name == key.name and blob[:4] == key.id for name, blob in self.signatures)
     def signed_by(self, key):
         mine = [blob[4:] for name, blob in self.signatures if name == key.name and blob[:4] == key.id]
         try:
@@ -185,28 +190,76 @@ def counting(claims):
             continue
         if kind == "audit.recovered":
             signed = details.get("signed")
-            void_from = signed if type(signed) is int and 0 <= signed <= at else void_from
+            void_from = signed if is_number(signed) and signed <= at else void_from
         else:
-            count.insert(0, details)
-    return count
+            count.append((at, details))
+    return count[::-1]
 
-def said_subtrees(directory, names, front, signed):
-    """The perfect subtrees before the first entry, where tree.hashes lacks them: as the entry says that announced the deletion."""
-    claims = []
+def deletion(details):
+    """What an audit.retention_applied deletes and says of the front: nothing, if it is not of its form."""
+    segments, front = details.get("segments"), details.get("front")
+    named = isinstance(segments, list) and all(
+        isinstance(row, dict) and isinstance(row.get("filename"), str) and is_number(row.get("last_seq")) for row in segments)
+    begun = front is None or isinstance(front, dict) and is_number(front.get("seq")) and isinstance(front.get("key", ""), (str, type(None)))
+    return (segments, front or {}) if named and begun else ([], {})
+
+def parse_key(vkey):
+    try:
+        return Key(vkey)
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+def announced(details):
+    """What an audit.key_rotated says; None if it is not of its form."""
+    return details if is_number(details.get("epoch")) and isinstance(details.get("new_key"), str) else None
+
+def sealed(pending, details, epoch, key):
+    """What an audit.epoch_sealed says: its note and the new key; None if that cannot be so, whoever signed."""
+    lines = details.get("checkpoint")
+    if pending is None or not is_number(details.get("epoch")) or not isinstance(lines, list) or not all(isinstance(l, str) for l in lines):
+        return None
+    new = parse_key(pending["new_key"])
+    try:
+        note = Note(("\n".join(lines) + "\n").encode())
+    except (ValueError, AttributeError):
+        return None
+    follows = pending["epoch"] == details["epoch"] + 1 and epoch in (None, details["epoch"])
+    return (note, new) if follows and new and (key is None or new.name == key.name) else None
+
+def front_said(directory, names, front, signed):
+    """What the trail says of its front: the perfect subtrees before the first entry, by the newest entry that counts, and the
+    key in force there, by the oldest, or by the first change of keys."""
+    claims, changes, pending = [], [], None
     for name in names:
         for line in (read_segment(directory / name) or b"").split(b"\n"):
-            if re.search(rb'"event_type":"audit.(retention_applied|recovered)"', line):
+            if re.search(rb'"event_type":"audit.(retention_applied|recovered|key_rotated|epoch_sealed)"', line):
                 try:
                     entry = parse_entry(line)
                 except (ValueError, ZeroDivisionError, TypeError, RecursionError, AttributeError):
                     continue
-                if entry["seq"] < signed:
-                    claims.append((entry["seq"], entry["event_type"], entry.get("details", {})))
-    said = [details["front"].get("tree") for details in counting(claims) if (details.get("front") or {}).get("seq") == front]
-    hashes = said[-1] or [] if said else []
-    if len(hashes) != bin(front).count("1") or not all(re.fullmatch("[0-9a-f]{64}", str(hash)) for hash in hashes):
-        return None
-    return [bytes.fromhex(hash) for hash in hashes]
+                seq, kind, details = entry["seq"], entry["event_type"], entry.get("details", {})
+                if seq >= signed:
+                    continue
+                if kind == "audit.recovered":
+                    changes.append((seq, kind, details))
+                elif kind == "audit.epoch_sealed":
+                    said = sealed(pending[1] if pending and pending[0] + 1 == seq else None, details, None, None)
+                    if said and said[0].size == seq:
+                        changes.append((seq, kind, said[1]))
+                pending = (seq, announced(details)) if kind == "audit.key_rotated" else None
+                if kind in ("audit.retention_applied", "audit.recovered"):
+                    claims.append((seq, kind, details))
+    trees, keys = [], []
+    for _, details in counting(claims):
+        said = details.get("front")
+        if isinstance(said, dict) and said.get("seq") == front and isinstance(said.get("tree"), list) and len(said["tree"]) <= 64:
+            trees.append(said["tree"])
+        said = deletion(details)[1]
+        keys.append(parse_key(said.get("key")) if said.get("seq") == front else None)
+    trees = [tree for tree in trees if all(isinstance(hash, str) and re.fullmatch("[0-9a-f]{64}", hash) for hash in tree)]
+    keys = [key for key in keys if key] + [key for _, key in counting(changes)]
+    subtrees = [bytes.fromhex(hash) for hash in trees[-1]] if trees and len(trees[-1]) == bin(front).count("1") else None
+    return subtrees, keys[0] if keys else None
 
 def first_key(args, info, find):
     if args.key:
@@ -241,12 +294,13 @@ def main():
     stored = (args.dir / "tree.hashes").read_bytes() if (args.dir / "tree.hashes").exists() else b""
     key = first_key(args, info, find)
     tree, roots, broken = Tree(), {0: sha(b"")}, False
-    keys, epoch, pending, sealed_key = [(0, key)], 0, None, key      # (first size, key)
+    keys, epoch, pending = [(0, key, 0)], 0, None       # (first size, key, epoch)
     headless = False                        # the tree before the first entry is not known
     claims = []                             # what was deleted, and which claims of it a recovery made void
-    doubts, elsewhere = [], []              # changes of keys that fail, and those before it was known since when the given key is in force
-    seq, head, first, entries, deleted, facts = 0, "0" * 64, None, 0, {}, {}
-    before, front_key = {0: sha(b"")}, None # roots of what was deleted, and the key in force at the first entry
+    doubts, elsewhere = [], []              # changes of keys that fail, and those that another key signed, since the given one was named
+    in_force_shown = False                  # the given key signed: what another key signed was wrong
+    seq, head, first, entries, deleted, facts = 0, "0" * 64, None, 0, set(), {}
+    before = {0: sha(b"")}                  # roots of what was deleted
     unreadable, torn_tail = 0, None         # lines since the last entry, each of which may have been one
     for name in sorted(names, key=order):
         segment = args.dir / name
@@ -282,7 +336,10 @@ def main():
                 first = entry
                 if entry["seq"] > 0:
                     seq, head, epoch = entry["seq"], entry["prev_hash"], None
-                    subtrees = front_subtrees(stored, seq) or said_subtrees(args.dir, sorted(names, key=order), seq, signed)
+                    subtrees, key_said = front_subtrees(stored, seq), None
+                    if subtrees is None or not args.key:
+                        tree_said, key_said = front_said(args.dir, sorted(names, key=order), seq, signed)
+                        subtrees = subtrees or tree_said
                     broken = headless = subtrees is None
                     tree.size, tree.stack, tree.stored = seq, subtrees, []
                     roots = {} if broken else {seq: tree.root()}
@@ -293,8 +350,8 @@ def main():
                     if leaf_before and leaf_before.hex() != head:
                         find("tree_mismatch", "tree.hashes: the leaf before the first entry")
                         broken = True
-                    if not args.key:            # the way from the first key to this one is gone
-                        key, keys = None, [(0, None)]
+                    key = key if args.key else key_said     # the way from the first key to this one is gone
+                    keys = [(0, key, None)]
             if leaf.hex() != entry["hash"] or not line.endswith(b',"hash":"%s"}' % entry["hash"].encode()):
                 find("hash_mismatch", where)
             if unreadable and entry["seq"] == seq + unreadable:
@@ -313,33 +370,23 @@ def main():
                 roots[tree.size] = tree.root()
             # 3. Rotations.
             kind, details = entry["event_type"], entry.get("details", {})
-            if kind == "audit.epoch_sealed":
-                try:
-                    note = Note(("\n".join(details["checkpoint"]) + "\n").encode())
-                    ok = pending["epoch"] == details["epoch"] + 1 and note.size == seq - 1
-                    new = Key(pending["new_key"])
-                    if first["seq"] > 0 and epoch is None and (key is None or not note.signed_by(key)):
-                        if ok and (key is None and not args.key or key and new.id == key.id):
-                            key, epoch = new, pending["epoch"]      # the first key that the trail names, or the given one
-                            keys.append((seq, key))
-                            elsewhere = []
-                        elif key:
-                            elsewhere.append((entry["seq"], kind, where))
-                        pending = None
-                        continue
-                    ok = (ok and epoch in (None, details["epoch"]) and note.signed_by(key) and new.name == key.name
-                          and (broken or roots[note.size] == note.root))
-                except (TypeError, KeyError, ValueError, AttributeError):
-                    ok = False
-                if ok:
-                    key, epoch = new, pending["epoch"]
-                    keys.append((seq, key))
-                    doubts, elsewhere = doubts + elsewhere, []
+            doubt = (entry["seq"], kind, where)
+            if kind == "audit.epoch_sealed" and (pending is None or key is not None):
+                said = sealed(pending, details, epoch, key)
+                note, new = said or (None, None)
+                if said and epoch is None and note.origin == key.name and not note.names(key):
+                    # Signed by another key: so it should be, as long as nothing names the given one, or shows it in force.
+                    elsewhere = [] if new.raw == key.raw else [*elsewhere, doubt]
+                elif said and note.signed_by(key) and note.size == seq - 1 and (broken or roots[note.size] == note.root):
+                    key, epoch, in_force_shown = new, pending["epoch"], True
+                    keys.append((seq, key, epoch))
                 else:
-                    doubts.append((entry["seq"], kind, where))
-            elif pending is not None and kind != "audit.recovered":     # a crash in a rotation: the next opening gives it up
-                doubts.append((entry["seq"], kind, where))
-            pending = details if kind == "audit.key_rotated" else None
+                    doubts.append(doubt)
+            elif kind not in ("audit.epoch_sealed", "audit.recovered") and pending is not None:
+                doubts.append(doubt)            # a crash in a rotation: the next opening gives it up, with audit.recovered
+            pending = announced(details) if kind == "audit.key_rotated" else None
+            if kind == "audit.key_rotated" and pending is None:
+                doubts.append(doubt)
             if kind.startswith("audit.") and kind[6:] in NOTICES:
                 find(kind[6:], where)
             if kind in ("audit.retention_applied", "audit.recovered") and (entry["seq"] < signed or not heads.get("checkpoint")):
@@ -350,12 +397,11 @@ def main():
             broken, unreadable = True, unreadable + 1
         elif torn:
             torn_tail = f"{name}: its last line has no end"
-    for details in counting(claims):
-        deleted.update({s["filename"]: s["last_seq"] for s in details.get("segments", [])})
-        front = details.get("front") or {}
-        if not args.key and front_key is None and first["seq"] > 0 and front.get("seq") == first["seq"] and front.get("key"):
-            front_key = Key(front["key"])
-    pruned = first is not None and first["seq"] - 1 in deleted.values()
+    pruned = False
+    for at, details in counting(claims):
+        rows = deletion(details)[0]
+        deleted.update(row["filename"] for row in rows)
+        pruned |= first["seq"] > 0 and any(row["last_seq"] + 1 == first["seq"] <= at for row in rows)
     if first is not None and first["seq"] > 0 and not pruned:
         find("sequence_gap", "first entry")
     if pruned and headless:
@@ -377,9 +423,8 @@ def main():
             if before.get(note.size, note.root) != note.root:
                 find("root_mismatch", name)
             continue
-        in_force = [key for since, key in keys if since <= note.size][-1]
-        in_force = in_force or pruned and front_key or None
-        if pruned and (in_force is None or epoch is None and not note.signed_by(in_force)):
+        in_force, its_epoch = [(key, epoch) for since, key, epoch in keys if since <= note.size][-1]
+        if pruned and (in_force is None or its_epoch is None and note.origin == in_force.name and not note.names(in_force)):
             continue
         if in_force is None or not note.signed_by(in_force):
             find("signature_invalid", name)
@@ -387,15 +432,15 @@ def main():
             find("root_mismatch", name)
         elif name == "checkpoint" and note.size in roots:
             proven = True
-            doubts, elsewhere = doubts + elsewhere, []
             if seq > note.size:
                 find("unsigned_tail", count=seq - note.size)
-    for where in counting(sorted(doubts, key=lambda doubt: doubt[0])):
+    doubts += elsewhere if proven or in_force_shown else []
+    for _, where in counting(sorted(doubts, key=lambda doubt: doubt[0])):
         find("key_rotation_invalid", where)
     if torn_tail:                           # a crash may leave it; nothing that was signed may be in it
         find("in_flight" if proven else "malformed_entry", torn_tail)
     for path, note in references:
-        if (key or front_key) and note.origin != (key or front_key).name or {**before, **roots}.get(note.size, note.root) != note.root:
+        if key and note.origin != key.name or {**before, **roots}.get(note.size, note.root) != note.root:
             find("fork", path)
         elif note.size > seq:
             find("rollback", path)
@@ -436,7 +481,7 @@ def main():
             find("manifest_mismatch", "manifest.json")
         rows = {name: row for name, row in rows.items() if SEGMENT.fullmatch(name)}
         sums = {path.name[:-7] for path in args.dir.glob("*.audit.sha256") if SEGMENT.fullmatch(path.name[:-7])}
-        for name in {*rows, *sums} - set(facts) - set(deleted):
+        for name in {*rows, *sums} - set(facts) - deleted:
             find("segment_missing", name)
         for name in set(facts) - set(rows):     # a newer one than all that are listed was begun since
             if any(order(name) < order(listed) for listed in rows):
@@ -457,6 +502,6 @@ def main():
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (OSError, ValueError) as error:
-        print(f"verify_full.py: {error}", file=sys.stderr)
+    except Exception as error:              # whatever it is, it says nothing about the trail
+        print(f"verify_full.py: {type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(2)

@@ -9,6 +9,8 @@ use serde::Deserialize;
 /// So many recoveries are kept in mind; behind more, it is not known which claims are void. An honest trail
 /// has at most one for each crash that came between a claim and its checkpoint.
 const MOST: usize = 100_000;
+/// So many bytes of claims are kept in mind, where whoever asks says how many a claim takes.
+const MOST_BYTES: usize = 4 << 20;
 
 /// Claims in the order of a trail.
 #[derive(Debug, Clone)]
@@ -17,6 +19,7 @@ pub struct Claims<T> {
     /// The highest `seq` among these.
     highest: Option<u64>,
     recoveries: usize,
+    bytes: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -28,7 +31,7 @@ enum Said<T> {
 
 impl<T> Default for Claims<T> {
     fn default() -> Claims<T> {
-        Claims { said: Vec::new(), highest: None, recoveries: 0 }
+        Claims { said: Vec::new(), highest: None, recoveries: 0, bytes: 0 }
     }
 }
 
@@ -36,6 +39,23 @@ impl<T> Claims<T> {
     /// The entry `seq` claims something.
     pub fn claim(&mut self, seq: u64, what: T) {
         self.push(seq, Said::Claim(what));
+    }
+
+    /// The entry `seq` claims something that takes so many bytes.
+    pub fn claim_of(&mut self, seq: u64, what: T, bytes: usize) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes <= MOST_BYTES {
+            self.claim(seq, what);
+        }
+    }
+
+    /// As [`Claims::claim_of`], unless another claim stands since the last recovery: a recovery makes void all
+    /// that is behind a place, so of two claims with none between them the first outlives the second. For
+    /// who asks whether any claim counts, or which is the first.
+    pub fn claim_first(&mut self, seq: u64, what: T, bytes: usize) {
+        if !matches!(self.said.last(), Some((_, Said::Claim(_)))) {
+            self.claim_of(seq, what, bytes);
+        }
     }
 
     /// The entry `seq` is an `audit.recovered` with these `details`.
@@ -59,24 +79,16 @@ impl<T> Claims<T> {
         self.said.push((seq, said));
     }
 
+    /// Whether it is known which claims count: not where there was more than is kept in mind.
+    #[must_use]
+    pub const fn is_known(&self) -> bool {
+        self.recoveries <= MOST && self.bytes <= MOST_BYTES
+    }
+
     /// The claims that count, in order; none where that is not known.
     pub fn in_force(self) -> impl Iterator<Item = (u64, T)> {
-        let is_known = self.recoveries <= MOST;
+        let is_known = self.is_known();
         self.counting().into_iter().filter(move |_| is_known)
-    }
-
-    /// As [`Claims::in_force`], but all of them where it is not known which are void: for what accuses.
-    pub fn not_void(self) -> impl Iterator<Item = (u64, T)> {
-        let is_known = self.recoveries <= MOST;
-        if is_known { self.counting() } else { self.all() }.into_iter()
-    }
-
-    fn all(self) -> Vec<(u64, T)> {
-        let claims = self.said.into_iter().filter_map(|(seq, said)| match said {
-            Said::Claim(what) => Some((seq, what)),
-            Said::Recovered(_) => None,
-        });
-        claims.collect()
     }
 
     fn counting(self) -> Vec<(u64, T)> {

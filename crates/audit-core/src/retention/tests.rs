@@ -312,15 +312,15 @@ fn recoveries_that_change_nothing_are_not_kept_in_mind() {
         for seq in 6..300_000 {
             claims.recovered(seq, &recovered(signed.unwrap_or(seq)));
         }
-        assert_eq!(claims.clone().in_force().count(), count);
-        assert_eq!(claims.not_void().count(), count);
+        assert!(claims.is_known());
+        assert_eq!(claims.in_force().count(), count);
     }
-    // Too many that may each matter: what excuses is void then, and what accuses is not.
+    // Too many that may each matter: what excuses is void then, and that this is not known is told.
     let mut claims = Claims::default();
     claims.claim(5, ());
     (6..300_000).for_each(|seq| claims.recovered(seq, &recovered(5 + seq % 2)));
-    assert_eq!(claims.clone().in_force().count(), 0);
-    assert_eq!(claims.not_void().count(), 1);
+    assert!(!claims.is_known());
+    assert_eq!(claims.in_force().count(), 0);
 }
 
 #[test]
@@ -340,18 +340,27 @@ fn what_is_not_kept_in_mind_would_have_changed_nothing() {
     }
     // Every trail of six entries, each of which claims something or recovers.
     for mut number in 0..2_u64 * 3 * 4 * 5 * 6 * 7 {
-        let mut claims = Claims::default();
+        let (mut claims, mut firsts) = (Claims::default(), Claims::default());
         let mut said = Vec::new();
         for seq in 0..6 {
             let choice: u64 = number % (seq + 2);
             number /= seq + 2;
             said.push(choice.checked_sub(1));
             match choice.checked_sub(1) {
-                Some(signed) => claims.recovered(seq, &format!(r#"{{"signed":{signed}}}"#)),
-                None => claims.claim(seq, ()),
+                Some(signed) => {
+                    let details = format!(r#"{{"signed":{signed}}}"#);
+                    claims.recovered(seq, &details);
+                    firsts.recovered(seq, &details);
+                }
+                None => {
+                    claims.claim(seq, ());
+                    firsts.claim_first(seq, (), 0);
+                }
             }
         }
         let found: Vec<u64> = claims.in_force().map(|(seq, ())| seq).collect();
         assert_eq!(found, counting(&said), "{said:?}");
+        let first = firsts.in_force().next().map(|(seq, ())| seq);
+        assert_eq!(first, found.first().copied(), "{said:?}");
     }
 }

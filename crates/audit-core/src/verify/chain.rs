@@ -6,18 +6,15 @@
 
 use std::collections::BTreeSet;
 
-use super::control::Retention;
+use super::deletion::Deletion;
 use super::finding::{Finding, FindingKind as Kind, Findings};
 use super::item::Run;
 use crate::chain::{Hash, Head};
 use crate::retention::Claims;
+use crate::segment::SegmentName;
 
 /// How much of a control entry's `details` a notice quotes.
 const MAX_QUOTE: usize = 512;
-/// How many changes of keys that fail may turn out to be void: each opening finds at most a few.
-const MAX_VOID: usize = 10_000;
-/// How many names of deleted segments are kept: decades of daily deletion.
-const MAX_DELETED: usize = 100_000;
 
 /// Holds the entries of a trail against each other.
 #[derive(Debug)]
@@ -37,23 +34,25 @@ pub(super) struct Chain {
     /// nothing.
     signed: u64,
     /// What entries say was deleted.
-    deletions: Claims<Retention>,
+    deletions: Claims<Deletion>,
+    /// The segments whose deletion matters; all if it is not said which.
+    looked_for: Option<BTreeSet<SegmentName>>,
     /// Changes of keys that fail: findings, but for what was unsigned when the trail was opened next.
     rotations: Claims<Finding>,
-    rotations_seen: usize,
+    /// Changes of keys that another key signed, since the one given was last named: findings of the same
+    /// kind if it turns out to have been in force.
+    elsewhere: Claims<Finding>,
 }
 
 /// What retention deleted, as the trail says.
 #[derive(Debug, Default)]
 pub(super) struct Deleted {
-    /// Names of segments.
-    pub(super) names: BTreeSet<String>,
-    /// The entry before the first one that is there is among what was deleted.
+    /// Names of segments; `None` where it is not known which entries count.
+    pub(super) names: Option<BTreeSet<SegmentName>>,
+    /// The entry before the first one that is there is, or may be, among what was deleted.
     pub(super) front: bool,
-    /// Where the trail begins behind each of these segments.
+    /// Where the trail may begin later.
     pub(super) fronts: BTreeSet<u64>,
-    /// The key in force at the first entry, if it is said.
-    pub(super) front_key: Option<String>,
 }
 
 /// The end of the chain so far.
@@ -86,8 +85,9 @@ impl Chain {
             unreadable: 0,
             signed,
             deletions: Claims::default(),
+            looked_for: None,
             rotations: Claims::default(),
-            rotations_seen: 0,
+            elsewhere: Claims::default(),
         }
     }
 
@@ -103,6 +103,11 @@ impl Chain {
     /// What was verified before began elsewhere than what is there now.
     pub(super) fn begins_now(&mut self, seq: u64, segment: &str) {
         self.first = Some(First { seq, place: Some((segment.to_owned(), 0)) });
+    }
+
+    /// Of no other segments it matters whether they were deleted.
+    pub(super) fn look_for(&mut self, names: BTreeSet<SegmentName>) {
+        self.looked_for = Some(names);
     }
 
     /// The runs that follow are of this segment.
@@ -145,10 +150,18 @@ impl Chain {
             return;
         }
         match kind {
-            Kind::RetentionApplied => self.deletions.claim(run.seq, Retention::read(details)),
+            Kind::RetentionApplied => {
+                let first = self.first_seq().unwrap_or(0);
+                let said = Deletion::read(details, first, run.seq, self.looked_for.as_ref());
+                if let Some(said) = said {
+                    let bytes = said.bytes();
+                    self.deletions.claim_of(run.seq, said, bytes);
+                }
+            }
             Kind::Recovered => {
                 self.deletions.recovered(run.seq, details);
                 self.rotations.recovered(run.seq, details);
+                self.elsewhere.recovered(run.seq, details);
             }
             _ => {}
         }
@@ -156,39 +169,61 @@ impl Chain {
 
     /// Takes note of a change of keys at `seq` that fails, so that no key came into force. Anybody can
     /// plant one behind a trail that is not open; the opening then says that nobody had signed it.
+    /// One says it for all that stand behind it, as a recovery that makes it void does for them.
     pub(super) fn no_rotation(&mut self, seq: u64, finding: Finding) {
-        self.rotations_seen += 1;
-        if self.rotations_seen <= MAX_VOID {
-            self.rotations.claim(seq, finding);
-        } else {
-            self.findings.push(finding);
-        }
+        let bytes = finding.bytes();
+        self.rotations.claim_first(seq, finding, bytes);
+    }
+
+    /// As [`Chain::no_rotation`], if the key given turns out to have been in force there.
+    pub(super) fn elsewhere(&mut self, seq: u64, finding: Finding) {
+        let bytes = finding.bytes();
+        self.elsewhere.claim_first(seq, finding, bytes);
+    }
+
+    /// The key given is named only here: what another key signed before is as it should be.
+    pub(super) fn named(&mut self) {
+        self.elsewhere = Claims::default();
     }
 
     /// Reports the changes of keys that fail and are not void.
-    pub(super) fn report_rotations(&mut self) {
-        for (_, finding) in std::mem::take(&mut self.rotations).not_void() {
-            self.findings.push(finding);
+    pub(super) fn report_rotations(&mut self, was_in_force: bool) {
+        let elsewhere = std::mem::take(&mut self.elsewhere);
+        let elsewhere = if was_in_force { elsewhere } else { Claims::default() };
+        for claims in [std::mem::take(&mut self.rotations), elsewhere] {
+            if !claims.is_known() {
+                self.void_unknown("changes of keys");
+            }
+            for (_, finding) in claims.in_force() {
+                self.findings.push(finding);
+            }
         }
+    }
+
+    fn void_unknown(&mut self, of: &str) {
+        let finding = Finding::new(Kind::VoidUnknown);
+        let expected = format!("{of} of which it can be told which are void");
+        let found =
+            "more of them, or of audit.recovered behind them, than a verifier keeps in mind";
+        self.findings.push(finding.evidence(expected, found));
     }
 
     /// What was deleted, as far as the trail says so under signature and no recovery made it void.
     pub(super) fn deleted(&mut self) -> Deleted {
-        let first_seq = self.first_seq().unwrap_or(0);
-        let mut deleted = Deleted::default();
-        for (_, Retention { segments, front }) in std::mem::take(&mut self.deletions).in_force() {
-            for segment in segments {
-                let front = segment.last_seq.checked_add(1);
-                deleted.front |= front == Some(first_seq);
-                if deleted.names.len() < MAX_DELETED {
-                    deleted.names.insert(segment.filename);
-                    deleted.fronts.extend(front);
-                }
-            }
-            let front = front.filter(|front| front.seq == first_seq && first_seq > 0);
-            deleted.front_key = deleted.front_key.or(front.and_then(|front| front.key));
+        let claims = std::mem::take(&mut self.deletions);
+        if !claims.is_known() {
+            self.void_unknown("deletions");
+            let front = self.first_seq().is_some_and(|first| first > 0);
+            return Deleted { front, ..Deleted::default() };
         }
-        deleted
+        let mut deleted = Deleted::default();
+        let mut names = BTreeSet::new();
+        for (_, said) in claims.in_force() {
+            deleted.front |= said.names_front;
+            names.extend(said.names);
+            deleted.fronts.extend(said.fronts);
+        }
+        Deleted { names: Some(names), ..deleted }
     }
 
     /// A finding in the segment that is being read.

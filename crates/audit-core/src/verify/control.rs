@@ -5,6 +5,7 @@
 use serde::Deserialize;
 
 use super::finding::FindingKind;
+use crate::checkpoint::{CheckpointError, SignedCheckpoint};
 
 /// A control entry that matters to verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +79,7 @@ pub(super) struct TrailCreated {
 }
 
 /// What `audit.key_rotated` says in its `details`.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(crate) struct KeyRotated {
     /// The epoch that begins.
     pub(crate) epoch: u64,
@@ -93,4 +94,13 @@ pub(super) struct EpochSealed {
     pub(super) epoch: u64,
     /// The note, line by line.
     pub(super) checkpoint: Vec<String>,
+}
+
+impl EpochSealed {
+    /// The note.
+    pub(super) fn note(&self) -> Result<SignedCheckpoint, CheckpointError> {
+        let mut note = self.checkpoint.join("\n");
+        note.push('\n');
+        SignedCheckpoint::parse(note.as_bytes())
+    }
 }

@@ -101,6 +101,9 @@ kinds! {
     ReferenceUnproven "reference_unproven" Notice,
     /// Retention deleted the front, and nothing says what the tree over it was.
     FrontUnproven "front_unproven" Notice,
+    /// More was said of deletions, changes of keys and recoveries than a verifier keeps in mind: which of it
+    /// is void is not known.
+    VoidUnknown "void_unknown" Notice,
     /// The writer recovered from a crash here.
     Recovered "recovered" Notice,
     /// The writer refused events here, and counted them.
@@ -182,6 +185,15 @@ impl Finding {
     }
 }
 
+impl Finding {
+    /// How much memory it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let texts = [&self.segment, &self.expected, &self.found];
+        let texts = texts.into_iter().flatten().map(String::len);
+        size_of::<Finding>() + texts.sum::<usize>()
+    }
+}
+
 /// All findings of a verification, in bounded memory.
 #[derive(Debug, Default, Clone)]
 pub struct Findings {
@@ -214,7 +226,8 @@ impl Findings {
     /// Whether nothing stands against *proven*, where a seal holds.
     #[must_use]
     pub fn proven(&self) -> bool {
-        !self.violated() && !self.counts.contains_key(&FindingKind::ReferenceUnproven)
+        let unproven = [FindingKind::ReferenceUnproven, FindingKind::VoidUnknown];
+        !self.violated() && !unproven.iter().any(|kind| self.counts.contains_key(kind))
     }
 
     /// Whether any of them is a violation.

@@ -7,7 +7,7 @@
 use super::control::{EpochSealed, KeyRotated};
 use super::item::Control;
 use crate::chain::Hash;
-use crate::checkpoint::{CheckpointError, SignedCheckpoint};
+use crate::checkpoint::CheckpointError;
 use crate::entry::Entry;
 use crate::note::{SignatureType, VerifierKey, VerifyError};
 use crate::proof::TlogProof;
@@ -77,10 +77,8 @@ pub(super) struct KeyWalk {
     announced: Option<Announced>,
     /// How the first key came to be the current one; `None` if a part of that cannot be told.
     rotations: Option<Vec<Rotation>>,
-    /// The front is gone and nobody gave a key: the first that the trail names is taken.
-    adopts: bool,
-    /// The key in force at the first entry of such a trail, as a later one says.
-    front: Option<EpochKey>,
+    /// What to begin with where the front is gone and nobody gave a key.
+    front: Option<VerifierKey>,
 }
 
 /// The entry before was an `audit.key_rotated`.
@@ -139,35 +137,20 @@ impl KeyWalk {
         self.rotations.as_ref()
     }
 
-    /// Takes note of the key in force at the first entry, as an entry says.
-    pub(super) fn adopt_front(&mut self, key: EpochKey) {
-        if self.adopts {
-            self.front.get_or_insert_with(|| key.clone());
-            self.adopt(key);
-        }
-    }
-
-    /// The key in force at the first entry, where the trail had to say so.
-    pub(super) const fn front(&self) -> Option<&EpochKey> {
-        self.front.as_ref()
-    }
-
-    /// Takes the first key that the trail names, if no other is to be had and nobody gave one.
-    fn adopt(&mut self, key: EpochKey) {
-        if self.adopts && self.current.is_none() {
-            (self.first, self.rotations) = (Some(key.key.clone()), Some(Vec::new()));
-            self.current = Some(key);
-        }
+    /// What the trail says of its key at the front, should the front be gone and nobody have given one.
+    pub(super) fn front_says(&mut self, key: VerifierKey) {
+        self.front = Some(key);
     }
 
     /// The trail begins in the middle: the pinned key is that of an epoch unknown, and the one that
     /// the trail itself began with is of no use.
     pub(super) fn without_front(&mut self, pinned: bool) {
-        self.current = self.current.take().filter(|_| pinned);
-        self.adopts = !pinned;
-        if let Some(key) = &mut self.current {
-            key.epoch = None;
+        let given = self.current.take().filter(|_| pinned).map(|known| known.key);
+        let key = given.or_else(|| self.front.take());
+        if let Some(key) = &key {
+            self.first = Some(key.clone());
         }
+        self.current = key.map(|key| EpochKey { epoch: None, key });
     }
 
     /// The key that the walk began with.
@@ -213,12 +196,7 @@ impl KeyWalk {
             return wrong("audit.key_rotated right before it", "another entry".to_owned());
         };
         // Without a key nothing can be said, and nothing is proven.
-        let Some(old) = &self.current else {
-            if let Ok(key) = announced.key {
-                self.adopt(EpochKey { epoch: Some(announced.epoch), key });
-            }
-            return Ok(Sealed::Unknown);
-        };
+        let Some(old) = &self.current else { return Ok(Sealed::Unknown) };
         let said: EpochSealed = match serde_json::from_str(details) {
             Ok(said) => said,
             Err(error) => return wrong("details with epoch and checkpoint", error.to_string()),
@@ -234,16 +212,15 @@ impl KeyWalk {
             Ok(key) => key,
             Err(found) => return wrong("an Ed25519 vkey of this log as new_key", found),
         };
-        let mut note = said.checkpoint.join("\n");
-        note.push('\n');
-        let signed = match SignedCheckpoint::parse(note.as_bytes()) {
+        let signed = match said.note() {
             Ok(signed) => signed,
             Err(error) => return wrong("a signed checkpoint", error.to_string()),
         };
         let checkpoint = match signed.verify(&old.key) {
             Ok(checkpoint) => checkpoint,
             // Retention deleted rotations before this one, and the key given may be of a later epoch:
-            // it is in force from where the trail names it.
+            // it is in force from where the trail names it. Whoever can write the files may have done
+            // so, hence of which epoch it is its own word says later.
             Err(CheckpointError::Verify(error @ VerifyError::NoKnownKey { .. }))
                 if old.epoch.is_none() =>
             {
@@ -251,7 +228,6 @@ impl KeyWalk {
                     let expected = format!("a signature of key {}", old.key.id());
                     return Ok(Sealed::Elsewhere((expected, error.to_string())));
                 }
-                self.current = Some(EpochKey { epoch: Some(announced.epoch), key: new });
                 return Ok(Sealed::Named);
             }
             Err(error) => {

@@ -7,8 +7,10 @@
 
 mod chain;
 mod control;
+mod deletion;
 mod finding;
 mod forest;
+mod front;
 mod item;
 mod keys;
 mod scan;
@@ -20,6 +22,7 @@ mod verified;
 
 pub(crate) use control::KeyRotated;
 pub use finding::{Finding, FindingKind, Findings, Severity};
+pub use front::{FrontSaid, FrontWords};
 pub use item::{Item, Unended};
 pub use keys::{EpochKey, Rotation};
 pub use scan::{Scanner, StoredHashes};

@@ -77,8 +77,6 @@ pub(super) struct Facts<'a> {
     pub(super) entries: u64,
     /// The key in force at the end.
     pub(super) last_key: Option<&'a EpochKey>,
-    /// The key in force at the first entry, where the trail itself had to say so.
-    pub(super) front_key: Option<EpochKey>,
     /// Retention deleted the front, and with it the way from the first key to those in force.
     pub(super) pruned: bool,
     /// Of a smaller tree nothing is known: retention deleted its entries, or an earlier verification
@@ -179,10 +177,7 @@ impl Judged {
             let expected = format!("{size} entries, as signed");
             self.find(Kind::Truncated, file, &expected, &facts.end);
         }
-        // The last key says nothing of a size before any was known.
-        let other =
-            if at.is_some() && facts.pruned { facts.front_key.as_ref() } else { facts.last_key };
-        let key = at.and_then(|at| at.key.as_ref()).or(other);
+        let key = at.and_then(|at| at.key.as_ref()).or(facts.last_key);
         let Some(key) = key else {
             if facts.pruned {
                 return None;

@@ -9,6 +9,7 @@ use super::finding::Findings;
 use super::seals::{Bound, Seal};
 use super::verified::Verified;
 use crate::note::VerifierKey;
+use crate::segment::SegmentName;
 
 /// The key that a verification begins with.
 #[derive(Debug, Clone)]
@@ -40,8 +41,9 @@ pub struct Summary {
     pub bound: Bound,
     /// The key that the verification began with.
     pub first_key: Option<VerifierKey>,
-    /// Names of the segments that `audit.retention_applied` entries say were deleted.
-    pub deleted: BTreeSet<String>,
+    /// The segments that `audit.retention_applied` entries say were deleted, of those that were
+    /// [looked for](super::TrailVerifier::look_for); `None` where it is not known which entries count.
+    pub deleted: Option<BTreeSet<SegmentName>>,
     /// Where a later verification can go on, if nothing is wrong.
     pub verified: Option<Verified>,
 }

@@ -18,6 +18,7 @@ use super::summary::{FirstKey, Summary};
 use super::tree::{Tree, root_before};
 use super::verified::{Unkeyed, Verified};
 use crate::note::VerifierKey;
+use crate::segment::SegmentName;
 use crate::tree::empty_root;
 
 /// Verifies a trail.
@@ -29,8 +30,8 @@ pub struct TrailVerifier {
     chain: Chain,
     tree: Tree,
     keys: KeyWalk,
-    /// Changes of keys before anything showed since when the key given is in force.
-    elsewhere: Vec<(u64, Finding)>,
+    /// The key given signed a change of keys: where nothing named it before, it was in force all along.
+    was_in_force: bool,
     pinned: bool,
     has_mismatch: bool,
     /// The size that an earlier verification ended at.
@@ -59,7 +60,7 @@ impl TrailVerifier {
             chain: Chain::new(signed),
             tree: Tree::default(),
             keys: KeyWalk::from(key.map(|key| EpochKey { epoch: Some(0), key })),
-            elsewhere: Vec::new(),
+            was_in_force: false,
             pinned,
             has_mismatch: false,
             resumed: None,
@@ -89,7 +90,7 @@ impl TrailVerifier {
             chain: Chain::resumed(place.head, place.first_seq, signed),
             tree,
             keys: KeyWalk::resumed(first, place.key.clone(), rotations),
-            elsewhere: Vec::new(),
+            was_in_force: false,
             pinned,
             has_mismatch: false,
             resumed: Some(size),
@@ -104,6 +105,17 @@ impl TrailVerifier {
         if self.chain.first_seq().unwrap_or(0) != seq && !self.fronts.contains(&seq) {
             self.chain.begins_now(seq, segment);
         }
+    }
+
+    /// The key that the trail says is in force where it begins ([`FrontWords`](super::FrontWords)). It is
+    /// begun with if the front is gone and nobody gave one.
+    pub fn front_says(&mut self, key: VerifierKey) {
+        self.keys.front_says(key);
+    }
+
+    /// The segments that may be missing: of others it does not matter whether they were deleted.
+    pub fn look_for(&mut self, segments: BTreeSet<SegmentName>) {
+        self.chain.look_for(segments);
     }
 
     /// The sizes that a [`Scanner`](super::Scanner) must end runs at.
@@ -229,11 +241,6 @@ impl TrailVerifier {
     pub fn finish(mut self) -> Summary {
         let deleted = self.chain.deleted();
         self.chain.check_front(&deleted);
-        // Only now, when it is known which of these entries count.
-        let front_key = deleted.front_key.as_deref().map(VerifierKey::parse);
-        if let Some(Ok(key)) = front_key {
-            self.keys.adopt_front(EpochKey { epoch: None, key });
-        }
         let head = self.chain.head();
         let (entries, last_key) = (self.chain.entries(), self.keys.current());
         let facts = Facts {
@@ -241,16 +248,12 @@ impl TrailVerifier {
             end: head.next_seq,
             entries,
             last_key,
-            front_key: self.keys.front().cloned(),
             pruned: deleted.front,
             begin: self.resumed.or(self.chain.first_seq()).unwrap_or(0),
             resumed: self.resumed,
         };
         let judged = self.seals.judge(&facts);
-        if judged.seal.is_some() {
-            self.was_in_force();
-        }
-        self.chain.report_rotations();
+        self.chain.report_rotations(self.was_in_force || judged.seal.is_some());
         if deleted.front && self.tree.is_headless() {
             let front = self.chain.first_seq().unwrap_or(0);
             let expected = format!("the tree of the first {front} entries, which were deleted");
@@ -281,6 +284,7 @@ impl TrailVerifier {
         }
         let mut fronts = self.fronts;
         fronts.extend(deleted.fronts);
+        fronts.retain(|front| Some(*front) > self.chain.first_seq());
         let verified = judged.seal.as_ref().filter(|_| self.chain.findings().proven());
         let place = verified.and_then(|seal| {
             Some(self.at.remove(&seal.size)?.verified?.with(seal.key.clone(), fronts))

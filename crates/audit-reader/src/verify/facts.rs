@@ -44,6 +44,11 @@ impl SegmentFacts {
     pub(super) fn new(name: SegmentName) -> SegmentFacts {
         SegmentFacts { name, entries: Entries::default(), bytes: 0, sha256: None }
     }
+
+    /// The segment, and the `seq` that it begins with.
+    pub(super) fn begins(&self) -> (SegmentName, Option<u64>) {
+        (self.name, self.entries.first.as_ref().map(|first| first.seq))
+    }
 }
 
 impl Entries {

@@ -72,16 +72,19 @@ impl Lane {
 
     /// Ends the lane: whoever waits in it waits for nothing any more.
     pub(super) fn stop(&self) {
+        // First what others wait for to be said or to end: who reads may wait for them, and hold `at`.
+        {
+            let mut out = lock(&self.out);
+            out.stop = true;
+            out.waiting.clear();
+            self.turned.notify_all();
+        }
         let reading = {
             let mut at = lock(&self.at);
             at.done = true;
             at.reading.take()
         };
         drop(reading);
-        let mut out = lock(&self.out);
-        out.stop = true;
-        out.waiting.clear();
-        self.turned.notify_all();
     }
 
     /// Hands on a full message of a piece that goes on, when it is its turn.

@@ -30,11 +30,13 @@ use base64ct::{Base64, Encoding};
 
 use crate::stored::StoredFile;
 use crate::{DirSource, ReadError, Source};
-use front::First;
+use facts::SegmentFacts;
+use front::Front;
 pub use options::{Progress, VerifyOptions};
 pub use report::{Freshness, KeyTrust, Report, Verdict};
 use run::{Plan, Run};
 use sidecar::{Json, Sidecars};
+use state::Segments;
 pub use state::{StateError, VerifiedState};
 
 /// Verifies the trail in a directory.
@@ -68,10 +70,10 @@ pub fn verify(
 }
 
 /// What an earlier verification left, where in which segment it ended, and where the trail begins now.
-type Resumption<'o> = (&'o VerifiedState, (SegmentName, u64), First);
+type Resumption<'o> = (&'o VerifiedState, (SegmentName, u64), (SegmentName, u64));
 
-/// Where an earlier verification can be gone on from: what it verified last stands where it stood, and
-/// nobody asks for what is before.
+/// Where an earlier verification can be gone on from: what it verified last stands where it stood, of the
+/// segments before at most the first ones are gone, and nobody asks for what is before.
 fn resumption<'o>(
     source: &Source,
     options: &'o VerifyOptions<'_>,
@@ -82,9 +84,12 @@ fn resumption<'o>(
     if other || options.references.iter().any(older) {
         return Ok(None);
     }
-    // A front that cannot be read the whole verification names.
-    let Some(first) = front::first_entry(source) else { return Ok(None) };
-    Ok(state.holds(source)?.map(|place| (state, place, first)))
+    let Some((segment, seq)) = state.front_now(source)? else { return Ok(None) };
+    // A front that cannot be read, or is another, the whole verification names.
+    if front::first_seq(source) != Some(seq) {
+        return Ok(None);
+    }
+    Ok(state.holds(source)?.map(|place| (state, place, (segment, seq))))
 }
 
 fn look(source: &Source, options: &mut VerifyOptions<'_>) -> Result<Report, ReadError> {
@@ -106,29 +111,34 @@ fn look(source: &Source, options: &mut VerifyOptions<'_>) -> Result<Report, Read
     let signed = seals.checkpoint.as_ref().and_then(|read| read.as_ref().ok());
     let signed = signed.map_or(0, |signed| signed.unverified().size);
     let stored = StoredFile::open(source, signed)?;
-    // Who goes on from a state needs nothing of the front.
-    let stored = match &resumed {
-        Some(_) => stored,
-        None => front::complete(source, stored, signed),
-    };
     let pinned = options.key.is_some();
+    // Who goes on from a state needs nothing of the front.
+    let Front { stored, key: front_key } = match &resumed {
+        Some(_) => Front { stored, key: None },
+        None => front::read(source, stored, signed, !pinned),
+    };
     let first = match &options.key {
         Some(key) => FirstKey::Pinned(key.clone()),
         None => FirstKey::SelfAsserted(sidecars.initial_key().map(str::to_owned)),
     };
 
-    let (verifier, from) = match resumed {
+    let (mut verifier, from) = match resumed {
         // A state that holds is a tree: it was looked at when it was read.
-        Some((state, place, first)) => match TrailVerifier::resume(state.verified(), pinned, seals)
-        {
-            Some(mut verifier) => {
-                verifier.begins_now(first.seq, &first.segment.to_string());
-                (verifier, Some((place, state.size())))
+        Some((state, place, (segment, seq))) => {
+            match TrailVerifier::resume(state.verified(), pinned, seals) {
+                Some(mut verifier) => {
+                    verifier.begins_now(seq, &segment.to_string());
+                    (verifier, Some((place, state.size(), state.segments().clone())))
+                }
+                None => return Err(ReadError::NotATrail(source.place())),
             }
-            None => return Err(ReadError::NotATrail(source.place())),
-        },
+        }
         None => (TrailVerifier::new(first, seals), None),
     };
+    if let Some(key) = front_key {
+        verifier.front_says(key);
+    }
+    verifier.look_for(sidecars.spoken_of());
     let mut silent = |_: Progress| {};
     let tell: &mut dyn FnMut(Progress) = match &mut options.progress {
         Some(tell) => *tell,
@@ -140,7 +150,7 @@ fn look(source: &Source, options: &mut VerifyOptions<'_>) -> Result<Report, Read
         closed: &sidecars.closed(),
         stored: stored.as_ref(),
         jobs: options.jobs,
-        from: from.map(|(place, _)| place),
+        from: from.as_ref().map(|(place, ..)| *place),
         block: options.block.unwrap_or(chunk::BLOCK),
     })?;
 
@@ -163,12 +173,20 @@ fn look(source: &Source, options: &mut VerifyOptions<'_>) -> Result<Report, Read
     let report = &mut |finding: Finding| summary.findings.push(finding);
     let there: BTreeSet<_> = facts.iter().map(|segment| segment.name).chain(passed).collect();
     // What announced the deletion of older ones may be among what was verified before.
-    let since = from.and_then(|_| there.first().copied());
-    sidecars.check_missing(source, &there, since, &summary.deleted, report)?;
+    let since = from.as_ref().and_then(|_| there.first().copied());
+    // Where it is not known which deletions count, that is said, and takes the place of what is missing.
+    if let Some(deleted) = &summary.deleted {
+        sidecars.check_missing(source, &there, since, deleted, report)?;
+    }
     if let (None, Some(seal)) = (zero, &summary.seal) {
         sidecars.check_origin(seal.key.key.name(), &mut |finding| summary.findings.push(finding));
     }
 
+    let mut segments: Segments = facts.iter().map(SegmentFacts::begins).collect();
+    let resumed_from = from.as_ref().map(|(_, size, _)| *size);
+    if let Some((_, _, before)) = from {
+        segments.extend(before.into_iter().filter(|(name, _)| there.contains(name)));
+    }
     let violated = summary.findings.violated();
     let seal = summary.seal;
     Ok(Report {
@@ -194,8 +212,11 @@ fn look(source: &Source, options: &mut VerifyOptions<'_>) -> Result<Report, Read
         segments: facts.len() as u64,
         bytes: facts.iter().map(|segment| segment.bytes).sum(),
         seconds: began.elapsed().as_secs_f64(),
-        resumed_from: from.map(|(_, size)| size),
-        verified: summary.verified.filter(|_| !violated).map(VerifiedState::new),
+        resumed_from,
+        verified: summary
+            .verified
+            .filter(|_| !violated)
+            .and_then(|verified| VerifiedState::new(verified, segments)),
         seal,
     })
 }

@@ -209,6 +209,12 @@ impl Sidecars {
         }
     }
 
+    /// The segments that are spoken of.
+    pub(super) fn spoken_of(&self) -> BTreeSet<SegmentName> {
+        let rows = self.rows().iter().filter_map(|row| SegmentName::parse(&row.filename));
+        rows.chain(self.digests.keys().copied()).collect()
+    }
+
     /// Reports the segments that are spoken of, but neither there nor deleted by retention. Of those
     /// older than `since` nothing is said.
     pub(super) fn check_missing(
@@ -216,15 +222,13 @@ impl Sidecars {
         source: &Source,
         there: &BTreeSet<SegmentName>,
         since: Option<SegmentName>,
-        deleted: &BTreeSet<String>,
+        deleted: &BTreeSet<SegmentName>,
         report: &mut dyn FnMut(Finding),
     ) -> Result<(), ReadError> {
-        let rows = self.rows().iter().filter_map(|row| SegmentName::parse(&row.filename));
-        let spoken_of: BTreeSet<_> = rows.chain(self.digests.keys().copied()).collect();
-        let missing = spoken_of.difference(there).map(|name| (name, name.to_string()));
-        let missing: Vec<_> = missing
-            .filter(|(name, file)| Some(**name) >= since && !deleted.contains(file))
-            .collect();
+        let spoken_of = self.spoken_of();
+        let missing = spoken_of.difference(there);
+        let missing: Vec<_> =
+            missing.filter(|name| Some(**name) >= since && !deleted.contains(name)).collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -237,7 +241,8 @@ impl Sidecars {
             }
             Json::Absent | Json::Malformed(_) => BTreeSet::new(),
         };
-        for (name, file) in missing {
+        for name in missing {
+            let file = name.to_string();
             let row = rows.contains(file.as_str());
             if !row && !digests.contains(name) {
                 continue;

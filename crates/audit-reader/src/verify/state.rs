@@ -2,9 +2,9 @@
 //!
 //! What must stay true here: a file that somebody made up or altered is refused, unless it says what a
 //! key of the log signed. What it says about places in the trail is held against the trail, but for what
-//! was deleted.
+//! was deleted. Of what was verified no file may be missing without an announcement, wherever it stood.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use audit_core::chain::{Hash, Head, MAX_LINE};
 use audit_core::checkpoint::SignedCheckpoint;
@@ -19,7 +19,7 @@ use thiserror::Error;
 use crate::source::read_full;
 use crate::{ReadError, Source};
 
-const FORMAT: &str = "audit-verified/3";
+const FORMAT: &str = "audit-verified/4";
 
 /// Why a state cannot be gone on from.
 #[derive(Debug, Error)]
@@ -30,7 +30,14 @@ pub struct StateError(String);
 
 /// Where a verification ended, and everything was proven.
 #[derive(Debug, Clone)]
-pub struct VerifiedState(Verified);
+pub struct VerifiedState {
+    verified: Verified,
+    segments: Segments,
+}
+
+/// The segments up to the last entry that was verified, and the `seq` that each begins with; `None` of one
+/// without an entry.
+pub(super) type Segments = BTreeMap<SegmentName, Option<u64>>;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,6 +59,8 @@ struct File {
     segment: String,
     /// Where the last entry begins and ends in the segment.
     last: (u64, u64),
+    /// The segments that were there, up to this one, and the `seq` that each begins with.
+    segments: BTreeMap<String, Option<u64>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -65,8 +74,11 @@ struct FileRotation {
 }
 
 impl VerifiedState {
-    pub(super) const fn new(verified: Verified) -> VerifiedState {
-        VerifiedState(verified)
+    /// The state of a verification that had these segments; `None` where that it ended in is none of them.
+    pub(super) fn new(verified: Verified, mut segments: Segments) -> Option<VerifiedState> {
+        let last = SegmentName::parse(&verified.place.segment)?;
+        segments.retain(|name, _| *name <= last);
+        segments.contains_key(&last).then_some(VerifiedState { verified, segments })
     }
 
     /// Reads what [`VerifiedState::to_json`] wrote.
@@ -101,14 +113,20 @@ impl VerifiedState {
             segment: file.segment,
             last: file.last,
         };
+        let named =
+            |(name, first): (String, Option<u64>)| Some((SegmentName::parse(&name)?, first));
+        let segments: Option<Segments> = file.segments.into_iter().map(named).collect();
+        let segments = segments.ok_or_else(|| StateError("a segment's name is none".to_owned()))?;
         let first = VerifierKey::parse(&file.first_key).map_err(wrong)?;
-        Verified::new(first, checkpoint, place).map(VerifiedState).map_err(StateError)
+        let verified = Verified::new(first, checkpoint, place).map_err(StateError)?;
+        let state = VerifiedState::new(verified, segments);
+        state.ok_or_else(|| StateError("it ends in none of its segments".to_owned()))
     }
 
     /// To be kept for the next verification, where only whoever verifies can write.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let Verified { first_key, checkpoint, place, .. } = &self.0;
+        let Verified { first_key, checkpoint, place, .. } = &self.verified;
         let hashes = |hashes: &[Hash]| hashes.iter().map(ToString::to_string).collect();
         let rotation = |rotation: &Rotation| FileRotation {
             entry: String::from_utf8_lossy(&rotation.line).into_owned(),
@@ -128,6 +146,7 @@ impl VerifiedState {
             since: hashes(&place.since),
             segment: place.segment.clone(),
             last: place.last,
+            segments: self.segments.iter().map(|(name, at)| (name.to_string(), *at)).collect(),
         };
         // Strings and numbers: there is nothing in it that cannot be written.
         serde_json::to_string_pretty(&file).unwrap_or_default() + "\n"
@@ -136,22 +155,43 @@ impl VerifiedState {
     /// How many entries were verified and signed.
     #[must_use]
     pub const fn size(&self) -> u64 {
-        self.0.size()
+        self.verified.size()
     }
 
     /// The key that the verification began with.
     #[must_use]
     pub const fn first_key(&self) -> &VerifierKey {
-        &self.0.first_key
+        &self.verified.first_key
     }
 
     pub(super) const fn verified(&self) -> &Verified {
-        &self.0
+        &self.verified
+    }
+
+    pub(super) const fn segments(&self) -> &Segments {
+        &self.segments
+    }
+
+    /// The first of the segments that are left, and the `seq` that it begins with. `None` if others than the
+    /// first ones are gone, or there are some that were not there: only deletion from the front on is
+    /// anything that can be gone on from.
+    pub(super) fn front_now(
+        &self,
+        source: &Source,
+    ) -> Result<Option<(SegmentName, u64)>, ReadError> {
+        let Some((last, _)) = self.segments.last_key_value() else { return Ok(None) };
+        let mut there = source.segments()?;
+        there.retain(|name| name <= last);
+        let Some(first) = there.first().copied() else { return Ok(None) };
+        if !self.segments.range(first..).map(|(name, _)| name).eq(&there) {
+            return Ok(None);
+        }
+        Ok(self.segments.get(&first).copied().flatten().map(|seq| (first, seq)))
     }
 
     /// Where the trail goes on, if the last entry that was verified still stands where it stood.
     pub(super) fn holds(&self, source: &Source) -> Result<Option<(SegmentName, u64)>, ReadError> {
-        let Place { head, segment, last: (from, to), .. } = &self.0.place;
+        let Place { head, segment, last: (from, to), .. } = &self.verified.place;
         let Some(name) = SegmentName::parse(segment) else { return Ok(None) };
         let len = to.checked_sub(*from).and_then(|len| usize::try_from(len).ok());
         let Some(len) = len.filter(|len| (1..=MAX_LINE + 1).contains(len)) else { return Ok(None) };

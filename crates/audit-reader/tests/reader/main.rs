@@ -12,6 +12,7 @@ mod export;
 mod index;
 mod listing;
 mod odd;
+mod planted;
 mod proof;
 mod pruned;
 mod query;

@@ -13,12 +13,12 @@ use audit_reader::{Report, Verdict, VerifiedState, VerifyOptions, verify_dir};
 
 use crate::common::{Trail, key};
 
-const ONE: &str = "2026-11-23.audit";
-const TWO: &str = "2026-11-24.audit";
-const ORIGIN: &str = "audit.example/svc/1";
+pub(crate) const ONE: &str = "2026-11-23.audit";
+pub(crate) const TWO: &str = "2026-11-24.audit";
+pub(crate) const ORIGIN: &str = "audit.example/svc/1";
 
 /// Entries 0 to 19 in one segment, 20 to 39 in the next, and a checkpoint over them.
-fn whole() -> Trail {
+pub(crate) fn whole() -> Trail {
     let mut trail = Trail::new();
     trail.write(ONE, 20);
     trail.close(ONE);
@@ -27,12 +27,12 @@ fn whole() -> Trail {
 }
 
 /// The entry that announces the deletion of the first segment.
-fn announce(trail: &mut Trail) {
+pub(crate) fn announce(trail: &mut Trail) {
     announce_with(trail, serde_json::json!(Trail::of(20).subtrees()));
 }
 
 /// As [`announce`], with this as the tree over what is deleted.
-fn announce_with(trail: &mut Trail, tree: serde_json::Value) {
+pub(crate) fn announce_with(trail: &mut Trail, tree: serde_json::Value) {
     let mut line = Vec::new();
     let key = trail.key().verifier_key().to_string();
     let details = serde_json::json!({
@@ -43,13 +43,13 @@ fn announce_with(trail: &mut Trail, tree: serde_json::Value) {
     trail.append(TWO, &line);
 }
 
-fn delete(trail: &Trail) {
+pub(crate) fn delete(trail: &Trail) {
     fs::remove_file(trail.file(ONE)).unwrap();
     fs::remove_file(trail.file(&format!("{ONE}.sha256"))).unwrap();
 }
 
 /// A trail after honest retention.
-fn pruned() -> Trail {
+pub(crate) fn pruned() -> Trail {
     let mut trail = whole();
     announce(&mut trail);
     trail.seal();
@@ -57,16 +57,26 @@ fn pruned() -> Trail {
     trail
 }
 
-fn pinned<'a>() -> VerifyOptions<'a> {
+pub(crate) fn pinned<'a>() -> VerifyOptions<'a> {
     VerifyOptions::default().with_key(key(0).verifier_key().clone()).with_jobs(2)
 }
 
-fn ask(trail: &Trail, options: VerifyOptions<'_>) -> Report {
+pub(crate) fn ask(trail: &Trail, options: VerifyOptions<'_>) -> Report {
     verify_dir(trail.path(), options).unwrap()
 }
 
 /// The independent verifier in `docs/` comes to the same verdict, where it can be run.
-fn script_agrees(trail: &Trail, seen: Option<&SignedCheckpoint>, verdict: Verdict) {
+pub(crate) fn script_agrees(trail: &Trail, seen: Option<&SignedCheckpoint>, verdict: Verdict) {
+    script_agrees_by(trail, Some(0), seen, verdict);
+}
+
+/// As [`script_agrees`], with the key of this epoch.
+pub(crate) fn script_agrees_by(
+    trail: &Trail,
+    epoch: Option<u8>,
+    seen: Option<&SignedCheckpoint>,
+    verdict: Verdict,
+) {
     let python = Command::new("python3").args(["-c", "import cryptography"]).output();
     if !python.is_ok_and(|output| output.status.success()) {
         eprintln!("SKIPPED: docs/verify_full.py needs python3 and its package `cryptography`");
@@ -74,7 +84,10 @@ fn script_agrees(trail: &Trail, seen: Option<&SignedCheckpoint>, verdict: Verdic
     }
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/verify_full.py");
     let mut command = Command::new("python3");
-    command.arg(script).arg(trail.path()).args(["--key", &key(0).verifier_key().to_string()]);
+    command.arg(script).arg(trail.path());
+    if let Some(epoch) = epoch {
+        command.args(["--key", &key(epoch).verifier_key().to_string()]);
+    }
     let dir = tempfile::tempdir().unwrap();
     if let Some(seen) = seen {
         let file = dir.path().join("seen");
@@ -92,7 +105,7 @@ fn script_agrees(trail: &Trail, seen: Option<&SignedCheckpoint>, verdict: Verdic
     assert_eq!(output.status.code(), Some(code), "{said}");
 }
 
-fn kinds(report: &Report) -> BTreeSet<FindingKind> {
+pub(crate) fn kinds(report: &Report) -> BTreeSet<FindingKind> {
     report.findings.counts().keys().copied().collect()
 }
 

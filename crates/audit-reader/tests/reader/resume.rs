@@ -349,3 +349,73 @@ fn a_change_of_keys_that_a_crash_cut_short_changes_nothing_for_a_state() {
     assert_eq!((report.verdict, report.resumed_from), (Verdict::Proven, Some(before.size())));
     assert_eq!(state(&report).to_json(), state(&full(&trail)).to_json());
 }
+
+/// `ONE`, `TWO` and `THREE`, of which the second is closed.
+fn three() -> Trail {
+    let mut trail = trail();
+    trail.close(TWO);
+    trail.write(THREE, 5);
+    trail
+}
+
+#[test]
+fn a_segment_that_was_passed_over_does_not_go_unnoticed() {
+    let trail = three();
+    let last = state(&full(&trail));
+    assert_eq!(from(&trail, &last).resumed_from, Some(45));
+    let two = fs::read(trail.file(TWO)).unwrap();
+    let first = |lines: usize| {
+        let one = fs::read_to_string(trail.file(ONE)).unwrap();
+        one.split_inclusive('\n').take(lines).collect::<String>()
+    };
+    let cut = first(1);
+    // Nothing speaks of it any more.
+    fs::remove_file(trail.file(TWO)).unwrap();
+    fs::remove_file(trail.file(&format!("{TWO}.sha256"))).unwrap();
+    for cuts in [false, true] {
+        if cuts {
+            fs::write(trail.file(ONE), &cut).unwrap();
+        }
+        let report = from(&trail, &last);
+        assert_eq!((report.verdict, report.resumed_from), (Verdict::Violated, None), "{cuts}");
+        assert!(found(&report, FindingKind::SequenceGap));
+    }
+    // Nor does one that was not there before.
+    let trail = three();
+    fs::write(trail.file("2026-11-23-1.audit"), two).unwrap();
+    let report = from(&trail, &last);
+    assert_eq!((report.verdict, report.resumed_from), (Verdict::Violated, None));
+    // Both of the first two, of which only the first was announced.
+    let mut trail = three();
+    let said = serde_json::json!({"segments": [{"filename": ONE, "first_seq": 0, "last_seq": 22}]});
+    let mut line = Vec::new();
+    trail.line(&mut line, "audit.retention_applied", &said.to_string());
+    trail.append(THREE, &line);
+    trail.seal();
+    let knows = state(&full(&trail));
+    for name in [ONE, TWO] {
+        fs::remove_file(trail.file(name)).unwrap();
+        fs::remove_file(trail.file(&format!("{name}.sha256"))).unwrap();
+    }
+    let report = from(&trail, &knows);
+    assert_eq!((report.verdict, report.resumed_from), (Verdict::Violated, Some(46)));
+    assert!(found(&report, FindingKind::SequenceGap));
+}
+
+#[test]
+fn a_front_that_is_put_back_is_no_alarm() {
+    let mut trail = trail();
+    let said = serde_json::json!({"segments": [{"filename": ONE, "first_seq": 0, "last_seq": 22}]});
+    let mut line = Vec::new();
+    trail.line(&mut line, "audit.retention_applied", &said.to_string());
+    trail.append(TWO, &line);
+    trail.seal();
+    let (one, whole) = (fs::read(trail.file(ONE)).unwrap(), state(&full(&trail)));
+    fs::remove_file(trail.file(ONE)).unwrap();
+    fs::remove_file(trail.file(&format!("{ONE}.sha256"))).unwrap();
+    let shortened = state(&from(&trail, &whole));
+    fs::write(trail.file(ONE), one).unwrap();
+    let report = from(&trail, &shortened);
+    assert_eq!((report.verdict, report.resumed_from), (Verdict::Proven, None));
+    assert_eq!(report.first_seq, Some(0));
+}

@@ -10,9 +10,8 @@ use crate::verify::finding::{Finding, FindingKind as Kind};
 use crate::verify::item::Run;
 use crate::verify::keys::{EpochKey, KeyWalk, NamedIn, Sealed, Wrong};
 
-/// So many changes of keys that another key signed are kept, for when the one given turns out to have been
-/// in force. One suffices to say so.
-const MAX_ELSEWHERE: usize = 10_000;
+/// How much a finding quotes of what a change of keys says.
+const MAX_QUOTE: usize = 512;
 
 impl TrailVerifier {
     /// Keys come and go by control entries.
@@ -51,29 +50,22 @@ impl TrailVerifier {
                     self.tree.changed();
                 }
                 match outcome {
-                    Ok(Sealed::Followed) => self.was_in_force(),
-                    Ok(Sealed::Named) => self.elsewhere.clear(),
-                    Ok(Sealed::Elsewhere(wrong)) if self.elsewhere.len() < MAX_ELSEWHERE => {
-                        self.elsewhere.push((run.seq, self.wrong_rotation(run, wrong)));
+                    Ok(Sealed::Followed) => self.was_in_force = true,
+                    Ok(Sealed::Named) => self.chain.named(),
+                    Ok(Sealed::Elsewhere(wrong)) => {
+                        let finding = self.wrong_rotation(run, wrong);
+                        self.chain.elsewhere(run.seq, finding);
                     }
-                    Ok(Sealed::Elsewhere(_) | Sealed::Unknown) => {}
+                    Ok(Sealed::Unknown) => {}
                     Err(wrong) => self.key_finding(run, Err(wrong)),
                 }
             }
         }
     }
 
-    /// The key given signed, and nothing named it before: it was in force all along, and no change of keys
-    /// until now was its own.
-    pub(super) fn was_in_force(&mut self) {
-        for (seq, finding) in std::mem::take(&mut self.elsewhere) {
-            self.chain.no_rotation(seq, finding);
-        }
-    }
-
     fn wrong_rotation(&self, run: &Run, (expected, found): Wrong) -> Finding {
         let finding = self.chain.finding(Kind::KeyRotationInvalid, run.offset).of(run.seq);
-        finding.evidence(expected, found)
+        finding.evidence(expected, found.chars().take(MAX_QUOTE).collect::<String>())
     }
 
     fn key_finding(&mut self, run: &Run, outcome: Result<(), Wrong>) {
