@@ -107,6 +107,20 @@ pub(crate) enum Exit {
     Unproven,
 }
 
+impl Exit {
+    /// What a search proved: nothing that was changed is an answer, and an answer that may lack something
+    /// is not the whole one.
+    pub(crate) const fn of(searched: &Searched) -> Exit {
+        if searched.hash_mismatches > 0 {
+            Exit::Violated
+        } else if searched.lacks() {
+            Exit::Unproven
+        } else {
+            Exit::Done
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(match exit {

@@ -51,7 +51,8 @@ fn answer(args: &Args, parent: i32, out: &mut Output) -> Result<Exit, CliError> 
     }
     out.flush()?;
     tell(&answered, out)?;
-    Ok(if answered.segments_gone > 0 { Exit::Unproven } else { Exit::Done })
+    let lacks = answered.segments_gone + answered.malformed > 0;
+    Ok(if lacks { Exit::Unproven } else { Exit::Done })
 }
 
 pub(super) fn options(args: &Args) -> SqlOptions {
