@@ -26,7 +26,7 @@ Project chores. Usage: cargo xtask <command>
                    now; never raises or adds one
   compare [ARGS]   the bench against tracing-appender and SQLite: speed, and what a kill
                    loses; builds SQLite once; `compare --help` for its arguments
-  bench-query DIR [--runs N] [--only index|query|sql|export] [--archive NEWDIR]
+  bench-query DIR [--runs N] [--only index|query|sql|export|beside] [--archive NEWDIR]
                    how fast the trail in DIR is indexed, searched, asked in SQL and exported,
                    beside the same disk's bytes and DuckDB (python3 with `duckdb`); rebuilds
                    DIR/index; with --archive compresses a copy of it

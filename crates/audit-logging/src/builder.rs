@@ -18,7 +18,7 @@ use crate::error::OpenError;
 use crate::logger::{AuditLogger, Open};
 use crate::retention::{Keeper, KeeperParts, Settings, write_settings};
 use crate::running::{self, Ending};
-use crate::seal::{self, Sealer};
+use crate::seal::{self, KeyBefore, Sealer};
 use crate::shared::Shared;
 use crate::storage::{DirStorage, Storage, TrailLock};
 use crate::trail::{self, OpenContext, Rings, Trail};
@@ -290,17 +290,12 @@ impl Builder {
         let storage = &*place.storage;
         let origin = &trail.info.origin;
         let refuse = |error| trail::resume_error(&place.path, error);
-        let (keyring, rotation_given_up) = seal::choose_key(
-            storage,
-            &trail.info,
-            &trail.rotation,
-            self.signer.as_deref(),
-            || trail::read_rotation(storage),
-            |size| trail::read_root(storage, signed, size),
-        )
-        .map_err(refuse)?;
-        let key = keyring.signer().verifier_key();
-        let current = key.to_string();
+        let choice =
+            seal::choose_key(storage, &trail.info, &trail.rotation, self.signer.as_deref(), || {
+                trail::read_rotation(storage)
+            })
+            .map_err(refuse)?;
+        let key = choice.signer().verifier_key();
         let read = seal::ReadTrail {
             hashes: &|seq, each| trail::read_hashes(storage, seq, each),
             front: &|| {
@@ -309,23 +304,12 @@ impl Builder {
             },
             signed,
             unsigned_deletion: &|signed| trail::unsigned_deletion(storage, signed),
-            key_before: &|size| {
-                // A signer of the user's own follows no other.
-                if self.signer.is_some() {
-                    return Ok(None);
-                }
-                let front = trail::read_front(storage, signed)?;
-                let first = match front.begins.seq {
-                    0 => Some(trail.info.initial_key.clone()),
-                    _ => front.key,
-                };
-                let Some(first) = first else { return Ok(None) };
-                let rotation = trail::read_rotation(storage)?;
-                Ok(rotation.key_before(&current, size, &first))
-            },
+            key_before: &|size| self.key_before(storage, trail, signed, size, &key.to_string()),
         };
         let hashes = &trail.newest_hashes;
         let tree = seal::resume_tree(storage, key, trail.head, hashes, &read).map_err(refuse)?;
+        let rotation_given_up = choice.is_rotation_given_up;
+        let keyring = choice.settle(storage, &tree).map_err(refuse)?;
         let sealer = Sealer::new(
             Arc::clone(shared),
             Arc::clone(&place.storage),
@@ -335,6 +319,28 @@ impl Builder {
             keyring,
         );
         Ok((Arc::new(sealer), rotation_given_up))
+    }
+
+    /// The key before `current` that signed at a size, as far as what is signed tells.
+    fn key_before(
+        &self,
+        storage: &dyn Storage,
+        trail: &Trail,
+        signed: u64,
+        size: u64,
+        current: &str,
+    ) -> std::io::Result<Option<KeyBefore>> {
+        // A signer of the user's own follows no other.
+        if self.signer.is_some() {
+            return Ok(None);
+        }
+        let front = trail::read_front(storage, signed)?;
+        let first = match front.begins.seq {
+            0 => Some((0, trail.info.initial_key.clone())),
+            _ => front.key,
+        };
+        let Some((_, first)) = first.filter(|(known, _)| *known <= size) else { return Ok(None) };
+        Ok(trail::read_rotation(storage)?.key_before(current, size, &first))
     }
 }
 

@@ -257,3 +257,47 @@ fn records_that_are_no_events_do_not_keep_the_others_out() {
         assert_eq!(std::fs::read(kept).unwrap(), left);
     }
 }
+
+#[test]
+fn what_a_killed_writer_had_not_set_aside_yet_does_not_close_the_trail() {
+    for is_symlink in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        killed(dir.path(), None, &["one"]);
+        let ring = only_ring(dir.path());
+        let displaced = ring.with_extension("ring.tmp");
+        if is_symlink {
+            std::os::unix::fs::symlink("/nowhere", &displaced).unwrap();
+        } else {
+            std::fs::create_dir(&displaced).unwrap();
+        }
+        let lines = reopen(dir.path());
+        assert_eq!(labels(&lines), ["written", "one"]);
+        let told = recovered(&lines)[0];
+        assert!(told["ring_problem"].as_str().unwrap().contains("quarantine"), "{told}");
+        assert!(displaced.symlink_metadata().is_err());
+        let name = format!("{}.0", displaced.file_name().unwrap().to_str().unwrap());
+        assert!(dir.path().join("trail/quarantine").join(name).symlink_metadata().is_ok());
+        reopen(dir.path());
+    }
+}
+
+#[test]
+fn a_ring_is_taken_in_though_an_older_segment_is_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = TestClock::at("2024-05-01T10:00:00Z");
+    let logger = AuditLogger::builder(config(dir.path())).clock(clock.shared()).open().unwrap();
+    durable(&logger, "old");
+    logger.shutdown_timeout(PATIENCE).unwrap();
+    // Behind it stand control entries only, until a process is killed.
+    reopen(dir.path());
+    killed(dir.path(), None, &["one"]);
+    let old = dir.path().join("trail/2024-05-01.audit");
+    std::fs::remove_file(&old).unwrap();
+    std::fs::write(old.with_extension("audit.zst"), b"no archive").unwrap();
+    AuditLogger::new(config(dir.path())).unwrap().shutdown_timeout(PATIENCE).unwrap();
+    let newest = common::segment_files(dir.path()).pop().unwrap();
+    let text = std::fs::read_to_string(newest).unwrap();
+    assert_eq!(text.matches("\"label\":\"one\"").count(), 1, "{text}");
+    let told = text.lines().find(|line| line.contains("audit.recovered")).unwrap();
+    assert!(told.contains("2024-05-01.audit: cannot be read"), "{told}");
+}

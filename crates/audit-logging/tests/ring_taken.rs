@@ -187,16 +187,19 @@ fn a_ring_that_could_not_be_made_is_made_when_it_can_be_and_each_is_told_once() 
     let clock = TestClock::at("2024-05-01T10:00:00Z");
     let logger = AuditLogger::builder(config(dir.path())).clock(clock.shared()).open().unwrap();
     let ring = only_ring(dir.path());
-    // Where another is made first.
+    // Where another is made first, and what cannot be set aside.
     let mut in_the_way = ring.clone().into_os_string();
     in_the_way.push(".tmp");
     std::fs::create_dir(&in_the_way).unwrap();
+    let no_quarantine = dir.path().join("trail/quarantine");
+    std::fs::write(&no_quarantine, b"").unwrap();
     std::fs::remove_file(&ring).unwrap();
     durable(&logger, "one");
     while told(&read(dir.path())).is_empty() {
         std::thread::yield_now();
     }
     std::fs::remove_dir(&in_the_way).unwrap();
+    std::fs::remove_file(&no_quarantine).unwrap();
     // Not at each commit.
     durable(&logger, "two");
     durable(&logger, "three");

@@ -34,6 +34,7 @@ mod sim_file;
 mod sim_history;
 mod sim_names;
 mod sim_segment;
+pub mod stranger;
 pub mod sweep;
 pub mod trails;
 

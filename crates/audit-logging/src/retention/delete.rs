@@ -27,17 +27,17 @@ pub(super) struct Removed {
 
 impl Keeper {
     /// Deletes what is expired, in portions that fit into an entry each. `front_key` is the key in
-    /// force where the trail begins, if it was shortened before.
+    /// force where the trail begins or from a later size on, if it was shortened before.
     pub(super) fn delete(
         &self,
         plan: &RetentionPlan,
-        front_key: Option<String>,
+        front_key: Option<(u64, String)>,
         removed: &mut Removed,
     ) -> Result<(), RetentionError> {
         let all = plan.decisions.as_slice();
         let count = plan.expired().len();
         let is_whole = all.iter().find_map(|one| one.segment.first_seq) == Some(0);
-        let first = if is_whole { Some(self.initial_key.clone()) } else { front_key };
+        let first = if is_whole { Some((0, self.initial_key.clone())) } else { front_key };
         let mut keys = Keys { named: Rotation::default(), first };
         // A crash may have come between a segment and what was made of it meanwhile.
         if let Some(first) = all.first() {
@@ -157,8 +157,8 @@ impl Keeper {
 /// The keys that the deleted entries name.
 struct Keys {
     named: Rotation,
-    /// The key in force at the first of these entries.
-    first: Option<String>,
+    /// A key, and the size at which it is known to be in force.
+    first: Option<(u64, String)>,
 }
 
 impl Keys {
@@ -173,12 +173,10 @@ impl Keys {
     }
 
     /// The key in force at a size, by the word of the keys before it. Where a crash cut a deletion short,
-    /// the first one is not known, and the entries are taken at theirs: they lead to what was signed.
+    /// none is known before the front that it announced: what the entries name is anybody's, and a reader
+    /// does better without a key than with a wrong one.
     fn at(&self, size: u64) -> Option<&str> {
-        if let Some(first) = &self.first {
-            return Some(self.named.in_force(size, first));
-        }
-        let named = self.named.history.iter().rfind(|(seq, _)| size > seq + 1);
-        named.map(|(_, key)| key.as_str())
+        let (_, first) = self.first.as_ref().filter(|(known, _)| *known <= size)?;
+        Some(self.named.in_force(size, first))
     }
 }

@@ -55,8 +55,9 @@ fn first_seq(storage: &dyn Storage, segment: SegmentName) -> io::Result<Option<u
 pub(super) struct Said {
     /// The holds that are in force.
     pub(super) holds: Holds,
-    /// The key in force where the trail begins, if retention shortened it before and said so.
-    pub(super) front_key: Option<String>,
+    /// If retention shortened the trail before: the least size at which it told the key in force, and that
+    /// key. It is where the trail begins, unless a crash cut that deletion short.
+    pub(super) front_key: Option<(u64, String)>,
     /// What it says of its clocks.
     pub(super) times: Times,
     /// Why nothing is deleted on what it says.
@@ -68,8 +69,8 @@ pub(super) struct Said {
 struct Deletion {
     /// The entry before the first one is among those that it names.
     names_front: bool,
-    /// The key in force at the first entry.
-    key: Option<String>,
+    /// The key in force at the first entry or a later one, and at which.
+    key: Option<(u64, String)>,
 }
 
 impl Said {
@@ -86,8 +87,9 @@ impl Said {
             "audit.retention_applied" => {
                 let details = entry.details().and_then(|text| serde_json::from_str(text).ok());
                 let details: serde_json::Value = details.unwrap_or_default();
-                let front = Some(&details["front"]).filter(|f| f["seq"].as_u64() == Some(first));
-                let key = front.and_then(|front| front["key"].as_str()).map(str::to_owned);
+                let front = &details["front"];
+                let at = front["seq"].as_u64().filter(|at| *at >= first);
+                let key = at.zip(front["key"].as_str().map(str::to_owned));
                 // A crash may have left some of the segments that it names.
                 let segments = details["segments"].as_array().into_iter().flatten();
                 let before = first.checked_sub(1);
@@ -104,7 +106,12 @@ impl Said {
         let mut is_named = false;
         for (_, deletion) in std::mem::take(&mut self.deletions).in_force() {
             is_named |= deletion.names_front;
-            self.front_key = deletion.key.or(self.front_key.take());
+            // The first to say so: the readers take that one.
+            if let Some(key) = deletion.key
+                && self.front_key.as_ref().is_none_or(|(known, _)| key.0 < *known)
+            {
+                self.front_key = Some(key);
+            }
         }
         is_named
     }

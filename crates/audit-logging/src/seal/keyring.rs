@@ -21,6 +21,8 @@ pub(crate) enum KeyError {
     Io(io::Error),
     /// Not a key, or not the one the trail names.
     Wrong(&'static str),
+    /// Overwritten by [`destroy`].
+    Destroyed,
     Randomness(getrandom::Error),
 }
 
@@ -82,12 +84,14 @@ impl Keyring {
     }
 
     /// The trail durably says that `next` follows: it signs from now on, and the old key ceases
-    /// to exist.
+    /// to exist, with any before it that could not be destroyed in its time.
     pub(crate) fn switch(&mut self, storage: &dyn Storage, next: Prepared) -> io::Result<()> {
-        let old = self.epoch;
+        let before = next.epoch;
         self.signer = Arc::new(next.key);
-        self.epoch = Some(next.epoch);
-        old.map_or(Ok(()), |epoch| storage.destroy(&key_file(epoch)))
+        self.epoch = Some(before);
+        // The newest first: it could sign the most.
+        let mut old = epochs(storage)?.into_iter().rev().filter(|epoch| *epoch < before);
+        old.try_for_each(|epoch| destroy(storage, epoch))
     }
 }
 
@@ -143,6 +147,10 @@ fn read_key(storage: &dyn Storage, origin: &str, epoch: u64) -> Result<SigningKe
     let room = usize::try_from(MAX_KEY_FILE).unwrap_or(0) + 1;
     let mut bytes = Zeroizing::new(Vec::with_capacity(room));
     storage.read(&key_file(epoch))?.take(MAX_KEY_FILE).read_to_end(&mut bytes)?;
+    // No part of a key has one.
+    if bytes.contains(&0) {
+        return Err(KeyError::Destroyed);
+    }
     let text = std::str::from_utf8(&bytes).map_err(|_| KeyError::Wrong("is not a key"))?;
     let key =
         SigningKey::parse(text).map_err(|_| KeyError::Wrong("is not a key, or is cut short"))?;

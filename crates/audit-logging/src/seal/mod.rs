@@ -23,7 +23,9 @@ use crate::shared::Shared;
 use crate::storage::{Storage, read_to_vec};
 
 pub(crate) use keyring::{KeyError, Keyring, Prepared, epochs, generate, vkey_of};
-pub(crate) use resume::{ReadTrail, ResumeError, Rotation, choose_key, resume_tree, signed_size};
+pub(crate) use resume::{
+    KeyBefore, ReadTrail, ResumeError, Rotation, choose_key, resume_tree, signed_size,
+};
 pub(crate) use tree_file::{Front, TreeFile};
 
 /// File of the newest signed tree head.
@@ -48,6 +50,8 @@ pub(crate) struct Signing {
     keyring: Keyring,
     /// Size of the last checkpoint signed, or of what was found at opening.
     signed: u64,
+    /// Size at which the key in force said its last word: it publishes no checkpoint there.
+    vouched: Option<u64>,
     /// Position that the tree covers.
     position: Position,
 }
@@ -95,7 +99,7 @@ impl Sealer {
             interval,
             pending: Mutex::default(),
             changed: Condvar::new(),
-            signing: Mutex::new(Signing { tree, keyring, signed, position: 0 }),
+            signing: Mutex::new(Signing { tree, keyring, signed, vouched: None, position: 0 }),
         }
     }
 
@@ -214,6 +218,11 @@ impl Sealer {
 
     fn publish(&self, signing: &mut Signing) -> io::Result<()> {
         let size = signing.tree.size();
+        // Only where the writer failed in the middle of a rotation. The next opening would not know whether
+        // somebody copied it out of the entry that it stands in.
+        if signing.vouched == Some(size) {
+            return Err(io::Error::other("the epoch of the key ends here, and none follows yet"));
+        }
         if size > signing.signed {
             signing.tree.sync()?;
             let note = self.sign(signing, size, signing.tree.frontier().root())?;
@@ -263,13 +272,25 @@ impl Sealer {
     }
 
     /// Second step: the old key vouches for everything up to and including the entry `rotated`
-    /// that names the new one. Returns the size and the note; nothing is published.
-    pub(crate) fn vouch(&self, signing: &mut Signing, rotated: Hash) -> io::Result<(u64, String)> {
+    /// that names the new one, `size` entries in all. Returns the note; nothing is published.
+    pub(crate) fn vouch(
+        &self,
+        signing: &mut Signing,
+        size: u64,
+        rotated: Hash,
+    ) -> io::Result<String> {
         self.absorb(signing);
         let mut frontier = signing.tree.frontier().clone();
-        frontier.push(rotated);
-        let note = self.sign(signing, frontier.size(), frontier.root())?;
-        Ok((frontier.size(), note))
+        // In a segment that failed and was written again, it is durable and in the tree already.
+        if frontier.size() < size {
+            frontier.push(rotated);
+        }
+        if frontier.size() != size {
+            return Err(io::Error::other("the tree is not the trail's (a bug: report it)"));
+        }
+        let note = self.sign(signing, size, frontier.root())?;
+        signing.vouched = Some(size);
+        Ok(note)
     }
 
     /// Last step: the trail durably holds both entries; the new key signs, the old one is gone.

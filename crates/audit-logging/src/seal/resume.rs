@@ -3,41 +3,24 @@
 //! What must stay true here: the writer signs nothing that does not extend what was signed last. A
 //! trail that is shorter than its checkpoint, or another one, is refused and left as it is.
 
+mod choice;
 mod rotation;
 
 use std::io;
 
 use audit_core::chain::{Hash, Head};
 use audit_core::checkpoint::{Checkpoint, SignedCheckpoint};
-use audit_core::meta::TrailInfo;
 use audit_core::note::{SignerError, VerifierKey};
-use jiff::Timestamp;
 
-use super::keyring::{self, KeyError, Keyring};
+use super::keyring::KeyError;
 use super::{CHECKPOINT, Front, TreeFile};
-use crate::builder::MakeSigner;
 use crate::storage::{Storage, read_to_vec};
+
+pub(crate) use choice::choose_key;
+pub(crate) use rotation::{KeyBefore, Rotation};
 
 /// Longer checkpoints are not ours.
 const MAX_CHECKPOINT: u64 = 1 << 16;
-
-/// What the newest entries say of the keys.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Rotation {
-    /// The last entry of all is an `audit.key_rotated`: its `seq`, and the key that it names with its epoch.
-    pub(crate) begun: Option<(u64, u64, String)>,
-    /// The epoch and the key that came into force last.
-    pub(crate) current: Option<(u64, String)>,
-    /// Every key that is said to have come into force, by the `seq` of the entry that names it. Whether
-    /// the key before said so, [`Rotation::key_before`] looks.
-    pub(crate) history: Vec<(u64, String)>,
-    /// The last `audit.epoch_sealed`: the epoch that ended.
-    pub(crate) sealed: Option<u64>,
-    /// Of every such entry the epoch, its `seq`, and what should be the old key's checkpoint.
-    words: Vec<(u64, u64, String)>,
-    /// When that was.
-    pub(crate) at: Option<Timestamp>,
-}
 
 /// Why the trail cannot be signed on.
 #[derive(Debug)]
@@ -50,91 +33,11 @@ pub(crate) enum ResumeError {
     Refused(&'static str, String),
 }
 
-/// Finds the key in force, and gives a rotation up that a crash interrupted: to end it, the old key would
-/// have to sign entries before they are known to be nobody's but ours. The second value tells that one was
-/// given up. `read_all` looks for rotations in all entries, when the newest ones do not tell; `root_at` gives
-/// the root over as many of them.
-pub(crate) fn choose_key(
-    storage: &dyn Storage,
-    info: &TrailInfo,
-    newest: &Rotation,
-    make_signer: Option<&MakeSigner>,
-    read_all: impl FnOnce() -> io::Result<Rotation>,
-    root_at: impl Fn(u64) -> io::Result<Option<Hash>>,
-) -> Result<(Keyring, bool), ResumeError> {
-    if let Some(make) = make_signer {
-        let signer = make(&info.origin).map_err(ResumeError::Signer)?;
-        if signer.verifier_key().to_string() != info.initial_key {
-            return Err(refused("the signer given is not the one that the trail names"));
-        }
-        return Ok((Keyring::external(signer), false));
-    }
-    let mut epochs = keyring::epochs(storage).map_err(|e| ResumeError::Io("keys", e))?;
-    // The newest entries may say nothing of epochs, or not of all that ended.
-    let is_older = |epoch: &u64| newest.sealed.is_none_or(|sealed| *epoch < sealed);
-    let rotation = if epochs.len() > 1 && epochs.iter().any(is_older) {
-        read_all().map_err(|e| ResumeError::Io("segments", e))?
-    } else {
-        newest.clone()
-    };
-    let key = |epoch| {
-        let loaded = keyring::vkey_of(storage, &info.origin, epoch);
-        loaded.map_err(|error| ResumeError::Key(epoch, error))
-    };
-    // Whatever a crash or a failed disk left of ended epochs.
-    for retired in epochs.extract_if(.., |epoch| Some(*epoch) <= rotation.sealed) {
-        match key(retired) {
-            // Anybody can write that an epoch ended; its key alone can say it, and of these entries only.
-            Ok(vkey) => {
-                let Some(said) = rotation.last_word_of(retired, &vkey) else {
-                    let problem =
-                        "the entry that ends the epoch of a key is not signed by that key";
-                    return Err(refused(problem));
-                };
-                let root = root_at(said.size).map_err(|e| ResumeError::Io("segments", e))?;
-                if root != Some(said.root) {
-                    let problem =
-                        "the entries are not those that a key signed when its epoch ended";
-                    return Err(refused(problem));
-                }
-            }
-            // Destroyed by the writer before, but for the name.
-            Err(ResumeError::Key(_, KeyError::Wrong(_))) => {}
-            Err(error) => return Err(error),
-        }
-        destroy(storage, retired)?;
-    }
-    let current = match epochs[..] {
-        [] => return Err(refused("there is no signing key: put the newest one back")),
-        [only] => only,
-        [old, new] if new == old + 1 => {
-            // Made, and perhaps named in the trail, but no epoch was sealed for it: it has signed nothing.
-            destroy(storage, new)?;
-            old
-        }
-        _ => return Err(refused("there are keys of several epochs: keep the newest one only")),
-    };
-    let expected = match current {
-        0 => Some(&info.initial_key),
-        epoch => rotation.current.as_ref().filter(|(known, _)| *known == epoch).map(|(_, key)| key),
-    };
-    if expected.is_some_and(|vkey| key(current).is_ok_and(|found| found != *vkey)) {
-        return Err(refused("the signing key is not the one that the trail names"));
-    }
-    let keyring = Keyring::load(storage, &info.origin, current);
-    Ok((keyring.map_err(|error| ResumeError::Key(current, error))?, newest.begun.is_some()))
-}
-
-fn refused(problem: &str) -> ResumeError {
-    ResumeError::Refused("keys", problem.to_owned())
-}
-
-fn destroy(storage: &dyn Storage, epoch: u64) -> Result<(), ResumeError> {
-    keyring::destroy(storage, epoch).map_err(|e| ResumeError::Io("keys", e))
-}
-
 /// Gives number and hash of every entry from a number on.
 type ReadHashes<'a> = dyn Fn(u64, &mut dyn FnMut(u64, Hash)) -> io::Result<()> + 'a;
+
+/// Gives the key before the one in force that signed at a size.
+type KeyBeforeAt<'a> = dyn Fn(u64) -> io::Result<Option<KeyBefore>> + 'a;
 
 /// What only the whole trail can tell, read when the newest entries do not.
 pub(crate) struct ReadTrail<'a> {
@@ -146,9 +49,8 @@ pub(crate) struct ReadTrail<'a> {
     pub(crate) signed: u64,
     /// The entry from a size on that alone announces a deletion which has come about, if there is one.
     pub(crate) unsigned_deletion: &'a (dyn Fn(u64) -> io::Result<Option<u64>> + 'a),
-    /// The key before the one in force that signed at a size, as a vkey; none where that one alone can
-    /// have.
-    pub(crate) key_before: &'a (dyn Fn(u64) -> io::Result<Option<String>> + 'a),
+    /// The key before the one in force that signed at a size; none where that one alone can have.
+    pub(crate) key_before: &'a KeyBeforeAt<'a>,
 }
 
 /// The tree over all entries up to `head`: stored hashes where they agree with the segments and
@@ -163,7 +65,7 @@ pub(crate) fn resume_tree(
 ) -> Result<TreeFile, ResumeError> {
     let failed = |error| ResumeError::Io(super::tree_file::NAME, error);
     let read_all = read.hashes;
-    let signed = last_signed(storage, key, read.key_before)?;
+    let (signed, words) = last_signed(storage, key, read.key_before)?;
     if let Some(checkpoint) = signed.as_ref().filter(|c| c.size > head.next_seq) {
         return Err(ResumeError::Refused(
             CHECKPOINT,
@@ -199,6 +101,19 @@ pub(crate) fn resume_tree(
             CHECKPOINT,
             "the entries are not those that were signed".to_owned(),
         ));
+    }
+    // What stands between that checkpoint and the key in force was signed too, by each key as it went.
+    for word in words {
+        if tree.proven_root_at(word.size).map_err(failed)? != word.root {
+            return Err(ResumeError::Refused(
+                CHECKPOINT,
+                format!(
+                    "the entries behind it are not those that the keys of later epochs signed: the \
+                     first {} are others",
+                    word.size
+                ),
+            ));
+        }
     }
     Ok(tree)
 }
@@ -285,27 +200,30 @@ pub(crate) fn signed_size(storage: &dyn Storage) -> u64 {
 }
 
 /// The checkpoint that was signed last; none before the first. Its signature must hold: by the key in
-/// force, or, when a crash came between a rotation and the next checkpoint, by the one before.
-/// Otherwise whoever can write the files could have us sign whatever they put there.
+/// force, or, when a crash came between a rotation and the next checkpoint, by one before it; then with
+/// what that key and those after it said when their epochs ended. Otherwise whoever can write the files
+/// could have us sign whatever they put there.
 fn last_signed(
     storage: &dyn Storage,
     key: &VerifierKey,
-    key_before: &dyn Fn(u64) -> io::Result<Option<String>>,
-) -> Result<Option<Checkpoint>, ResumeError> {
+    key_before: &KeyBeforeAt<'_>,
+) -> Result<(Option<Checkpoint>, Vec<Checkpoint>), ResumeError> {
     let bytes = match read_to_vec(storage, CHECKPOINT, MAX_CHECKPOINT) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((None, Vec::new())),
         read => read.map_err(|error| ResumeError::Io(CHECKPOINT, error))?,
     };
     let damaged = |error: String| ResumeError::Refused(CHECKPOINT, error);
     let signed = SignedCheckpoint::parse(&bytes).map_err(|e| damaged(e.to_string()))?;
     let error = match signed.verify(key) {
-        Ok(checkpoint) => return Ok(Some(checkpoint.clone())),
+        Ok(checkpoint) => return Ok((Some(checkpoint.clone()), Vec::new())),
         Err(error) => error,
     };
     let size = signed.unverified().size;
     let before = key_before(size).map_err(|error| ResumeError::Io("segments", error))?;
-    match before.as_deref().map(VerifierKey::parse) {
-        Some(Ok(then)) if signed.verify(&then).is_ok() => Ok(Some(signed.unverified().clone())),
+    match before.map(|before| (VerifierKey::parse(&before.vkey), before.words)) {
+        Some((Ok(then), words)) if signed.verify(&then).is_ok() => {
+            Ok((Some(signed.unverified().clone()), words))
+        }
         _ => Err(damaged(error.to_string())),
     }
 }

@@ -125,12 +125,21 @@ impl TreeFile {
     /// The perfect subtrees over the first `size` entries, from the left, which must be written. They
     /// are proven to lead to the tree as it is now.
     pub(crate) fn subtrees_at(&self, size: u64) -> io::Result<Vec<Hash>> {
+        Ok(self.proven_at(size)?.subtrees().to_vec())
+    }
+
+    /// Root over the first `size` entries, which must be written: proven to lead to the tree as it is now.
+    pub(crate) fn proven_root_at(&self, size: u64) -> io::Result<Hash> {
+        Ok(self.proven_at(size)?.root())
+    }
+
+    fn proven_at(&self, size: u64) -> io::Result<Frontier> {
         let read = |index| read(&*self.file, index);
         let old = Frontier::from_stored(size, read).map_err(io_error)?;
         let proof = consistency_proof(size, self.size(), read).map_err(io_error)?;
         verify_consistency(size, &old.root(), self.size(), &self.frontier.root(), &proof)
             .map_err(io::Error::other)?;
-        Ok(old.subtrees().to_vec())
+        Ok(old)
     }
 
     /// An empty file again, and in it what is known of the tree over the entries that are gone: its

@@ -305,8 +305,12 @@ impl Storage for DirStorage {
     /// `unlinkat`, `openat(O_EXCL)`, `fstatfs`, `flock`, `fallocate`, `mmap`, `madvise`.
     fn create_ring(&self, name: &str, cells: u64) -> io::Result<RingMemory> {
         let temporary = format!("{name}{TEMPORARY}");
-        // What a crash left under this name was not finished.
-        remove(&self.dir, &temporary)?;
+        // What a crash left under this name was not finished. What a stranger put there and could not be set
+        // aside then may be a directory.
+        if let Err(error) = remove(&self.dir, &temporary) {
+            tracing::warn!(%error, "what stands in an unfinished ring's place cannot be removed");
+            self.set_ring_aside(&temporary)?;
+        }
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
         let file = open_checked(&self.dir, &temporary, flags)?;
         ring_file::map(file, cells, &self.dir, name).inspect_err(|_| {
@@ -323,7 +327,8 @@ impl Storage for DirStorage {
             Ok(()) => return Ok(()),
             Err(Errno::NOENT) => {}
             // Not every file system can exchange. A name that is free for a moment is the best then.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            // Filters of system calls answer EPERM to one that they do not know.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM) => {
                 match self.set_ring_aside(name) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                     _ => {}

@@ -26,6 +26,8 @@ pub(super) struct Compared {
     pub(super) held: HashSet<Uuid>,
     /// Rings, by number, whose head does not fit.
     pub(super) doubtful: Vec<usize>,
+    /// Segments that are damaged: which records they hold is not known.
+    pub(super) unread: Vec<String>,
 }
 
 /// What is looked for, and what was found of it.
@@ -64,10 +66,18 @@ pub(super) fn compare(
     let mut oldest = u64::MAX;
     for name in segments_in(&trail.list("")?).into_iter().rev() {
         let mut first = None;
-        read_segment(trail, name, &mut |entry| {
+        let read = read_segment(trail, name, &mut |entry| {
             first.get_or_insert(entry.seq());
             search.see(entry);
-        })?;
+        });
+        match read {
+            // No reason to record nothing: it is told, and what was read of it counts.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                tracing::error!(segment = %name, %error, "a segment that may hold what a ring holds is damaged");
+                search.found.unread.push(name.to_string());
+            }
+            read => read?,
+        }
         oldest = first.unwrap_or(oldest);
         // Everything in the segments before is older. Only behind an event from before that `seq` is it
         // known that none is of a record from the head on: they come into the trail in their order.
@@ -75,8 +85,8 @@ pub(super) fn compare(
             break;
         }
     }
-    // Where retention deleted what was before, nobody knows.
-    if search.saw_older || oldest == 0 {
+    // Where retention deleted what was before, or it cannot be read, nobody knows.
+    if (search.saw_older || oldest == 0) && search.found.unread.is_empty() {
         search.found.doubtful.extend(search.before.values());
     }
     Ok(search.found)

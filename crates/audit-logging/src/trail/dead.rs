@@ -28,7 +28,7 @@ use crate::storage::{INSECURE, QUARANTINE, Storage, read_to_vec};
 const MAX_RING_FILE: u64 = (MAX_QUEUE_BYTES as u64) * 2 + (1 << 20);
 
 /// Ending of a ring that was being made.
-const UNFINISHED: &str = ".ring.tmp";
+pub(super) const UNFINISHED: &str = ".ring.tmp";
 
 /// What is wrong with a ring whose head hides something, or shows what is in the trail.
 const DOUBTFUL: &str = "its head does not fit the trail; all that is whole in it was taken";
@@ -98,6 +98,10 @@ impl Rings {
             }
             // Now with all of the trail: there is no second doubt.
             compared = compare(&dead)?;
+        }
+        for segment in &compared.unread {
+            let problem = "cannot be read: what of a ring is in it may stand in the trail twice";
+            found.problems.push(format!("{segment}: {problem}"));
         }
         let records = dead.into_iter().flat_map(|(_, _, ring)| ring.records);
         // A ring that was copied gives everything twice.

@@ -9,7 +9,6 @@ use audit_core::chain::Hash;
 use audit_core::entry::Entry;
 use audit_core::retention::Claims;
 use audit_core::segment::SegmentName;
-use audit_core::tree::Frontier;
 
 use super::content::{read_content, segments_in};
 use super::scan::{next_line, note_hash};
@@ -34,24 +33,18 @@ pub(crate) fn read_hashes(
     })
 }
 
-/// The root of the tree over the first `size` entries, made from the entries and, where retention deleted
-/// some, from what those before `signed` say of these; `None` where that is not enough.
-pub(crate) fn read_root(storage: &dyn Storage, signed: u64, size: u64) -> io::Result<Option<Hash>> {
-    let FrontSaid { begins, subtrees, .. } = read_front(storage, signed)?;
-    let before = Frontier::from_subtrees(begins.seq, &subtrees.unwrap_or_default());
-    let Ok(mut tree) = before else { return Ok(None) };
-    read_hashes(storage, begins.seq, &mut |seq, hash| {
-        if seq == tree.size() && seq < size {
-            tree.push(hash);
-        }
-    })?;
-    Ok((tree.size() == size).then(|| tree.root()))
-}
-
 /// What all entries say of the signing keys.
 pub(crate) fn read_rotation(storage: &dyn Storage) -> io::Result<Rotation> {
     let mut rotation = Rotation::default();
-    read_entries(storage, |entry| rotation.see(entry))?;
+    for name in segments_in(&storage.list("")?) {
+        match read_segment(storage, name, &mut |entry| rotation.see(entry)) {
+            // What is missing then can only keep us from believing a key.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                tracing::error!(segment = %name, %error, "a segment cannot be read");
+            }
+            read => read?,
+        }
+    }
     Ok(rotation)
 }
 
@@ -60,8 +53,9 @@ pub(crate) struct FrontSaid {
     pub(crate) begins: Front,
     /// The perfect subtrees over what was before.
     pub(crate) subtrees: Option<Vec<Hash>>,
-    /// The key in force at the first entry, a vkey.
-    pub(crate) key: Option<String>,
+    /// The least size at which the key in force is told, and that key, a vkey. It is that of the first
+    /// entry, unless a crash cut the deletion short: then more is here than was announced to stay.
+    pub(crate) key: Option<(u64, String)>,
 }
 
 /// Where the trail begins, and what is said of that by the entries before `signed`: of those from there
@@ -91,26 +85,37 @@ pub(crate) fn read_front(storage: &dyn Storage, signed: u64) -> io::Result<Front
     }
     let begins = front.unwrap_or(Front { seq: 0, prev_hash: Hash::ZERO });
     let mut said = FrontSaid { begins, subtrees: None, key: None };
-    for (subtrees, key) in claims.in_force().filter_map(|(_, said)| said) {
-        said.subtrees = subtrees.or(said.subtrees);
+    for (at, subtrees, key) in claims.in_force().filter_map(|(_, said)| said) {
+        if at == begins.seq {
+            said.subtrees = subtrees.or(said.subtrees);
+        }
         // The first to say so: the readers take that one.
-        said.key = said.key.or(key);
+        if let Some(key) = key
+            && said.key.as_ref().is_none_or(|(known, _)| at < *known)
+        {
+            said.key = Some((at, key));
+        }
     }
     Ok(said)
 }
 
 /// The `seq` of an entry, from `signed` on, that excuses all that is missing before the first entry which
-/// is there, if nothing that was signed does.
+/// is there, if nothing that was signed does. Where the first segment is damaged, any deletion might.
 pub(crate) fn unsigned_deletion(storage: &dyn Storage, signed: u64) -> io::Result<Option<u64>> {
     let segments = segments_in(&storage.list("")?);
     let mut front = None;
     for name in &segments {
-        front = first_seq(storage, *name)?;
+        front = match first_seq(storage, *name) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => break,
+            first => first?,
+        };
         if front.is_some() {
             break;
         }
     }
-    let Some(front) = front.filter(|front| *front > 0) else { return Ok(None) };
+    if front == Some(0) {
+        return Ok(None);
+    }
     let mut found = None;
     for name in segments.into_iter().rev() {
         let mut first = None;
@@ -137,11 +142,11 @@ pub(crate) fn unsigned_deletion(storage: &dyn Storage, signed: u64) -> io::Resul
         })?;
         io::Result::Ok(claims.in_force().next().is_some())
     };
-    Ok(if found.is_some() && is_excused()? { None } else { found })
+    Ok(if found.is_some() && front.is_some() && is_excused()? { None } else { found })
 }
 
-/// Whether an entry says that what stands right before `front` is deleted.
-fn deletes_up_to(entry: &Entry<'_>, front: u64) -> bool {
+/// Whether an entry says that what stands right before `front`, where that is known, is deleted.
+fn deletes_up_to(entry: &Entry<'_>, front: Option<u64>) -> bool {
     if entry.event_type() != "audit.retention_applied" {
         return false;
     }
@@ -149,7 +154,7 @@ fn deletes_up_to(entry: &Entry<'_>, front: u64) -> bool {
     let details: serde_json::Value = details.unwrap_or_default();
     let segments = details["segments"].as_array().map_or(&[][..], Vec::as_slice);
     let last = |row: &serde_json::Value| row["last_seq"].as_u64();
-    segments.iter().filter_map(last).any(|last| last.checked_add(1) == Some(front))
+    segments.iter().filter_map(last).any(|last| front.is_none() || last.checked_add(1) == front)
 }
 
 /// `seq` of the first whole entry of a segment.
@@ -164,14 +169,16 @@ fn first_seq(storage: &dyn Storage, name: SegmentName) -> io::Result<Option<u64>
     Ok(None)
 }
 
-/// What an entry says of the trail before `first`: the perfect subtrees, and the key in force there.
-fn said_before(entry: &Entry<'_>, first: u64) -> Option<(Option<Vec<Hash>>, Option<String>)> {
+/// What an entry says of the trail before `first` or a later entry, and before which: the perfect subtrees,
+/// and the key in force there.
+fn said_before(entry: &Entry<'_>, first: u64) -> Option<(u64, Option<Vec<Hash>>, Option<String>)> {
     let details: serde_json::Value = serde_json::from_str(entry.details()?).ok()?;
-    let front = details.get("front").filter(|front| front["seq"].as_u64() == Some(first))?;
+    let front = details.get("front")?;
+    let at = front["seq"].as_u64().filter(|at| *at >= first)?;
     let hash = |text: &serde_json::Value| Hash::from_hex(text.as_str()?.as_bytes());
     let tree = front["tree"].as_array();
     let subtrees = tree.and_then(|tree| tree.iter().map(hash).collect());
-    Some((subtrees, front["key"].as_str().map(str::to_owned)))
+    Some((at, subtrees, front["key"].as_str().map(str::to_owned)))
 }
 
 /// Every whole entry of the trail, in order.

@@ -31,7 +31,7 @@ use crate::storage::SegmentFile;
 
 pub(crate) use content::{is_archived, read_content, segments_in, unpack};
 pub(crate) use dead::id_of;
-pub(crate) use entries::{read_front, read_hashes, read_root, read_rotation, unsigned_deletion};
+pub(crate) use entries::{read_front, read_hashes, read_rotation, unsigned_deletion};
 pub(crate) use finish::{finish_segment, set_tail_aside, write_manifest};
 use host::this_boot;
 pub(crate) use host::{boot_id, boot_of, lock_text, ring_of};

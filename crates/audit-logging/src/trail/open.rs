@@ -12,6 +12,7 @@ use audit_core::segment::SegmentName;
 use jiff::Timestamp;
 
 use super::content::{is_archived, read_content, segments_in};
+use super::dead::UNFINISHED;
 use super::finish::write_checksum;
 use super::scan::{Limits, Scan, scan};
 use super::segment::checksum_name;
@@ -116,6 +117,10 @@ pub(crate) fn key_error(path: &Path, epoch: u64, error: seal::KeyError) -> OpenE
     match error {
         seal::KeyError::Io(source) => io_error(&path, "use the signing key in", source),
         seal::KeyError::Wrong(problem) => OpenError::Damaged { path, problem: problem.to_owned() },
+        seal::KeyError::Destroyed => {
+            let problem = "is overwritten with zeros, as a key whose epoch is over".to_owned();
+            OpenError::Damaged { path, problem }
+        }
         seal::KeyError::Randomness(error) => OpenError::Randomness(error),
     }
 }
@@ -164,7 +169,10 @@ impl OpenContext<'_> {
             let inside = self.io(dir, "list", self.storage.list(dir))?;
             all.extend(inside.into_iter().map(|name| format!("{dir}/{name}")));
         }
-        for name in all.iter().filter(|name| name.ends_with(TEMPORARY)) {
+        // An unfinished ring may be what a stranger had put in a ring's place: that is evidence, and looked
+        // at with the rings.
+        let is_ours = |name: &&String| name.ends_with(TEMPORARY) && !name.ends_with(UNFINISHED);
+        for name in all.iter().filter(is_ours) {
             self.io(name, "remove", self.storage.remove_temporary(name))?;
         }
         Ok(())

@@ -213,7 +213,8 @@ impl Rings {
                 }
             }
         }
-        let boot = is_machines.then(this_boot);
+        // Without an id, two boots are not told apart, and the machine may have lost its power between.
+        let boot = is_machines.then(this_boot).filter(|boot| *boot != 0);
         gone.drain(..gone.len().saturating_sub(MAX_GONE));
         Ok(Rings { home, own, elsewhere, gone, closed, signpost, boot })
     }

@@ -87,13 +87,9 @@ impl Writer {
         rotated: audit_core::chain::Hash,
         next: Prepared,
     ) -> Result<(), Fault> {
-        let (size, note) = sealer
-            .vouch(signing, rotated)
+        let note = sealer
+            .vouch(signing, self.head.next_seq, rotated)
             .map_err(|error| self.fault("seal the epoch in", &error))?;
-        if size != self.head.next_seq {
-            let error = std::io::Error::other("the tree is not the trail's (a bug: report it)");
-            return Err(self.fault("seal the epoch in", &error));
-        }
         let lines: Vec<&str> = note.trim_end_matches('\n').split('\n').collect();
         let epoch = next.epoch - 1;
         self.append_control(&ControlEvent::EpochSealed { epoch, checkpoint: &lines })?;
@@ -112,6 +108,7 @@ fn describe(error: &KeyError) -> String {
     match error {
         KeyError::Io(error) => error.to_string(),
         KeyError::Wrong(problem) => (*problem).to_owned(),
+        KeyError::Destroyed => "it is overwritten with zeros".to_owned(),
         KeyError::Randomness(error) => error.to_string(),
     }
 }

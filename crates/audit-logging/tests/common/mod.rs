@@ -75,7 +75,11 @@ pub fn copy_all(from: &Path, to: &Path) {
         if entry.file_type().unwrap().is_dir() {
             copy_all(&entry.path(), &target);
         } else {
-            std::fs::copy(entry.path(), target).unwrap();
+            // What is being replaced may have lost its temporary name meanwhile.
+            match std::fs::copy(entry.path(), target) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                copied => drop(copied.unwrap()),
+            }
         }
     }
 }

@@ -68,6 +68,11 @@ impl Retention {
         Ok(state)
     }
 
+    /// Why there is no oldest entry, where there is none.
+    pub(super) const fn no_first(&self) -> &'static str {
+        if self.first_unreadable { "what it begins with cannot be read" } else { "it has no entry" }
+    }
+
     fn add(&mut self, source: &Source, segment: &Segment) -> Result<(), ReadError> {
         let size = undamaged(segment.size(source))?.unwrap_or(0);
         self.segments += 1;

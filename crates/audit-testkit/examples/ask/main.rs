@@ -4,6 +4,7 @@
 //! bytes, warm, and are medians. A time is that of the whole process, from its start to its end. Of the
 //! trail nothing is changed but `index/`.
 
+mod beside;
 mod peer;
 mod program;
 mod raw;
@@ -16,9 +17,9 @@ use self::program::{Program, Run};
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 const USAGE: &str =
-    "usage: ask AUDITLOG DIR [--runs N] [--only index|query|sql|export] [--archive NEWDIR]";
+    "usage: ask AUDITLOG DIR [--runs N] [--only index|query|sql|export|beside] [--archive NEWDIR]";
 /// What can be measured alone.
-const PARTS: [&str; 4] = ["index", "query", "sql", "export"];
+const PARTS: [&str; 5] = ["index", "query", "sql", "export", "beside"];
 /// A long measurement is not repeated beyond this.
 const PATIENCE: f64 = 60.0;
 /// Count by type and day, as our engine and DuckDB both understand it.
@@ -85,6 +86,9 @@ impl Asked {
         }
         if wants("export") {
             self.exports()?;
+        }
+        if wants("beside") {
+            beside::measure(&self.program, &self.dir, self.runs)?;
         }
         match &self.archive {
             Some(copy) => self.archive(copy),
@@ -217,9 +221,13 @@ impl Asked {
 }
 
 fn median_of(runs: usize, measure: impl Fn() -> Outcome<f64>) -> Outcome<f64> {
-    let mut all = (0..runs).map(|_| measure()).collect::<Outcome<Vec<f64>>>()?;
+    Ok(middle((0..runs).map(|_| measure()).collect::<Outcome<_>>()?))
+}
+
+/// The median of at least one figure.
+fn middle(mut all: Vec<f64>) -> f64 {
     all.sort_by(f64::total_cmp);
-    Ok(all[runs / 2])
+    all[all.len() / 2]
 }
 
 /// The entries that an answer counts, all rows together.

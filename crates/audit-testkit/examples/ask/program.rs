@@ -35,6 +35,10 @@ impl Program {
         Program { path: path.into(), dir: dir.to_owned() }
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(crate) fn of(&self, dir: &Path) -> Program {
         Program { path: self.path.clone(), dir: dir.to_owned() }
     }

@@ -236,6 +236,17 @@ pub(crate) fn hits(
     }
 }
 
+/// Says how many lines an answer lacks, if it lacks some.
+pub(crate) fn tell_malformed(to: &mut impl Write, malformed: u64) -> std::io::Result<()> {
+    if malformed > 0 {
+        writeln!(
+            to,
+            "{malformed} lines are no entries and were left out: the trail is damaged; run `auditlog verify`"
+        )?;
+    }
+    Ok(())
+}
+
 /// The trail that was given as an argument: a directory, an archive of one, or the address of one.
 pub(crate) fn source(place: &Path) -> Result<Source, CliError> {
     match place.to_str().filter(|place| HttpSource::is_address(place)) {

@@ -6,8 +6,23 @@
 use audit_core::checkpoint::{Checkpoint, SignedCheckpoint};
 use audit_core::entry::Entry;
 use audit_core::note::VerifierKey;
+use jiff::Timestamp;
 
-use super::Rotation;
+/// What the newest entries say of the keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Rotation {
+    /// The last entry of all is an `audit.key_rotated`: its `seq`, and the key that it names with its epoch.
+    pub(crate) begun: Option<(u64, u64, String)>,
+    /// The epoch and the key that came into force last.
+    pub(crate) current: Option<(u64, String)>,
+    /// Every key that is said to have come into force, by the `seq` of the entry that names it. Whether
+    /// the key before said so, [`Rotation::key_before`] looks.
+    pub(crate) history: Vec<(u64, String)>,
+    /// Of every such entry the epoch, its `seq`, and what should be the old key's checkpoint.
+    words: Vec<(u64, u64, String)>,
+    /// When that was.
+    pub(crate) at: Option<Timestamp>,
+}
 
 impl Rotation {
     /// Takes notice of the next entry. Malformed details count as none: verification names them.
@@ -25,12 +40,13 @@ impl Rotation {
             }
             "audit.epoch_sealed" => {
                 let details = details();
-                self.sealed = details.as_ref().and_then(|d| d["epoch"].as_u64());
+                let ended = details.as_ref().and_then(|d| d["epoch"].as_u64());
                 let lines = details.as_ref().and_then(|d| d["checkpoint"].as_array());
                 let lines: Option<Vec<&str>> =
                     lines.and_then(|lines| lines.iter().map(serde_json::Value::as_str).collect());
-                let note = lines.map(|lines| lines.join("\n") + "\n");
-                let word = self.sealed.zip(note).map(|(epoch, note)| (epoch, entry.seq(), note));
+                // What is no checkpoint is said all the same, and nobody's word.
+                let note = lines.map_or_else(String::new, |lines| lines.join("\n") + "\n");
+                let word = ended.map(|epoch| (epoch, entry.seq(), note));
                 self.words.extend(word);
                 self.at = entry.timestamp().parse().ok();
                 // Not every entry may be shown to us.
@@ -44,9 +60,22 @@ impl Rotation {
         }
     }
 
-    /// What the key of an epoch that is said to have ended said when it ended, if it did.
+    /// True when any entry says that this epoch ended, whoever wrote it.
+    pub(super) fn is_said_to_be_over(&self, epoch: u64) -> bool {
+        self.words.iter().any(|(ended, ..)| *ended == epoch)
+    }
+
+    /// True when a change of keys names this key as the next one, whoever wrote it.
+    pub(super) fn names(&self, vkey: &str) -> bool {
+        self.history.iter().any(|(_, named)| named == vkey)
+    }
+
+    /// What the key of an epoch that ended said then: its checkpoint of all before that entry, the last of
+    /// which names the next key. Any other checkpoint of the key proves nothing, and anybody can put it there.
     pub(super) fn last_word_of(&self, epoch: u64, vkey: &str) -> Option<Checkpoint> {
-        let mut words = self.words.iter().filter(|(ended, ..)| *ended == epoch);
+        let mut words = self.words.iter().filter(|(ended, at, _)| {
+            *ended == epoch && self.history.iter().any(|(seq, _)| is_sealed_at(*seq, *at))
+        });
         words.find_map(|(_, seq, note)| word_of(vkey, *seq, note))
     }
 
@@ -54,40 +83,68 @@ impl Rotation {
     /// checkpoint is from before `current` came into force. `first` is the key that the trail begins with;
     /// from there on each must have said itself which one follows. Whoever can write the files can name any
     /// key after that, and `current` is in force all the same.
-    pub(crate) fn key_before(&self, current: &str, size: u64, first: &str) -> Option<String> {
-        let keys = self.followed(first);
-        let is_over = |since: &Option<u64>| is_over(*since, size);
-        let (since, _) = keys.iter().find(|(_, key)| *key == current)?;
-        if is_over(since) {
+    ///
+    /// What a key says when its epoch ends stands in an entry, for anybody to copy, and it never publishes
+    /// a checkpoint of that size: one that is found is not the last that was signed.
+    pub(crate) fn key_before(&self, current: &str, size: u64, first: &str) -> Option<KeyBefore> {
+        if self.words.iter().any(|(_, at, _)| *at == size) {
             return None;
         }
-        keys.iter().rfind(|(since, _)| is_over(since)).map(|(_, key)| (*key).to_owned())
+        let epochs = self.followed(first);
+        let now = epochs.iter().position(|epoch| epoch.vkey == current)?;
+        let then = epochs.iter().rposition(|epoch| epoch.has_begun_at(size))?;
+        let later = epochs.get(then + 1..=now).filter(|later| !later.is_empty())?;
+        let words = later.iter().filter_map(|epoch| epoch.word.clone()).collect();
+        Some(KeyBefore { vkey: epochs.get(then)?.vkey.to_owned(), words })
     }
 
     /// The key in force at a size, if `first` was before all of these.
     pub(crate) fn in_force<'a>(&'a self, size: u64, first: &'a str) -> &'a str {
-        let mut keys = self.followed(first).into_iter();
-        keys.rfind(|(since, _)| is_over(*since, size)).map_or(first, |(_, key)| key)
+        let mut epochs = self.followed(first).into_iter();
+        epochs.rfind(|epoch| epoch.has_begun_at(size)).map_or(first, |epoch| epoch.vkey)
     }
 
-    /// The keys that followed each other by the word of the one before, each with the `seq` of the entry
-    /// that names it.
-    fn followed<'a>(&'a self, first: &'a str) -> Vec<(Option<u64>, &'a str)> {
-        let mut keys = vec![(None, first)];
+    /// The keys that followed each other by the word of the one before.
+    fn followed<'a>(&'a self, first: &'a str) -> Vec<Epoch<'a>> {
+        let mut epochs = vec![Epoch { vkey: first, since: None, word: None }];
         for (seq, next) in &self.history {
-            let mut words = self.words.iter().filter(|(_, at, _)| seq.checked_add(1) == Some(*at));
-            let in_force = keys.last().map_or(first, |(_, key)| key);
-            if words.any(|(_, at, note)| word_of(in_force, *at, note).is_some()) {
-                keys.push((Some(*seq), next.as_str()));
+            let mut words = self.words.iter().filter(|(_, at, _)| is_sealed_at(*seq, *at));
+            let in_force = epochs.last().map_or(first, |epoch| epoch.vkey);
+            let word = words.find_map(|(_, at, note)| word_of(in_force, *at, note));
+            if word.is_some() {
+                epochs.push(Epoch { vkey: next, since: Some(*seq), word });
             }
         }
-        keys
+        epochs
     }
 }
 
-/// A new key is in force after the entry that seals the epoch before it.
-fn is_over(since: Option<u64>, size: u64) -> bool {
-    since.is_none_or(|seq| size > seq.saturating_add(1))
+/// A key that signed before the one in force, and what it and those after it said when they went.
+#[derive(Debug)]
+pub(crate) struct KeyBefore {
+    pub(crate) vkey: String,
+    pub(crate) words: Vec<Checkpoint>,
+}
+
+/// A key that came into force.
+struct Epoch<'a> {
+    vkey: &'a str,
+    /// `seq` of the entry that names it.
+    since: Option<u64>,
+    /// What the key before said of that.
+    word: Option<Checkpoint>,
+}
+
+impl Epoch<'_> {
+    /// A new key is in force after the entry that seals the epoch before it.
+    fn has_begun_at(&self, size: u64) -> bool {
+        self.since.is_none_or(|seq| size > seq.saturating_add(1))
+    }
+}
+
+/// The entry that seals an epoch stands right behind the one that names the next key.
+fn is_sealed_at(named: u64, sealed: u64) -> bool {
+    named.checked_add(1) == Some(sealed)
 }
 
 /// What a note says, if it is what a key says right before entry `seq`, which seals its epoch.

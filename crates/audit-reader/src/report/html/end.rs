@@ -30,8 +30,7 @@ pub(super) fn kept(out: &mut String, report: &Report) {
 }
 
 fn there_now(out: &mut String, retention: &Retention) {
-    let none = if retention.first_unreadable { "it cannot be read" } else { "none" };
-    let oldest = retention.oldest.as_deref().unwrap_or(none);
+    let oldest = retention.oldest.as_deref().unwrap_or_else(|| retention.no_first());
     let first = retention.first_seq.map_or(String::new(), |seq| format!(", seq {}", number(seq)));
     term(out, "Oldest entry", &format!("{oldest}{first}"));
     let there = format!(

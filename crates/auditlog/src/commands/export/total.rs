@@ -8,7 +8,7 @@ use std::io::Write;
 use audit_reader::{Cursor, Searched};
 
 use super::gaps::Gaps;
-use crate::commands::Exit;
+use crate::commands::{Exit, tell_malformed};
 use crate::error::CliError;
 use crate::output::Output;
 
@@ -88,12 +88,7 @@ impl Total {
                     "{gone} segments were removed by retention while they were read: their entries may be missing"
                 )?;
             }
-            if *malformed > 0 {
-                writeln!(
-                    to,
-                    "{malformed} lines are no entries and were left out: the trail is damaged; run `auditlog verify`"
-                )?;
-            }
+            tell_malformed(&mut to, *malformed)?;
         }
         let lacks = *malformed + *missing + *gone + *replaced > 0;
         Ok(if lacks { Exit::Unproven } else { Exit::Done })

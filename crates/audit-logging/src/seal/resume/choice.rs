@@ -1,0 +1,158 @@
+//! Which of the key files is in force, and which are of epochs that are over.
+//!
+//! What must stay true here: an epoch is over when its own key says so, right behind the entry that names
+//! the next one, and of the entries that are here. What anybody can write costs no key, and none is
+//! destroyed before the trail is known to be the one that was signed.
+
+use std::io;
+
+use audit_core::checkpoint::Checkpoint;
+use audit_core::meta::TrailInfo;
+use audit_core::note::Signer;
+
+use super::{ResumeError, Rotation};
+use crate::builder::MakeSigner;
+use crate::seal::TreeFile;
+use crate::seal::keyring::{self, KeyError, Keyring};
+use crate::storage::Storage;
+
+/// Epochs whose key files go, and what their keys said in the end, where that was read.
+type Over = Vec<(u64, Option<Checkpoint>)>;
+
+/// The key in force.
+pub(crate) struct Choice {
+    keyring: Keyring,
+    over: Over,
+    /// A crash interrupted a rotation, which is given up: to end it, the old key would have to sign entries
+    /// before they are known to be nobody's but ours.
+    pub(crate) is_rotation_given_up: bool,
+}
+
+/// Finds the key in force. `read_all` looks for rotations in all entries, when the newest ones do not tell.
+pub(crate) fn choose_key(
+    storage: &dyn Storage,
+    info: &TrailInfo,
+    newest: &Rotation,
+    make_signer: Option<&MakeSigner>,
+    read_all: impl FnOnce() -> io::Result<Rotation>,
+) -> Result<Choice, ResumeError> {
+    if let Some(make) = make_signer {
+        let signer = make(&info.origin).map_err(ResumeError::Signer)?;
+        if signer.verifier_key().to_string() != info.initial_key {
+            return Err(refused("the signer given is not the one that the trail names"));
+        }
+        let keyring = Keyring::external(signer);
+        return Ok(Choice { keyring, over: Vec::new(), is_rotation_given_up: false });
+    }
+    let files = Files::read(storage, &info.origin)?;
+    let rotation = if files.are_explained_by(newest) {
+        newest.clone()
+    } else {
+        read_all().map_err(|e| ResumeError::Io("segments", e))?
+    };
+    let (epoch, vkey, over) = files.judge(&rotation)?;
+    let expected = match epoch {
+        0 => Some(&info.initial_key),
+        epoch => rotation.current.as_ref().filter(|(known, _)| *known == epoch).map(|(_, key)| key),
+    };
+    if expected.is_some_and(|named| *named != vkey) {
+        return Err(refused("the signing key is not the one that the trail names"));
+    }
+    let keyring = Keyring::load(storage, &info.origin, epoch);
+    let keyring = keyring.map_err(|error| ResumeError::Key(epoch, error))?;
+    Ok(Choice { keyring, over, is_rotation_given_up: newest.begun.is_some() })
+}
+
+impl Choice {
+    pub(crate) fn signer(&self) -> &dyn Signer {
+        self.keyring.signer()
+    }
+
+    /// `tree` is the trail's, and extends what was signed last: keys of epochs that are over cease to exist.
+    pub(crate) fn settle(
+        self,
+        storage: &dyn Storage,
+        tree: &TreeFile,
+    ) -> Result<Keyring, ResumeError> {
+        for said in self.over.iter().filter_map(|(_, said)| said.as_ref()) {
+            let root = tree.proven_root_at(said.size);
+            if root.map_err(|e| ResumeError::Io(crate::seal::tree_file::NAME, e))? != said.root {
+                let problem = "the entries are not those that a key signed when its epoch ended";
+                return Err(refused(problem));
+            }
+        }
+        for (epoch, _) in self.over {
+            keyring::destroy(storage, epoch).map_err(|e| ResumeError::Io("keys", e))?;
+        }
+        Ok(self.keyring)
+    }
+}
+
+/// The key files there are, by epoch: their public halves.
+struct Files {
+    keys: Vec<(u64, String)>,
+    /// Epochs of those that were overwritten by a writer that could not remove their names any more.
+    destroyed: Vec<u64>,
+}
+
+impl Files {
+    fn read(storage: &dyn Storage, origin: &str) -> Result<Files, ResumeError> {
+        let mut files = Files { keys: Vec::new(), destroyed: Vec::new() };
+        for epoch in keyring::epochs(storage).map_err(|e| ResumeError::Io("keys", e))? {
+            match keyring::vkey_of(storage, origin, epoch) {
+                Ok(vkey) => files.keys.push((epoch, vkey)),
+                Err(KeyError::Destroyed) => files.destroyed.push(epoch),
+                Err(error) => return Err(ResumeError::Key(epoch, error)),
+            }
+        }
+        Ok(files)
+    }
+
+    /// Whether this says of every key but the newest that its epoch is over.
+    fn are_explained_by(&self, rotation: &Rotation) -> bool {
+        let older = self.keys.split_last().map_or(&[][..], |(_, older)| older);
+        self.destroyed.is_empty()
+            && older.iter().all(|(epoch, vkey)| rotation.last_word_of(*epoch, vkey).is_some())
+    }
+
+    /// The one in force, and those that go.
+    fn judge(self, rotation: &Rotation) -> Result<(u64, String, Over), ResumeError> {
+        let (mut over, mut left) = (Vec::new(), Vec::new());
+        for (epoch, vkey) in self.keys {
+            match rotation.last_word_of(epoch, &vkey) {
+                Some(said) => over.push((epoch, Some(said))),
+                // Anybody can write that an epoch ended; its key alone can say it.
+                None if rotation.is_said_to_be_over(epoch) => {
+                    let problem =
+                        "the entry that ends the epoch of a key is not signed by that key";
+                    return Err(refused(problem));
+                }
+                None => left.push((epoch, vkey)),
+            }
+        }
+        let mut left = left.into_iter();
+        let (epoch, vkey) = match (left.next(), left.next(), left.next()) {
+            (None, ..) => {
+                return Err(refused("there is no signing key: put the newest one back"));
+            }
+            (Some(only), None, _) => only,
+            // Made, and perhaps named in the trail, but its epoch never began: it has signed nothing.
+            (Some(old), Some((new, _)), None) if new == old.0 + 1 => {
+                over.push((new, None));
+                old
+            }
+            _ => return Err(refused("there are keys of several epochs: keep the newest one only")),
+        };
+        // Of what is overwritten nobody knows what it said.
+        if self.destroyed.iter().any(|before| *before < epoch) && !rotation.names(&vkey) {
+            let problem = "a key is overwritten, and no entry names the one after it: put it back";
+            return Err(refused(problem));
+        }
+        over.extend(self.destroyed.into_iter().map(|epoch| (epoch, None)));
+        Ok((epoch, vkey, over))
+    }
+}
+
+fn refused(problem: &str) -> ResumeError {
+    ResumeError::Refused("keys", problem.to_owned())
+}
