@@ -52,7 +52,7 @@ pub use line::{Line, LineKind};
 pub use prove::{Evidence, ProveError, prove, prove_consistency};
 pub use query::{
     Cursor, CursorError, Edge, Hit, Order, Query, QueryError, QueryOptions, Render, Searched,
-    TimeError, TypeGlob, time_bound,
+    Standing, TimeError, TypeGlob, time_bound,
 };
 pub use reconcile::{ReconcileError, Reconciled, Reconciler, RecordReader};
 pub use source::{

@@ -130,7 +130,21 @@ impl Binding {
         let (json, sum) = text.split_once('\n')?;
         (sum == format!("{:08x}\n", crc32c::crc32c(json.as_bytes()))).then_some(())?;
         let binding: Binding = serde_json::from_str(json).ok()?;
-        (binding.format == FORMAT && binding.block_bytes == BLOCK as u64).then_some(binding)
+        let known = binding.format == FORMAT && binding.block_bytes == BLOCK as u64;
+        (known && binding.is_in_order()).then_some(binding)
+    }
+
+    /// Whether its groups can be those of one segment: the first at its beginning, each behind the one
+    /// before, with no more entries than bytes. Whoever divides the segment by them relies on it.
+    fn is_in_order(&self) -> bool {
+        let offsets = || self.groups.iter().map(|group| group.offset);
+        let first = offsets().next().is_none_or(|first| first == 0);
+        let rising = offsets().zip(offsets().skip(1)).all(|(before, next)| before < next);
+        let inside = offsets().all(|offset| offset < self.bytes);
+        let entries = self.groups.iter().try_fold(0, |sum: u64, group| {
+            sum.checked_add(group.entries).filter(|sum| group.entries > 0 && *sum <= self.bytes)
+        });
+        first && rising && inside && entries.is_some()
     }
 
     /// What binds the table of a segment, if there is one that may be used.

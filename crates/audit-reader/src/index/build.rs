@@ -27,7 +27,7 @@ use crate::{LineKind, ReadError, Source};
 pub(super) enum Outcome {
     /// It is not closed yet.
     Open,
-    /// Retention took it away.
+    /// Retention took it away, or is about to.
     Gone,
     /// Its index is right.
     Kept {
@@ -96,15 +96,15 @@ impl Job<'_> {
         self.build(segment.file, (stated, bytes), stamp)
     }
 
-    /// What became of it, unless retention took the segment away while its index was made, and perhaps
-    /// what was made of the index: then nothing that was deleted may be left in it.
+    /// What became of it, unless retention took the segment away while its index was made, or what was made
+    /// of the index because the segment goes next: then nothing that is deleted may be left in it.
     fn if_there(
         &self,
-        made: Result<(), IndexError>,
+        made: Result<bool, IndexError>,
         outcome: Outcome,
     ) -> Result<Outcome, IndexError> {
-        if self.source.open_segment(self.segment)?.is_some() {
-            return made.map(|()| outcome);
+        if self.source.open_segment(self.segment)?.is_some() && made? {
+            return Ok(outcome);
         }
         self.store.abandon(self.segment)?;
         self.store.forget(self.segment)?;

@@ -132,6 +132,9 @@ struct Indexed {
     cuts: Vec<u64>,
     /// A page ends or begins in it, so its lines are counted one by one.
     divided: bool,
+    /// Of each group, once it was asked: that no line of it matches, so that all of it is counted where it
+    /// begins. Whatever is found out later, its other pieces are counted in the same way.
+    nothing: Vec<OnceLock<bool>>,
     used: AtomicBool,
     unusable: AtomicBool,
 }
@@ -183,27 +186,27 @@ impl Lookup {
     /// asked for next.
     pub(crate) fn advise(&self, piece: Piece, later: impl Iterator<Item = Piece>) -> Advice {
         let Some((indexed, group)) = self.group(piece) else { return Advice::Scan };
-        if indexed.unusable.load(Ordering::Relaxed) {
+        let nothing = &indexed.nothing[group];
+        let unusable = indexed.unusable.load(Ordering::Relaxed);
+        if unusable && !*nothing.get_or_init(|| false) {
             return Advice::Scan;
+        }
+        if nothing.get() == Some(&true) {
+            return indexed.no_line_of(group, piece);
         }
         let kept = self.remembered(piece.segment, group);
         if !kept.begin() && kept.said.get().is_none() {
             self.prepare((piece.segment, group), later);
         }
-        let advice = match kept.said.get_or_init(|| self.ask(indexed, group)) {
-            Said::Unusable => {
-                indexed.unusable.store(true, Ordering::Relaxed);
-                return Advice::Scan;
-            }
-            Said::Unread => return Advice::Scan,
-            // No search ends within such a group, so all of it is counted where it begins.
-            Said::Nothing => {
-                let begins = indexed.cuts[group] == piece.from;
-                let searched = if begins { indexed.binding.groups[group].entries } else { 0 };
-                Advice::Lines { searched, at: Vec::new() }
-            }
-            Said::Rows(rows) => rows.within(piece),
-        };
+        let said = kept.said.get_or_init(|| self.ask(indexed, group));
+        if matches!(said, Said::Unusable) {
+            indexed.unusable.store(true, Ordering::Relaxed);
+        }
+        if *nothing.get_or_init(|| matches!(said, Said::Nothing)) {
+            return indexed.no_line_of(group, piece);
+        }
+        let Said::Rows(rows) = said else { return Advice::Scan };
+        let advice = rows.within(piece);
         if advice != Advice::Scan {
             indexed.used.store(true, Ordering::Relaxed);
         }
@@ -331,10 +334,20 @@ impl Indexed {
             segment,
             cuts: binding.groups.iter().map(|group| group.offset).collect(),
             divided: here(bounds.behind) || here(bounds.before),
+            nothing: binding.groups.iter().map(|_| OnceLock::new()).collect(),
             binding,
             used: AtomicBool::new(false),
             unusable: AtomicBool::new(false),
         }
+    }
+
+    /// That no line of a piece matches because none of its group does. No search ends within such a group,
+    /// so all of it is counted where it begins.
+    fn no_line_of(&self, group: usize, piece: Piece) -> Advice {
+        self.used.store(true, Ordering::Relaxed);
+        let begins = self.cuts[group] == piece.from;
+        let searched = if begins { self.binding.groups[group].entries } else { 0 };
+        Advice::Lines { searched, at: Vec::new() }
     }
 
     fn open(&self, trail: &Path) -> Result<Table> {

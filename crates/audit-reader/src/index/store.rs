@@ -49,35 +49,47 @@ impl Store {
         create(&path).map_err(IndexError::io(&path))
     }
 
-    /// Gives a table its name, and binds it.
+    /// Gives a table its name, and binds it; false if somebody removed it before that.
     pub(super) fn publish(
         &self,
         table: &File,
         segment: SegmentName,
         binding: &Binding,
-    ) -> Result<(), IndexError> {
+    ) -> Result<bool, IndexError> {
         let name = segment.index_table();
-        let put = || -> io::Result<()> {
+        let put = || -> io::Result<bool> {
             table.sync_all()?;
-            fs::rename(self.unfinished(&name), self.path.join(&name))?;
-            // Before the binding: after a power cut there must be no binding without its table.
-            self.dir.sync_all()
+            // Durable before the binding: after a power cut there must be no binding without its table.
+            self.finish(&name)
         };
-        put().map_err(IndexError::io(&self.path.join(&name)))?;
-        self.bind(segment, binding)
+        match put().map_err(IndexError::io(&self.path.join(&name)))? {
+            true => self.bind(segment, binding),
+            false => Ok(false),
+        }
     }
 
-    /// Binds the table that is there.
-    pub(super) fn bind(&self, segment: SegmentName, binding: &Binding) -> Result<(), IndexError> {
+    /// Binds the table that is there; false if somebody removed the binding before it had its name.
+    pub(super) fn bind(&self, segment: SegmentName, binding: &Binding) -> Result<bool, IndexError> {
         let name = segment.index_binding();
-        let put = || -> io::Result<()> {
+        let put = || -> io::Result<bool> {
             let mut file = create(&self.unfinished(&name))?;
             file.write_all(binding.to_text()?.as_bytes())?;
             file.sync_all()?;
-            fs::rename(self.unfinished(&name), self.path.join(&name))?;
-            self.dir.sync_all()
+            self.finish(&name)
         };
         put().map_err(IndexError::io(&self.path.join(&name)))
+    }
+
+    /// Gives what is written its name, durably. Retention removes what was begun of a segment a while before
+    /// the segment: then there is nothing to be named.
+    fn finish(&self, name: &str) -> io::Result<bool> {
+        match fs::rename(self.unfinished(name), self.path.join(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.path.is_dir() => {
+                return Ok(false);
+            }
+            renamed => renamed?,
+        }
+        self.dir.sync_all().map(|()| true)
     }
 
     /// Removes what is of no segment that is there, and what was never finished; gives how many files.

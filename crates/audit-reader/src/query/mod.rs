@@ -38,7 +38,7 @@ mod time;
 use audit_core::event::Outcome;
 use jiff::Timestamp;
 
-pub use cursor::Cursor;
+pub use cursor::{Cursor, Standing};
 pub use error::{CursorError, QueryError};
 pub use glob::TypeGlob;
 pub use run::{Hit, QueryOptions, Render, Searched};

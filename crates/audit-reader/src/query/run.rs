@@ -120,6 +120,16 @@ pub struct Searched {
     pub seconds: f64,
 }
 
+impl Searched {
+    /// Whether the answer may lack entries that are or were in the trail: lines are damaged, or segments
+    /// went away during the search. A last line that is still being written is none of that, nor is what
+    /// a limit left out.
+    #[must_use]
+    pub const fn lacks(&self) -> bool {
+        self.malformed > 0 || self.segments_gone > 0
+    }
+}
+
 fn cursor_text<S: Serializer>(next: &Option<Cursor>, to: S) -> Result<S::Ok, S::Error> {
     match next {
         Some(cursor) => to.collect_str(cursor),
@@ -208,7 +218,7 @@ impl Query {
 }
 
 /// `seq` of the last entry, if the last line is one.
-fn last_seq(source: &Source) -> Result<Option<u64>, ReadError> {
+pub(super) fn last_seq(source: &Source) -> Result<Option<u64>, ReadError> {
     match tail(source, 1)?.step()? {
         Step::Line(_, line) => {
             Ok(Parser::default().parse(line.bytes).ok().map(|entry| entry.seq()))

@@ -12,12 +12,13 @@ pub(super) fn cannot_know(
     request: &Request,
     tallied: &Tallied,
     integrity: &Integrity,
-    (searched, archives_unreadable): (&Searched, u64),
+    (searched, holds, archives_unreadable): (&Searched, &Searched, u64),
     beside: &ReadsBeside,
 ) -> Vec<String> {
     let mut limits = Vec::new();
     of_integrity(integrity, &mut limits);
-    of_search(searched, &mut limits);
+    of_search(searched, archives_unreadable, &mut limits);
+    of_holds(holds, &mut limits);
     if archives_unreadable > 0 {
         limits.push(format!(
             "What stood in {archives_unreadable} archived segments, legal holds included: their archives are damaged and do not unpack. No number counts them."
@@ -125,11 +126,25 @@ fn of_reads(beside: &ReadsBeside, limits: &mut Vec<String>) {
     }
 }
 
-fn of_search(searched: &Searched, limits: &mut Vec<String>) {
-    if let Some(first) = searched.first_seq.filter(|first| *first > 0) {
+fn of_holds(searched: &Searched, limits: &mut Vec<String>) {
+    let lines = searched.malformed + searched.hash_mismatches;
+    let gone = searched.segments_gone;
+    if lines + gone > 0 {
         limits.push(format!(
-            "What stood in the {first} entries before seq {first}: they are no longer in the trail."
+            "Whether other legal holds are in force: {lines} lines that may tell of one are damaged or not what was written, and {gone} segments were removed while holds were looked for."
         ));
+    }
+}
+
+fn of_search(searched: &Searched, archives_unreadable: u64, limits: &mut Vec<String>) {
+    if let Some(first) = searched.first_seq.filter(|first| *first > 0) {
+        let why = match archives_unreadable {
+            0 => "they are no longer in the trail",
+            _ => {
+                "they are not in this report, because they were removed, or are in archives that do not unpack"
+            }
+        };
+        limits.push(format!("What stood in the {first} entries before seq {first}: {why}."));
     }
     if searched.malformed > 0 {
         limits.push(format!(

@@ -327,7 +327,8 @@ fn kept(months: i64, facts: &Facts<'_>) -> Evidence {
     let retention = facts.retention;
     let Some(oldest) = retention.oldest.as_ref().and_then(|text| text.parse::<Timestamp>().ok())
     else {
-        return evidence("how far back the trail reaches", "it has no entry", State::Nothing);
+        let state = if retention.first_unreadable { State::Attention } else { State::Nothing };
+        return evidence("how far back the trail reaches", retention.no_first(), state);
     };
     let from_start = retention.first_seq == Some(0);
     let since = format!("{oldest:.0}");

@@ -56,7 +56,9 @@ pub use tally::{ClassCount, Listed, Listing, Totals};
 pub use timeline::{Bucket, Results, Timeline, Unit};
 pub use top::{Row, Table};
 
-use crate::{Progress, Query, QueryError, QueryOptions, Searched, Source, trail_info, verify};
+use crate::{
+    Progress, Query, QueryError, QueryOptions, Searched, Source, holds, trail_info, verify,
+};
 use class::{Class, Classifier};
 use measure::Facts;
 use readable::readable;
@@ -202,21 +204,37 @@ pub struct Report {
     pub cannot_know: Vec<String>,
 }
 
+impl Report {
+    /// Whether numbers may lack entries of the trail or of the one beside it, or holds may be in force that
+    /// are not listed: damage, or segments that went away meanwhile.
+    #[must_use]
+    pub fn lacks(&self) -> bool {
+        let beside = match &self.reads_beside {
+            ReadsBeside::Read(beside) => beside.searched.lacks(),
+            _ => false,
+        };
+        self.searched.lacks() || self.retention.holds_uncertain > 0 || beside
+    }
+}
+
 /// Makes a report.
 ///
 /// # Errors
 /// When the request contradicts itself, or the trail cannot be read.
 pub fn report(
-    source: &Source,
+    whole: &Source,
     request: Request,
     mut options: Options<'_>,
 ) -> Result<Report, QueryError> {
-    let (read, source, archives_unreadable) = readable(source, |source| {
+    let (read, readable, archives_unreadable) = readable(whole, |source| {
         let progress = options.progress.as_mut().map(|tell| &mut **tell as &mut dyn FnMut(_));
         let read = read(source, &request, options.jobs, progress)?;
-        Ok((read, Retention::of(source, options.jobs)?))
+        Ok((read, holds(source, options.jobs)?))
     })?;
-    let (((tallied, subject, searched), retention), source) = (read, &source);
+    let ((tallied, subject, mut searched), (holds, holds_searched)) = read;
+    searched.segments_total += archives_unreadable;
+    let retention = Retention::of(whole, (&holds, &holds_searched), archives_unreadable)?;
+    let source = &readable;
     let range = tallied.totals.first.as_ref().zip(tallied.totals.last.as_ref());
     let range = range.map(|((first, _), (last, _))| (*first, *last));
     let integrity = match options.verification {
@@ -230,7 +248,7 @@ pub fn report(
     let origin = info.as_ref().map(|info| info.origin.as_str());
     let beside = ReadsBeside::of(access, &request, origin);
     let actors = tallied.actors.by_entries();
-    let searched_in = (&searched, archives_unreadable);
+    let searched_in = (&searched, &holds_searched, archives_unreadable);
     let cannot_know = limits::cannot_know(&request, &tallied, &integrity, searched_in, &beside);
     let keeping = whole.then_some(tallied.keeping);
     let silences = whole.then_some(tallied.silences);

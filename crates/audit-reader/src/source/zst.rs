@@ -1,7 +1,8 @@
 //! An archived segment: the same bytes, compressed with zstd (FORMAT section 5).
 //!
 //! What must stay true here: an archive that does not unpack is damage, never an end of file and
-//! never mistaken for a disk that cannot be read. Memory does not depend on what an archive asks for.
+//! never mistaken for a disk that cannot be read. Memory does not depend on what an archive asks for. One
+//! that unpacks to more than an honest one can is damaged for whoever reads it, in whatever way.
 
 use std::fmt;
 use std::fs::File;
@@ -52,6 +53,34 @@ struct Unpacking {
     decoder: Decoder<'static, BufReader<Packed>>,
     /// How many bytes it gave.
     at: u64,
+    most: Most,
+}
+
+/// How many bytes an honest archive of this length gives at most.
+#[derive(Clone, Copy)]
+struct Most {
+    packed: u64,
+    unpacked: u64,
+}
+
+impl Most {
+    fn of(packed: &dyn LogFile) -> io::Result<Most> {
+        let packed = packed.size()?;
+        Ok(Most { packed, unpacked: packed.saturating_mul(MOST_UNPACKED).saturating_add(SMALL) })
+    }
+
+    /// Refuses more than that.
+    fn check(self, size: u64) -> io::Result<()> {
+        let Most { packed, unpacked } = self;
+        if size <= unpacked {
+            return Ok(());
+        }
+        Err(damaged(format!("{packed} bytes unpack to more than {unpacked}")))
+    }
+}
+
+fn damaged(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, Damaged(why))
 }
 
 /// The compressed bytes from the first to the last.
@@ -82,7 +111,7 @@ impl ZstFile {
         let packed = Packed { file: Arc::clone(&self.packed), at: 0, failed: false };
         let mut decoder = Decoder::with_buffer(BufReader::with_capacity(BLOCK, packed))?;
         decoder.window_log_max(MAX_WINDOW_LOG)?;
-        Ok(Unpacking { decoder, at: 0 })
+        Ok(Unpacking { decoder, at: 0, most: Most::of(&*self.packed)? })
     }
 }
 
@@ -91,12 +120,10 @@ impl Unpacking {
         match self.decoder.read(buffer) {
             Ok(count) => {
                 self.at += count as u64;
-                Ok(count)
+                self.most.check(self.at).map(|()| count)
             }
             Err(error) if self.decoder.get_ref().get_ref().failed => Err(error),
-            Err(error) => {
-                Err(io::Error::new(io::ErrorKind::InvalidData, Damaged(error.to_string())))
-            }
+            Err(error) => Err(damaged(error.to_string())),
         }
     }
 }
@@ -104,7 +131,7 @@ impl Unpacking {
 impl LogFile for ZstFile {
     fn size(&self) -> io::Result<u64> {
         if let Some(size) = frames::stated_size(&*self.packed)? {
-            return Ok(size);
+            return Most::of(&*self.packed)?.check(size).map(|()| size);
         }
         let (mut block, mut size) = (vec![0; BLOCK], 0);
         loop {
@@ -142,13 +169,11 @@ impl fmt::Debug for ZstFile {
 }
 
 /// The bytes of a compressed file in one that has no name and goes with its last descriptor (in `TMPDIR`).
-/// It takes no more room than an honest archive can need, nor the last that is left.
+/// It does not take the last room that is left.
 pub(super) fn into_temporary(from: &ZstFile, path: &Path) -> Result<File, ReadError> {
     let temporary = std::env::temp_dir();
     let mut to = tempfile::tempfile().map_err(ReadError::io(&temporary))?;
     let disk = fstatvfs(&to).map_err(|error| ReadError::io(&temporary)(error.into()))?;
-    let packed = from.packed.size().map_err(ReadError::io(path))?;
-    let honest = packed.saturating_mul(MOST_UNPACKED).saturating_add(SMALL);
     let room = disk.f_bavail.saturating_sub(disk.f_blocks / SPARED).saturating_mul(disk.f_frsize);
     let (mut block, mut at) = (vec![0; BLOCK], 0);
     loop {
@@ -156,15 +181,10 @@ pub(super) fn into_temporary(from: &ZstFile, path: &Path) -> Result<File, ReadEr
         if count == 0 {
             break;
         }
-        if at + count as u64 > honest.min(room) {
-            let error = if honest < room {
-                let why = format!("{packed} bytes unpack to more than {honest}");
-                io::Error::new(io::ErrorKind::InvalidData, Damaged(why))
-            } else {
-                let why = "it unpacks to more than is to spare in";
-                io::Error::other(format!("{why} {}, {room} bytes: set TMPDIR", temporary.display()))
-            };
-            return Err(ReadError::io(path)(error));
+        if at + count as u64 > room {
+            let why = "it unpacks to more than is to spare in";
+            let why = format!("{why} {}, {room} bytes: set TMPDIR", temporary.display());
+            return Err(ReadError::io(path)(io::Error::other(why)));
         }
         to.write_all(&block[..count]).map_err(ReadError::io(&temporary))?;
         at += count as u64;

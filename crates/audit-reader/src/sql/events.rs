@@ -74,6 +74,7 @@ impl Events {
             },
             damaged: damaged.clone(),
         };
+        let newest = segments.last().copied();
         let trail: Option<Arc<Path>> = source.directory().filter(|_| index).map(Arc::from);
         for (&segment, number) in segments.iter().zip(0..) {
             let Some(open) = source.open_segment(segment)? else {
@@ -87,7 +88,10 @@ impl Events {
             });
             match table {
                 Some(table) => events.tables.push((number, table)),
-                None => events.lines.segments.push(Unindexed { segment, number, len }),
+                None => {
+                    let newest = Some(segment) == newest;
+                    events.lines.segments.push(Unindexed { segment, number, len, newest });
+                }
             }
         }
         Ok((events, segments))

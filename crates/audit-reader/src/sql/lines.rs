@@ -1,7 +1,8 @@
 //! Segments without an index, as the engine reads them.
 //!
 //! What must stay true here: a segment is read up to where it ended when the question was asked, so
-//! every part of a question sees the same entries. A line that is no entry is counted.
+//! every part of a question sees the same entries. A line that is no entry is counted, however many of
+//! them stand together, and what is behind them is read.
 
 use std::io;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use crate::{LineKind, ReadError, Source};
 
 /// Rows that are handed on at a time.
 const BATCH: usize = 8 * 1024;
-/// They are fewer if so many bytes of lines come together.
+/// They are fewer, or none, if so many bytes of lines come together.
 const BATCH_BYTES: u64 = 4 << 20;
 
 /// A segment that is read line by line.
@@ -35,6 +36,8 @@ pub(super) struct Unindexed {
     pub(super) number: u32,
     /// Where it ended.
     pub(super) len: u64,
+    /// It may be growing, so an unfinished last line is no damage.
+    pub(super) newest: bool,
 }
 
 /// Segments that are read line by line, one after the other: one is open at a time.
@@ -114,6 +117,7 @@ impl Batches {
                 break;
             };
             if line.kind == LineKind::Partial || line.offset + line.len >= this.len {
+                of.malformed.fetch_add(u64::from(!this.newest), Ordering::Relaxed);
                 self.ended = true;
                 break;
             }
@@ -127,7 +131,8 @@ impl Batches {
                 }
             }
         }
-        if rows.rows() == 0 {
+        // Of a part that is all damage there are no rows, and the next part comes after it.
+        if rows.rows() == 0 && self.ended {
             return Ok(None);
         }
         let rows = rows.take()?;

@@ -10,6 +10,8 @@ mod evidence;
 mod export;
 #[cfg(feature = "index")]
 mod index;
+#[cfg(feature = "index")]
+mod index_odd;
 mod listing;
 mod odd;
 mod planted;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use audit_reader::index::{IndexOptions, index};
 use audit_reader::sql::{Answered, SqlError, SqlOptions, sql};
-use audit_reader::{DirSource, LogFile, LogSource, ReadError, Source};
+use audit_reader::{DirSource, LogFile, LogSource, Query, QueryOptions, ReadError, Source};
 use serde_json::Value;
 
 use crate::common::{Random, Trail};
@@ -239,4 +239,32 @@ fn what_retention_takes_away_meanwhile_is_counted() {
     });
     assert_eq!(answered.unwrap().segments_gone, 1);
     assert!(left > 0 && left < whole, "{left} of {whole}");
+}
+
+#[test]
+fn what_stands_behind_megabytes_of_damage_is_found_and_a_torn_line_is_counted() {
+    let short: Vec<u8> = b"junk\n".iter().copied().cycle().take(5 * 1_900_000).collect();
+    let long = [vec![b'x'; 5 << 20], b"\n".to_vec()].concat();
+    let mut trail = Trail::new();
+    let first = trail.lines(100);
+    trail.append("2026-11-20.audit", &first);
+    trail.append("2026-11-20.audit", &short);
+    let behind = trail.lines(100);
+    trail.append("2026-11-20.audit", &behind);
+    trail.append("2026-11-21.audit", &long);
+    let behind = trail.lines(100);
+    trail.append("2026-11-21.audit", &behind);
+    // No segment but the newest may end in the middle of a line.
+    trail.append("2026-11-21.audit", b"{\"seq\":300");
+    trail.write("2026-11-22.audit", 1);
+    trail.append("2026-11-22.audit", b"{\"seq\":301");
+    let (rows, answered) =
+        ask(&trail, "select count(*) as n, max(seq) as last from events", &SqlOptions::default())
+            .unwrap();
+    let source = DirSource::open(trail.path()).unwrap();
+    let searched = Query::new().run(source, QueryOptions::default(), |_| ControlFlow::Continue(()));
+    let searched = searched.unwrap();
+    assert_eq!((searched.matched, searched.malformed), (301, 1_900_000 + 2));
+    assert_eq!((rows[0]["n"].as_u64(), rows[0]["last"].as_u64()), (Some(301), Some(300)));
+    assert_eq!(answered.malformed, searched.malformed);
 }

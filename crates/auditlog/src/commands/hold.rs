@@ -1,7 +1,8 @@
 //! `auditlog hold`: legal holds, which keep entries whatever their age.
 //!
 //! What must stay true here: a hold is an entry of the trail, durable and signed before the command says
-//! so; a running logger records it, and need not be stopped.
+//! so; a running logger records it, and need not be stopped. That none is in force is said only where all
+//! lines could be looked at.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use serde_json::json;
 
 use super::Exit;
 use super::access::who;
-use super::query::seq_range;
+use super::query::{print_searched, seq_range};
 use crate::error::CliError;
 use crate::output::{Output, escape};
 
@@ -63,7 +64,11 @@ enum Action {
         until: Option<Date>,
     },
     /// List the holds in force
-    #[command(after_help = "Example:\n  auditlog hold ./audit list")]
+    #[command(
+        after_help = "What was searched is said on standard error. Where a hold may be hidden by \
+        damage the exit code is 3, by an entry that is not what was written 1. `auditlog verify` tells \
+        of entries that were removed.\n\nExample:\n  auditlog hold ./audit list"
+    )]
     List,
     /// Release a hold
     #[command(after_help = "Example:\n  auditlog hold ./audit release case-7 --reason 'settled'")]
@@ -141,15 +146,21 @@ fn said(out: &mut Output, id: &str, state: &str, done: &str) -> Result<Exit, Cli
 
 fn list(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     let source = Source::open(&args.dir)?;
-    let holds = audit_reader::holds(&source, super::jobs(None))?;
+    let (holds, searched) = audit_reader::holds(&source, super::jobs(None))?;
+    let exit = Exit::of(&searched);
     if out.json {
         for hold in holds.in_force() {
             writeln!(out, "{}", json!(hold))?;
         }
-        return Ok(Exit::Done);
+        out.flush()?;
+        print_searched(&searched, out)?;
+        return Ok(exit);
     }
-    if holds.in_force().is_empty() {
-        writeln!(out, "no hold is in force")?;
+    match (holds.in_force().is_empty(), exit) {
+        (true, Exit::Done) => writeln!(out, "no hold is in force")?,
+        (true, _) => writeln!(out, "no hold was found, and one may be in force")?,
+        (false, Exit::Done) => {}
+        (false, _) => writeln!(out, "other holds may be in force than these:")?,
     }
     for hold in holds.in_force() {
         let Hold { id, reason, by, at, .. } = hold;
@@ -158,5 +169,7 @@ fn list(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
         let line = format!("{id}  {covers}, added {at} by {by}{why}");
         writeln!(out, "{}", escape(line.as_bytes()))?;
     }
-    Ok(Exit::Done)
+    out.flush()?;
+    print_searched(&searched, out)?;
+    Ok(exit)
 }

@@ -107,6 +107,20 @@ pub(crate) enum Exit {
     Unproven,
 }
 
+impl Exit {
+    /// What a search proved: nothing that was changed is an answer, and an answer that may lack something
+    /// is not the whole one.
+    pub(crate) const fn of(searched: &Searched) -> Exit {
+        if searched.hash_mismatches > 0 {
+            Exit::Violated
+        } else if searched.lacks() {
+            Exit::Unproven
+        } else {
+            Exit::Done
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(match exit {
@@ -220,6 +234,17 @@ pub(crate) fn hits(
         Some(error) => Err(error),
         None => Ok(searched),
     }
+}
+
+/// Says how many lines an answer lacks, if it lacks some.
+pub(crate) fn tell_malformed(to: &mut impl Write, malformed: u64) -> std::io::Result<()> {
+    if malformed > 0 {
+        writeln!(
+            to,
+            "{malformed} lines are no entries and were left out: the trail is damaged; run `auditlog verify`"
+        )?;
+    }
+    Ok(())
 }
 
 /// The trail that was given as an argument: a directory, an archive of one, or the address of one.

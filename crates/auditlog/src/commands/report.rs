@@ -29,7 +29,7 @@ use crate::progress::Bar;
     Reads that were noted beside the trail (DIR.access), because another process had it open, are \
     counted apart, under the verdict on that trail.\n\
     Exit codes are those of `auditlog verify`: the report is written, and 1 says that one of the two \
-    trails is violated, 3 that nothing proves it.\n\n\
+    trails is violated, 3 that nothing proves it, or that numbers lack what is damaged or went away.\n\n\
     Times are as for `auditlog query`.\n\n\
     Examples:\n  \
     auditlog report ./audit --kind soc2 --since 2026-10-01 --until 2026-12-31 -o q4.html\n  \
@@ -179,7 +179,8 @@ fn worst(report: &Report) -> Exit {
         ReadsBeside::Unreadable { .. } => Exit::Unproven,
         _ => Exit::Done,
     };
-    let exits = [trail, beside, damaged];
+    let unread = if report.lacks() { Exit::Unproven } else { Exit::Done };
+    let exits = [trail, beside, damaged, unread];
     let order = [Exit::Violated, Exit::Unproven];
     order.into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::Done)
 }

@@ -72,7 +72,9 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
                     break;
                 }
             }
-            Err((error, true)) => eprintln!("auditlog: {error}"),
+            Err((error, true)) => {
+                eprintln!("auditlog: {}", escape(error.as_bytes()));
+            }
             Err((what, false)) => {
                 return Err(CliError::Usage { what, next: "then start this again" });
             }

@@ -11,6 +11,8 @@ mod commands;
 #[cfg(feature = "sql")]
 mod duckdb;
 mod export;
+#[cfg(feature = "index")]
+mod export_crash;
 mod from_last;
 mod import;
 #[cfg(feature = "index")]

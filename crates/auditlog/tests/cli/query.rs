@@ -175,3 +175,33 @@ fn what_is_durable_in_a_trail_that_is_being_written_is_found() {
     drop(events);
     assert!(emit.wait().unwrap().success());
 }
+
+#[test]
+fn an_answer_that_may_lack_something_ends_with_3_and_a_torn_last_line_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let trail = dir.path().join("trail");
+    fs::create_dir(&trail).unwrap();
+    for file in fs::read_dir(vector("healthy-small")).unwrap().map(Result::unwrap) {
+        if file.file_type().unwrap().is_file() {
+            fs::copy(file.path(), trail.join(file.file_name())).unwrap();
+        }
+    }
+    let place = trail.display().to_string();
+    let segment = trail.join("2026-11-23.audit");
+    let text = fs::read_to_string(&segment).unwrap();
+    let codes = |bytes: String| {
+        fs::remove_file(&segment).unwrap();
+        fs::write(&segment, bytes).unwrap();
+        let code =
+            |args: &[&str]| run(&[args, &["--audit-access=never"]].concat()).status.code().unwrap();
+        let query = code(&["query", &place]);
+        let export = code(&["export", &place, "--format", "json"]);
+        let report = ["--kind", "soc2", "--since", "2020-01-01", "--no-verify"];
+        let report = code(&[&["report", &place][..], &report].concat());
+        #[cfg(feature = "sql")]
+        assert_eq!(code(&["sql", &place, "select count(*) from events"]), query);
+        [query, export, report]
+    };
+    assert_eq!(codes(format!("{text}{{\"seq\":")), [0; 3]);
+    assert_eq!(codes(text.replacen("\"audit_id\"", "\"audit id\"", 1)), [3; 3]);
+}

@@ -2,8 +2,8 @@
 //! that a running program holds.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Stdio};
 use std::time::Duration;
 
@@ -402,11 +402,65 @@ fn a_report_on_a_trail_with_a_damaged_archive_is_made_and_says_so() {
         assert_eq!(of["retention"]["holds_in_force"], 1);
         let limits = of["cannot_know"].to_string();
         assert!(limits.contains("in 1 archived segments"), "{limits}");
+        // It is there all the same, and nothing says that its entries are not.
+        for what in ["segments", "archived", "bytes_stored"] {
+            assert_eq!(of["retention"][what], whole["retention"][what], "{what}");
+        }
+        let total = |of: &Value| of["searched"]["segments_total"].clone();
+        assert_eq!(total(&of), total(&whole));
+        assert!(!limits.contains("no longer in the trail"), "{limits}");
+        assert!(limits.contains("in archives that do not unpack"), "{limits}");
+        assert!(found(&of, "how far back the trail reaches").contains("cannot be read"), "{of}");
+        assert_eq!(of["retention"]["holds_uncertain"], 1);
     }
     let (_, of) = report(&dir, &["--since", "2020-01-01"]);
     assert_eq!(of["integrity"]["checked"]["verification"]["verdict"], "violated");
     let entries = |of: &Value| of["searched"]["entries"].as_u64().unwrap();
     assert!(entries(&of) > 0 && entries(&of) < entries(&whole));
+    // One that unpacks to more than a segment can be is damaged, too, however it states its length.
+    let zeros = || std::io::repeat(0).take(1 << 28);
+    let mut streamed = zstd::Encoder::new(Vec::new(), 3).unwrap();
+    std::io::copy(&mut zeros(), &mut streamed).unwrap();
+    let mut stated = zstd::Encoder::new(Vec::new(), 3).unwrap();
+    stated.set_pledged_src_size(Some(1 << 28)).unwrap();
+    std::io::copy(&mut zeros(), &mut stated).unwrap();
+    for packed in [streamed.finish().unwrap(), stated.finish().unwrap()] {
+        fs::write(&archives[0], packed).unwrap();
+        let (code, of) = report(&dir, &["--since", "2020-01-01"]);
+        assert_eq!((code, &of["archives_unreadable"]), (Some(1), &1.into()));
+    }
+}
+
+#[test]
+fn a_hold_that_damage_hides_is_not_called_none() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = trail_of_days(&temp.path().join("trail"), 3, POLICY);
+    assert!(run(&["hold", &dir, "add", "case-1", "--seq", "0-10"]).status.success());
+    let files = fs::read_dir(&dir).unwrap().map(|item| item.unwrap().path());
+    let holds = |path: &PathBuf| {
+        path.extension().is_some_and(|end| end == "audit")
+            && fs::read_to_string(path).unwrap().contains("audit.hold_added")
+    };
+    let segment = files.into_iter().find(holds).unwrap();
+    let text = fs::read_to_string(&segment).unwrap();
+    // No entry any more; another scope under the same hash.
+    for (from, to, code, says) in [
+        ("audit.hold_added\",", "audit.hold_added\";", 3, "that might match are no entries"),
+        ("\"last_seq\":10", "\"last_seq\":11", 1, "their hash is another"),
+    ] {
+        assert!(text.contains(from), "{text}");
+        fs::remove_file(&segment).unwrap();
+        fs::write(&segment, text.replacen(from, to, 1)).unwrap();
+        let list = run(&["hold", &dir, "list"]);
+        assert_eq!(list.status.code(), Some(code), "{to}");
+        assert_eq!(stdout(&list), "no hold was found, and one may be in force\n");
+        assert!(stderr(&list).contains(says), "{}", stderr(&list));
+        let list = run(&["hold", &dir, "list", "--json"]);
+        assert_eq!((list.status.code(), stdout(&list).as_str()), (Some(code), ""));
+        let (code, of) = report(&dir, &["--no-verify"]);
+        assert_eq!((code, &of["retention"]["holds_uncertain"]), (Some(3), &1.into()));
+        assert!(of["cannot_know"].to_string().contains("Whether other legal holds are in force"));
+    }
 }
 
 /// The first key that a trail states.

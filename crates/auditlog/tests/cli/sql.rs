@@ -292,6 +292,21 @@ fn a_time_limit_ends_an_answer_that_flows() {
 }
 
 #[test]
+fn a_time_limit_holds_where_the_alarm_is_ignored() {
+    let dir = vector("healthy");
+    let mut asking = Command::new("sh");
+    asking.args(["-c", "trap '' ALRM; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_auditlog")]);
+    asking.args(["sql", &dir, ENDLESS, "--timeout", "1", "--json", "--audit-access=never"]);
+    asking.stdout(Stdio::piped()).stderr(Stdio::piped());
+    // Nobody takes the rows.
+    let waiting = asking.spawn().unwrap();
+    ends(&engine_of(&waiting));
+    let said = waiting.wait_with_output().unwrap();
+    assert_eq!(said.status.code(), Some(2));
+    assert!(stderr(&said).contains("took longer than 1 s"), "{}", stderr(&said));
+}
+
+#[test]
 fn an_answer_that_nobody_waits_for_is_no_answer() {
     // Its parent is not who it says.
     let dir = vector("healthy");

@@ -382,7 +382,9 @@ fn a_release_that_a_dead_writer_had_not_written_does_not_come_out_of_its_ring() 
     let holds = logger.retention_plan().unwrap().holds;
     let ids: Vec<&str> = holds.iter().map(|hold| hold.id.as_str()).collect();
     assert_eq!(ids, ["old"]);
-    let read = audit_reader::holds(audit_reader::DirSource::open(&dir).unwrap(), 1).unwrap();
+    let source = audit_reader::DirSource::open(&dir).unwrap();
+    let (read, searched) = audit_reader::holds(source, 1).unwrap();
+    assert!(!searched.lacks());
     assert_eq!(read.in_force(), holds, "who only reads it says the same");
     logger.shutdown_blocking().unwrap();
     let text = fs::read_to_string(newest(&dir)).unwrap();

@@ -30,7 +30,7 @@ pub(super) fn kept(out: &mut String, report: &Report) {
 }
 
 fn there_now(out: &mut String, retention: &Retention) {
-    let oldest = retention.oldest.as_deref().unwrap_or("none");
+    let oldest = retention.oldest.as_deref().unwrap_or_else(|| retention.no_first());
     let first = retention.first_seq.map_or(String::new(), |seq| format!(", seq {}", number(seq)));
     term(out, "Oldest entry", &format!("{oldest}{first}"));
     let there = format!(
@@ -41,7 +41,12 @@ fn there_now(out: &mut String, retention: &Retention) {
         bytes(retention.bytes_stored)
     );
     term(out, "There now", &there);
-    term(out, "Legal holds in force", &number(retention.holds_in_force));
+    let holds = number(retention.holds_in_force);
+    let more = match retention.holds_uncertain {
+        0 => String::new(),
+        _ => ", and perhaps others: see what this report cannot know".to_owned(),
+    };
+    term(out, "Legal holds in force", &format!("{holds}{more}"));
 }
 
 fn holds(out: &mut String, retention: &Retention) {

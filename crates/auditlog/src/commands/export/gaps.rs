@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 
-use audit_reader::Cursor;
+use super::marks::Mark;
 
 /// Ranges that are named for each batch.
 const NAMED: usize = 64;
@@ -21,8 +21,9 @@ pub(super) struct Gaps {
 
 impl Gaps {
     /// Of the entries behind this one.
-    pub(super) fn behind(after: Option<Cursor>) -> Gaps {
-        Gaps { expected: after.and_then(|cursor| cursor.seq.checked_add(1)), ..Gaps::default() }
+    pub(super) fn behind(after: Option<Mark>) -> Gaps {
+        let expected = after.and_then(|mark| mark.cursor.seq.checked_add(1));
+        Gaps { expected, ..Gaps::default() }
     }
 
     /// The next entry.

@@ -2,27 +2,33 @@
 //!
 //! What must stay true here: the cursor never says more than what was written, and with `-o` synced, and
 //! with `--to` confirmed: after a crash records may come again, and none is missing without being told:
-//! what retention took before it was exported is named, and the exit code says so.
+//! what retention took before it was exported is named, and so is what was exported and is no longer in the
+//! trail; the exit code says so.
 
 mod gaps;
+mod marks;
 mod output;
 #[cfg(feature = "index")]
 mod parquet;
 mod remote;
 mod state;
+mod total;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use audit_core::chain::Hash;
 use audit_core::entry::Entry;
 use audit_reader::export::{Exporter, Format};
 use audit_reader::{Cursor, Query, QueryOptions, Searched, Source, trail_info};
 use clap::ValueEnum;
 
 use self::gaps::Gaps;
+use self::marks::Mark;
 use self::output::Sink;
 use self::state::CursorFile;
+use self::total::Total;
 use super::access::{self, AccessArgs};
 use super::{Exit, hits};
 use crate::error::CliError;
@@ -40,7 +46,8 @@ const BATCH: u64 = 50_000;
     after_help = "Every record has the trail's origin and the entry's seq, and where the form has \
     room the entry itself: `auditlog reconcile` proves a set of records complete.\n\
     With --cursor, a next run goes on behind the last one. Records are delivered at least once: after a \
-    crash up to 50,000 come again.\n\
+    crash up to 50,000 come again. If a crash took entries from the trail that were not durable when they \
+    were exported, that is said, what took their place is exported, and the exit code is 3.\n\
     --to sends RFC 5424 messages in octet-counted frames, over TLS (RFC 5425) or TCP. Syslog has no\n\
     acknowledgement: the cursor moves when the receiver has closed a connection in order, after it has read\n\
     all of it; what it does then is its own affair, and `reconcile` on its files tells.\n\n\
@@ -123,15 +130,24 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     let state = args.cursor.as_deref().map(|file| CursorFile::open(file, &info.origin));
     let mut state = state.transpose()?;
     let Some(form) = form else { return table(args, &source, &info.origin, state, out) };
-    let mut after = state.as_ref().and_then(CursorFile::cursor);
+    let mut marks = state.as_ref().map(CursorFile::marks).unwrap_or_default();
+    let mut after = marks.newest();
+    let begun = state.as_ref().and_then(CursorFile::begun);
     let json = out.json;
     let mut sink = match args.remote.delivery(args.format, args.follow, state.is_some())? {
         Some(delivery) => Sink::stream(delivery),
-        None => Sink::open(args.output.as_deref(), after.is_some(), out)?,
+        None => Sink::open(args.output.as_deref(), after.is_some() || begun.is_some(), out)?,
     };
     let exporter = Exporter::new(form, &info.origin);
-    if let (true, Some(header)) = (after.is_none(), exporter.header()) {
-        writeln!(sink, "{header}")?;
+    // A run before this one may have been killed in its first batch, with or without a whole line.
+    let has_lines = begun.zip(sink.len()).is_some_and(|(begun, len)| len > begun);
+    if after.is_none() && !has_lines {
+        if let (Some(state), Some(len)) = (&mut state, sink.len()) {
+            state.begin(len)?;
+        }
+        if let Some(header) = exporter.header() {
+            writeln!(sink, "{header}")?;
+        }
     }
     let bar = Bar::new("exporting");
     let mut total = Total::default();
@@ -139,17 +155,23 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     loop {
         // A batch is as much as comes again after a crash; without a cursor all comes again anyway.
         let limit = if state.is_some() || args.follow { BATCH } else { u64::MAX };
+        if let Some(back) = marks.instead_of(after, &source)? {
+            bar.aside(|| back.tell(json));
+            after = back.to;
+            total.replaced += 1;
+        }
         let searched = batch(&source, &exporter, (after, limit), args.jobs, &bar, &mut sink);
-        let is_end = searched.as_ref().is_ok_and(|(searched, _)| searched.complete && !args.follow);
+        let is_end = searched.as_ref().is_ok_and(|done| done.searched.complete && !args.follow);
         let step = || {
-            let (searched, gaps) = searched?;
-            after = searched.next.or(after);
+            let Batch { searched, gaps, last } = searched?;
+            after = last.or(after);
             total.add(&searched, gaps);
             if sink.is_due() || is_end {
                 sink.make_safe()?;
-                if let (Some(state), Some(cursor)) = (&mut state, after) {
-                    state.advance(cursor)?;
+                if let Some(mark) = after {
+                    marks.add(mark);
                 }
+                state.as_mut().map_or(Ok(()), |state| state.advance(&marks))?;
                 bar.aside(|| total.settle(json))?;
                 retry.works();
             }
@@ -169,7 +191,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
                 let error = sink.start_again().map_or(error, CliError::from);
                 std::thread::park_timeout(retry.after(error)?);
                 // From the last record that is known to be there.
-                after = state.as_ref().and_then(CursorFile::cursor);
+                after = marks.newest();
                 total.forget();
             }
         }
@@ -214,18 +236,26 @@ fn table(
     })
 }
 
+/// Entries that were written together.
+struct Batch {
+    searched: Searched,
+    gaps: Gaps,
+    /// The last of them.
+    last: Option<Mark>,
+}
+
 /// Writes the next entries.
 fn batch(
     source: &Source,
     exporter: &Exporter,
-    (after, limit): (Option<Cursor>, u64),
+    (after, limit): (Option<Mark>, u64),
     jobs: Option<usize>,
     bar: &Bar,
     sink: &mut Sink<'_>,
-) -> Result<(Searched, Gaps), CliError> {
+) -> Result<Batch, CliError> {
     let mut query = Query::new().limit(limit);
-    if let Some(cursor) = after {
-        query = query.after(cursor);
+    if let Some(mark) = after {
+        query = query.after(mark.cursor);
     }
     let mut tell = |progress| bar.show(progress);
     let framed = sink.is_stream();
@@ -237,96 +267,23 @@ fn batch(
         } else {
             out.push(b'\n');
         }
+        // Which entry it was, for the one that is the last.
+        out.extend_from_slice(&entry.hash().0);
     };
     let options = QueryOptions::default()
         .with_jobs(super::jobs(jobs))
         .with_progress(&mut tell)
         .with_render(&render);
-    let mut gaps = Gaps::behind(after);
+    let (mut gaps, mut last) = (Gaps::behind(after), None);
     let searched = hits(&query, source, options, |hit| {
-        sink.write_all(hit.bytes)?;
+        let Some((record, hash)) = hit.bytes.split_last_chunk() else {
+            return Err(CliError::Bug("a record without its hash"));
+        };
+        sink.write_all(record)?;
         gaps.see(hit.seq);
+        let cursor = Cursor::new(hit.seq, hit.segment, hit.offset);
+        last = Some(Mark { cursor, hash: Some(Hash(*hash)) });
         Ok(())
     })?;
-    Ok((searched, gaps))
-}
-
-/// What was exported in all batches.
-#[derive(Debug, Default)]
-struct Total {
-    records: u64,
-    malformed: u64,
-    /// Entries that were in the trail and are not among the records.
-    missing: u64,
-    /// Segments that retention took away while they were read.
-    gone: u64,
-    next: Option<Cursor>,
-    seconds: f64,
-    unsettled: Unsettled,
-}
-
-/// What was exported in the batches that are not made safe yet.
-#[derive(Debug, Default)]
-struct Unsettled {
-    records: u64,
-    malformed: u64,
-    gone: u64,
-    next: Option<Cursor>,
-    gaps: Vec<Gaps>,
-}
-
-impl Total {
-    fn add(&mut self, searched: &Searched, gaps: Gaps) {
-        self.seconds += searched.seconds;
-        let unsettled = &mut self.unsettled;
-        unsettled.records += searched.matched;
-        unsettled.malformed += searched.malformed;
-        unsettled.gone += searched.segments_gone;
-        unsettled.next = searched.next.or(unsettled.next);
-        if gaps.missing() > 0 {
-            unsettled.gaps.push(gaps);
-        }
-    }
-
-    /// Counts what was made safe, and says what of the trail is not in it.
-    fn settle(&mut self, json: bool) -> std::io::Result<()> {
-        let Unsettled { records, malformed, gone, next, gaps } =
-            std::mem::take(&mut self.unsettled);
-        self.records += records;
-        self.malformed += malformed;
-        self.gone += gone;
-        self.next = next.or(self.next);
-        for gaps in gaps {
-            self.missing += gaps.missing();
-            gaps.tell(json)?;
-        }
-        Ok(())
-    }
-
-    /// What was not made safe comes again.
-    fn forget(&mut self) {
-        self.unsettled = Unsettled::default();
-    }
-
-    /// Says on standard error what was exported: standard output is for records.
-    fn tell(&self, out: &Output) -> Result<Exit, CliError> {
-        let Total { records, malformed, missing, gone, next, seconds, .. } = self;
-        let next = next.map(|cursor| cursor.to_string());
-        let mut to = std::io::stderr().lock();
-        if out.json {
-            let told = serde_json::json!({"records": records, "malformed": malformed, "missing": missing,
-                "next": next, "seconds": seconds});
-            writeln!(to, "{told}")?;
-        } else {
-            writeln!(to, "{records} records in {seconds:.2} s")?;
-            if *malformed > 0 {
-                writeln!(
-                    to,
-                    "{malformed} lines are no entries and were left out: the trail is damaged; run `auditlog verify`"
-                )?;
-            }
-        }
-        let lacks = *malformed + *missing + *gone > 0;
-        Ok(if lacks { Exit::Unproven } else { Exit::Done })
-    }
+    Ok(Batch { searched, gaps, last })
 }

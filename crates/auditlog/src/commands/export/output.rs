@@ -19,7 +19,8 @@ const SETTLE: Duration = Duration::from_secs(5);
 /// Standard output, a file, or a stream to a SIEM.
 pub(super) enum Sink<'o> {
     Standard(&'o mut Output),
-    File(BufWriter<File>),
+    /// A file, and how long it was when it was opened.
+    File(BufWriter<File>, u64),
     Stream(Box<Stream>),
 }
 
@@ -41,26 +42,34 @@ impl<'o> Sink<'o> {
         out: &'o mut Output,
     ) -> Result<Sink<'o>, CliError> {
         let Some(path) = path else { return Ok(Sink::Standard(out)) };
-        let open = || -> io::Result<File> {
+        let open = || -> io::Result<(File, u64)> {
             let mut file = OpenOptions::new()
                 .read(true)
                 .write(true)
                 .create(true)
                 .truncate(false)
                 .open(path)?;
-            go_to_end(&mut file, resumes)?;
-            Ok(file)
+            let len = go_to_end(&mut file, resumes)?;
+            Ok((file, len))
         };
-        let file = open().map_err(|error| CliError::Usage {
+        let (file, len) = open().map_err(|error| CliError::Usage {
             what: format!("cannot write {}: {error}", path.display()),
             next: "give a file that you may write",
         })?;
-        Ok(Sink::File(BufWriter::with_capacity(1 << 20, file)))
+        Ok(Sink::File(BufWriter::with_capacity(1 << 20, file), len))
     }
 
     /// Records go to a SIEM.
     pub(super) fn stream(delivery: Delivery) -> Sink<'o> {
         Sink::Stream(Box::new(Stream { delivery, since: None, failed: None }))
+    }
+
+    /// How long the file was when it was opened, without what was not whole.
+    pub(super) const fn len(&self) -> Option<u64> {
+        match self {
+            Sink::File(_, len) => Some(*len),
+            _ => None,
+        }
     }
 
     /// Whether records are framed for a stream, instead of ending with the line.
@@ -81,7 +90,7 @@ impl<'o> Sink<'o> {
         self.flush()?;
         match self {
             Sink::Standard(_) => {}
-            Sink::File(file) => file.get_ref().sync_data()?,
+            Sink::File(file, _) => file.get_ref().sync_data()?,
             Sink::Stream(stream) => {
                 stream.since = None;
                 stream.delivery.confirm()?;
@@ -104,7 +113,7 @@ impl Write for Sink<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Sink::Standard(out) => out.write(bytes),
-            Sink::File(file) => file.write(bytes),
+            Sink::File(file, _) => file.write(bytes),
             Sink::Stream(stream) => {
                 stream.since.get_or_insert_with(Instant::now);
                 stream.delivery.send(bytes).map_err(|error| {
@@ -119,14 +128,14 @@ impl Write for Sink<'_> {
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Sink::Standard(out) => out.flush(),
-            Sink::File(file) => file.flush(),
+            Sink::File(file, _) => file.flush(),
             Sink::Stream(_) => Ok(()),
         }
     }
 }
 
-/// Goes to the end of the file. What stands behind the last line's end is cut off if it is ours.
-fn go_to_end(file: &mut File, ours: bool) -> io::Result<()> {
+/// Goes to the end of the file; gives how long it is. What stands behind the last line's end is cut off if it is ours.
+fn go_to_end(file: &mut File, ours: bool) -> io::Result<u64> {
     let len = file.seek(SeekFrom::End(0))?;
     let mut end = len;
     let mut block = [0; 64 * 1024];
@@ -145,6 +154,5 @@ fn go_to_end(file: &mut File, ours: bool) -> io::Result<()> {
         return Err(io::Error::other("it ends in the middle of a line"));
     }
     file.set_len(whole)?;
-    file.seek(SeekFrom::Start(whole))?;
-    Ok(())
+    file.seek(SeekFrom::Start(whole))
 }

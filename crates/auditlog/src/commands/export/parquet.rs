@@ -9,11 +9,12 @@ use std::path::Path;
 
 use audit_core::entry::Parser;
 use audit_reader::export::ParquetExporter;
-use audit_reader::{Cursor, Query, QueryOptions, Searched, Source};
+use audit_reader::{Cursor, Query, QueryOptions, Source};
 use tempfile::NamedTempFile;
 
+use super::marks::Mark;
 use super::state::CursorFile;
-use super::{Args, Gaps, Total};
+use super::{Args, Batch, Gaps, Total};
 use crate::commands::{Exit, hits, jobs};
 use crate::error::CliError;
 use crate::output::Output;
@@ -27,8 +28,15 @@ pub(super) fn run(
     mut state: Option<CursorFile>,
     out: &mut Output,
 ) -> Result<Exit, CliError> {
-    let after = state.as_ref().and_then(CursorFile::cursor);
-    let (searched, gaps) = match &args.output {
+    let mut marks = state.as_ref().map(CursorFile::marks).unwrap_or_default();
+    let mut after = marks.newest();
+    let mut total = Total::default();
+    if let Some(back) = marks.instead_of(after, source)? {
+        back.tell(out.json);
+        after = back.to;
+        total.replaced += 1;
+    }
+    let Batch { searched, gaps, last } = match &args.output {
         None => {
             // The writer wants to be handed from thread to thread; the lock that `out` has cannot be.
             let (done, _) = write(args, source, origin, after, BufWriter::new(io::stdout()))?;
@@ -36,22 +44,20 @@ pub(super) fn run(
         }
         Some(path) => to_file(path, |file| write(args, source, origin, after, file))?,
     };
-    if let (Some(state), Some(cursor)) = (&mut state, searched.next) {
-        state.advance(cursor)?;
+    if let Some(mark) = last.or(after) {
+        marks.add(mark);
     }
-    let mut total = Total::default();
+    state.as_mut().map_or(Ok(()), |state| state.advance(&marks))?;
     total.add(&searched, gaps);
     total.settle(out.json)?;
     total.tell(out)
 }
 
-type Done = (Searched, Gaps);
-
 /// Writes the file beside its place and then gives it its name.
 fn to_file(
     path: &Path,
-    write: impl FnOnce(BufWriter<File>) -> Result<(Done, BufWriter<File>), CliError>,
-) -> Result<Done, CliError> {
+    write: impl FnOnce(BufWriter<File>) -> Result<(Batch, BufWriter<File>), CliError>,
+) -> Result<Batch, CliError> {
     let cannot = |error: io::Error| CliError::Usage {
         what: format!("cannot write {}: {error}", path.display()),
         next: "give a file that is not there yet, in a directory that you may write",
@@ -76,25 +82,27 @@ fn write<W: Write + Send>(
     args: &Args,
     source: &Source,
     origin: &str,
-    after: Option<Cursor>,
+    after: Option<Mark>,
     to: W,
-) -> Result<(Done, W), CliError> {
+) -> Result<(Batch, W), CliError> {
     let mut exporter = ParquetExporter::new(to, origin)?;
-    let query = after.map_or_else(Query::new, |cursor| Query::new().after(cursor));
+    let query = after.map_or_else(Query::new, |mark| Query::new().after(mark.cursor));
     let bar = Bar::new("exporting");
     let mut tell = |progress| bar.show(progress);
     let options = QueryOptions::default().with_jobs(jobs(args.jobs)).with_progress(&mut tell);
-    let (mut parser, mut gaps) = (Parser::default(), Gaps::behind(after));
+    let (mut parser, mut gaps, mut last) = (Parser::default(), Gaps::behind(after), None);
     let searched = hits(&query, source, options, |hit| {
         let entry = parser.parse(hit.bytes);
         let entry = entry.map_err(|_| CliError::Bug("a line that matched is no entry"))?;
         exporter.entry(&entry, hit.offset)?;
         gaps.see(hit.seq);
+        let cursor = Cursor::new(hit.seq, hit.segment, hit.offset);
+        last = Some(Mark { cursor, hash: Some(entry.hash()) });
         Ok(())
     });
     bar.clear();
     let searched = searched?;
     let mut to = exporter.finish()?;
     to.flush()?;
-    Ok(((searched, gaps), to))
+    Ok((Batch { searched, gaps, last }, to))
 }

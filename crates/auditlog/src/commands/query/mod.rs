@@ -14,6 +14,7 @@ use audit_reader::{Hit, QueryOptions};
 
 use args::Format;
 pub(crate) use args::{Args, now_in, seq_range, time};
+pub(crate) use summary::print as print_searched;
 
 use super::{Exit, hits};
 use crate::error::CliError;
@@ -49,7 +50,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
     let searched = searched?;
     out.flush()?;
     summary::print(&searched, out)?;
-    Ok(if searched.hash_mismatches > 0 { Exit::Violated } else { Exit::Done })
+    Ok(Exit::of(&searched))
 }
 
 fn print(

@@ -11,7 +11,7 @@ use crate::error::CliError;
 use crate::output::{Output, bytes};
 
 /// Says it on standard error.
-pub(super) fn print(searched: &Searched, out: &Output) -> Result<(), CliError> {
+pub(crate) fn print(searched: &Searched, out: &Output) -> Result<(), CliError> {
     let mut to = std::io::stderr().lock();
     if out.json {
         serde_json::to_writer(&mut to, searched).map_err(std::io::Error::from)?;

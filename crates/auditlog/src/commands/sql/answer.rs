@@ -12,7 +12,7 @@ use audit_reader::export::csv_cell;
 use audit_reader::sql::{Answered, Rows, SqlOptions, sql};
 
 use super::{Args, Format};
-use crate::commands::Exit;
+use crate::commands::{Exit, tell_malformed};
 use crate::error::CliError;
 use crate::output::{Color, Output, escape};
 
@@ -51,7 +51,8 @@ fn answer(args: &Args, parent: i32, out: &mut Output) -> Result<Exit, CliError> 
     }
     out.flush()?;
     tell(&answered, out)?;
-    Ok(if answered.segments_gone > 0 { Exit::Unproven } else { Exit::Done })
+    let lacks = answered.segments_gone + answered.malformed > 0;
+    Ok(if lacks { Exit::Unproven } else { Exit::Done })
 }
 
 pub(super) fn options(args: &Args) -> SqlOptions {
@@ -82,12 +83,7 @@ fn tell(answered: &Answered, out: &Output) -> Result<(), CliError> {
             "{segments_gone} segments were removed by retention meanwhile: the answer may lack what they said; ask again"
         )?;
     }
-    if *malformed > 0 {
-        writeln!(
-            to,
-            "{malformed} lines are no entries and were left out: the trail is damaged; run `auditlog verify`"
-        )?;
-    }
+    tell_malformed(&mut to, *malformed)?;
     Ok(())
 }
 

@@ -46,24 +46,43 @@ pub(super) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
         // Nobody wants more of it.
         engine.child.kill().map_err(could_not_run)?;
     }
+    let began = engine.began;
     let (status, said) = engine.end()?;
     printed?;
     out.flush()?;
     match status.code() {
         Some(code @ (0 | 3)) => {
-            io::stderr().write_all(&said)?;
+            pass_on(&said)?;
             Ok(if code == 0 { Exit::Done } else { Exit::Unproven })
         }
         Some(2) => {
-            io::stderr().write_all(&said)?;
+            pass_on(&said)?;
             Err(CliError::EngineTold)
         }
-        _ if status.signal() == Some(Signal::ALARM.as_raw()) => {
-            Err(SqlError::Time { limit: Duration::from_secs(args.timeout.unwrap_or_default()) }
-                .into())
-        }
-        _ => Err(CliError::Engine(died(args, status, &said))),
+        _ => Err(match over(args, status, began.elapsed()) {
+            Some(limit) => SqlError::Time { limit }.into(),
+            None => CliError::Engine(died(args, status, &said)),
+        }),
     }
+}
+
+/// The limit of time, if that is why the process ended: by its own alarm, or killed where it may not have
+/// one, when the time was over by the clock of this process.
+fn over(args: &Args, status: ExitStatus, took: Duration) -> Option<Duration> {
+    let limit = Duration::from_secs(args.timeout?);
+    let signal = status.signal();
+    let killed = signal == Some(Signal::KILL.as_raw()) && took >= limit;
+    (killed || signal == Some(Signal::ALARM.as_raw())).then_some(limit)
+}
+
+/// Tells what the process said, of which nothing reaches a terminal as anything but text.
+fn pass_on(said: &[u8]) -> io::Result<()> {
+    let mut to = io::stderr().lock();
+    for line in said.split_inclusive(|byte| *byte == b'\n') {
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        writeln!(to, "{}", escape(text))?;
+    }
+    Ok(())
 }
 
 /// Ends this process when its time is over, whatever it is at: who waits for room in a pipe that nobody
@@ -75,7 +94,10 @@ pub(super) fn end_after(limit: Duration) -> Result<(), CliError> {
         while let Some(left) = limit.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) {
             std::thread::park_timeout(left);
         }
-        if kill_process(getpid(), Signal::ALARM).is_err() {
+        let ended = kill_process(getpid(), Signal::ALARM);
+        // Who started this may have had the signal ignored, and that is handed down.
+        std::thread::park_timeout(if ended.is_ok() { GRACE } else { Duration::ZERO });
+        if kill_process(getpid(), Signal::KILL).is_err() {
             std::process::abort();
         }
     });
@@ -101,6 +123,8 @@ pub(super) fn limit(bytes: u64, parent: i32) -> Result<(), CliError> {
 
 struct Engine {
     child: Child,
+    /// When it was started.
+    began: Instant,
     /// The answer goes to a terminal as the process wrote it for machines.
     shown: bool,
     said: JoinHandle<io::Result<Vec<u8>>>,
@@ -127,6 +151,7 @@ impl Engine {
         }
         command.arg("--").arg(&args.dir).arg(&args.question);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let began = Instant::now();
         let mut child = command.spawn().map_err(could_not_run)?;
         let mut said = child.stderr.take();
         let said = std::thread::spawn(move || {
@@ -142,7 +167,7 @@ impl Engine {
             Ok(kept)
         });
         let shown = args.format(out) != Format::Table && io::stdout().is_terminal();
-        Ok(Engine { child, shown, said })
+        Ok(Engine { child, began, shown, said })
     }
 
     /// Prints whole lines as they come.
