@@ -12,6 +12,7 @@ mod demo;
 mod error;
 mod import;
 mod output;
+mod priority;
 mod progress;
 mod render;
 

@@ -1,7 +1,7 @@
 //! `auditlog index`: closed segments as Parquet beside the trail.
 //!
-//! What must stay true here: it is a follower: it may be ended at any time, runs with the lowest
-//! priority when it stays, and a query never waits for it.
+//! What must stay true here: it is a follower: it may be ended at any time, and a query never
+//! waits for it.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -17,8 +17,6 @@ use crate::progress::Bar;
 
 /// How often `--follow` looks for closed segments.
 const INTERVAL: Duration = Duration::from_secs(2);
-/// Behind everything else that wants the processor.
-const NICE: i32 = 19;
 
 /// Make the index that fast queries, SQL and other engines use
 #[derive(Debug, clap::Args)]
@@ -35,7 +33,7 @@ const NICE: i32 = 19;
 pub(crate) struct Args {
     /// The trail
     dir: PathBuf,
-    /// Go on with segments as they are closed, at the lowest priority
+    /// Go on with segments as they are closed
     #[arg(short, long)]
     follow: bool,
     /// Make every index anew
@@ -52,9 +50,6 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Exit, CliError> {
         let made = once(&source, super::jobs(args.jobs), (args.rebuild, false))?;
         tell(&made, out)?;
         return Ok(Exit::Done);
-    }
-    if let Err(error) = rustix::process::nice(NICE) {
-        eprintln!("auditlog: the priority could not be lowered: {error}; indexing goes on with it");
     }
     let mut first = true;
     loop {

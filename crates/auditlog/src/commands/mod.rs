@@ -46,6 +46,7 @@ use clap::{Parser, Subcommand};
 
 use crate::error::CliError;
 use crate::output::{ColorChoice, Output};
+use crate::priority;
 
 /// How long a disk may take to close a trail.
 const CLOSED_WITHIN: Duration = Duration::from_secs(60);
@@ -96,6 +97,25 @@ enum Command {
     Demo(crate::demo::DemoArgs),
 }
 
+impl Command {
+    /// Whether it reads a trail, and as much of it as there is.
+    const fn reads_much(&self) -> bool {
+        #[cfg(feature = "index")]
+        if matches!(self, Command::Index(_)) {
+            return true;
+        }
+        matches!(
+            self,
+            Command::Verify(_)
+                | Command::Query(_)
+                | Command::Sql(_)
+                | Command::Export(_)
+                | Command::Reconcile(_)
+                | Command::Report(_)
+        )
+    }
+}
+
 /// How a command ended that did what it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -134,6 +154,9 @@ impl From<Exit> for ExitCode {
 /// Runs the command that was asked for.
 pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
     let mut out = Output::new(cli.color, cli.json);
+    if cli.command.reads_much() {
+        priority::give_way();
+    }
     let exit = match cli.command {
         Command::Init(args) => init::run(&args, &mut out),
         Command::Emit(args) => emit::run(&args, &mut out),

@@ -267,19 +267,23 @@ fn what_cannot_be_indexed_is_said() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn following_has_the_lowest_priority() {
+fn who_reads_has_the_lowest_priority() {
     use std::io::{BufRead, BufReader};
 
     let month = month();
-    let mut follow = crate::auditlog(&["index", &month.dir(), "--follow"]);
-    let mut follow = follow.stdout(std::process::Stdio::piped()).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(follow.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    assert!(line.contains(" segments indexed, "), "{line}");
-    let stat = fs::read_to_string(format!("/proc/{}/stat", follow.id())).unwrap();
-    follow.kill().unwrap();
-    follow.wait().unwrap();
-    // The 19th field; the second, which may hold anything, ends with the last parenthesis.
-    let (_, rest) = stat.rsplit_once(')').unwrap();
-    assert_eq!(rest.split_whitespace().nth(16), Some("19"), "{stat}");
+    let dir = month.dir();
+    for args in [&["index", &dir, "--follow"][..], &["export", &dir, "--format", "ecs", "--follow"]]
+    {
+        let mut follow = crate::auditlog(args);
+        let mut follow = follow.stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(follow.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(!line.is_empty(), "{args:?} ended");
+        let stat = fs::read_to_string(format!("/proc/{}/stat", follow.id())).unwrap();
+        follow.kill().unwrap();
+        follow.wait().unwrap();
+        // The 19th field; the second, which may hold anything, ends with the last parenthesis.
+        let (_, rest) = stat.rsplit_once(')').unwrap();
+        assert_eq!(rest.split_whitespace().nth(16), Some("19"), "{args:?}: {stat}");
+    }
 }
