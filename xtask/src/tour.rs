@@ -15,7 +15,7 @@ const PAGE: &str = "docs/tour.md";
 const BEGIN: &str = "```console";
 const END: &str = "```";
 /// The size of the big trail on the page, and the one that is enough for a check.
-const MILLION: (&str, &str) = ("30000", "20000");
+const MILLION: (&str, &str) = ("1000000", "20000");
 /// With SQL, as the tests build it.
 const BUILD: [&str; 6] =
     ["build", "--workspace", "--features", "auditlog/sql", "--locked", "--quiet"];
