@@ -57,6 +57,7 @@ pub use query::{
 pub use reconcile::{ReconcileError, Reconciled, Reconciler, RecordReader};
 pub use source::{
     ArchiveSource, DirSource, LogFile, LogSource, MemorySource, Segment, Source, archive_damage,
+    temporary_room,
 };
 pub use tail::{follow, tail};
 pub use trail::{SegmentEnd, Step, TrailReader};

@@ -9,8 +9,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use audit_reader::LogFile;
-use rustix::fs::fstatvfs;
+use audit_reader::{LogFile, temporary_room};
 use ureq::http::{Response, StatusCode};
 use ureq::{Agent, Body, BodyReader};
 
@@ -22,8 +21,6 @@ const PASSED_OVER: u64 = 1 << 20;
 const PART: u64 = 1 << 20;
 /// Parts that are kept in mind.
 const PARTS: usize = 8;
-/// The share of a disk that a copy leaves free.
-const SPARED: u64 = 20;
 
 /// A file, read as one stream as long as nobody jumps far, or back.
 pub(crate) struct HttpFile {
@@ -149,6 +146,8 @@ enum Known {
     /// By their number, the one that was used last at the end.
     Parts(Vec<(u64, Vec<u8>)>),
     Copy(File),
+    /// No copy can be made, and why: it is not tried again for each read.
+    Refused(String),
 }
 
 impl Scattered {
@@ -163,9 +162,7 @@ impl Scattered {
     /// All of the file in one that has no name and goes with its last descriptor (in `TMPDIR`).
     fn copy(mut body: BodyReader<'static>) -> io::Result<File> {
         let mut copy = tempfile::tempfile()?;
-        let disk = fstatvfs(&copy)?;
-        let blocks = disk.f_bavail.saturating_sub(disk.f_blocks / SPARED);
-        let room = blocks.saturating_mul(disk.f_frsize);
+        let room = temporary_room(&copy)?;
         if io::copy(&mut body.by_ref().take(room), &mut copy)? == room {
             let temporary = std::env::temp_dir();
             let why = format!("it is larger than what is to spare in {}", temporary.display());
@@ -185,6 +182,7 @@ impl LogFile for Scattered {
         let mut known = self.known();
         let parts = match &mut *known {
             Known::Copy(copy) => return FileExt::read_at(copy, buffer, offset),
+            Known::Refused(why) => return Err(io::Error::other(why.clone())),
             Known::Parts(parts) => parts,
         };
         let number = offset / PART;
@@ -200,7 +198,13 @@ impl LogFile for Scattered {
                     body.take(PART).read_to_end(&mut part)?;
                 }
                 Sent::Whole(body) => {
-                    let copy = Scattered::copy(body)?;
+                    let copy = match Scattered::copy(body) {
+                        Ok(copy) => copy,
+                        Err(error) => {
+                            *known = Known::Refused(error.to_string());
+                            return Err(error);
+                        }
+                    };
                     let count = FileExt::read_at(&copy, buffer, offset);
                     *known = Known::Copy(copy);
                     return count;

@@ -80,6 +80,7 @@ impl FrontWords {
     fn applied(&mut self, seq: u64, details: &str) {
         let said = Retention::read(details).front.filter(|said| said.seq == self.front);
         let key = said.and_then(|said| said.key).and_then(|key| VerifierKey::parse(&key).ok());
+        let key = key.filter(|key| key.kind() == SignatureType::Ed25519);
         let subtrees = subtrees(details, self.front);
         if key.is_some() || subtrees.is_some() {
             let bytes = CLAIM

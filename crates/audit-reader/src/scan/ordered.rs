@@ -1,10 +1,11 @@
 //! Work on numbered pieces by several threads, taken in the order of the numbers.
 //!
-//! What must stay true here: a thread that is ahead waits, so no more than a few results are held, or
-//! some dozens of those that cost next to nothing; after the end of the taking nothing new is begun, and
-//! all threads have ended on return.
+//! What must stay true here: a thread that is ahead waits, so no more than a few results are held for each
+//! thread, or some dozens of those that cost next to nothing; nobody works on what others wait for without
+//! handing over what is done; after the end of the taking nothing new is begun, and all threads have ended
+//! on return.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::{ControlFlow, Range};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,15 +14,17 @@ use crate::ReadError;
 
 /// Runs of pieces that may wait for each thread.
 const AHEAD: usize = 4;
-/// Pieces that took less, all that a thread took at once together, are taken more at once: waking one
-/// another costs some microseconds.
+/// While all pieces of a run together take less, the next run is longer: waking one another costs some
+/// microseconds. What is left of a run that takes more is given back.
 const QUICK: Duration = Duration::from_micros(100);
-/// The most that are taken at once.
+/// The longest run.
 const RUN: usize = 32;
 
 struct State<T> {
-    /// The next piece nobody works on.
+    /// The next piece that nobody has claimed.
     next: usize,
+    /// Where pieces begin and end that were claimed and given back.
+    back: BTreeMap<usize, usize>,
     /// The piece that is taken next.
     taken: usize,
     /// Results from `taken` on.
@@ -79,18 +82,26 @@ pub(crate) fn ordered<T: Send, W>(
         }
         return Ok(());
     }
-    let state = State { next: 0, taken: 0, done: VecDeque::new(), ended: false };
+    let state =
+        State { next: 0, back: BTreeMap::new(), taken: 0, done: VecDeque::new(), ended: false };
     let shared = Shared { state: Mutex::new(state), told: Condvar::new(), room: Condvar::new() };
     std::thread::scope(|scope| {
         for _ in 0..jobs {
             scope.spawn(|| {
                 let _end = EndOnPanic(&shared);
                 let (mut worker, mut run) = (worker(), 1);
-                while let Some(pieces) = claim(&shared, count, jobs * AHEAD, run) {
+                while let Some(mut pieces) = claim(&shared, count, jobs * AHEAD, run) {
                     let (began, first) = (Instant::now(), pieces.start);
-                    let results = pieces.map(|piece| work(&mut worker, piece)).collect();
-                    run = if began.elapsed() < QUICK { RUN.min(run * 2) } else { 1 };
-                    give(&shared, first, results);
+                    let mut results = Vec::with_capacity(pieces.len());
+                    run = RUN.min(run * 2);
+                    for piece in pieces.by_ref() {
+                        results.push(work(&mut worker, piece));
+                        if began.elapsed() >= QUICK {
+                            run = 1;
+                            break;
+                        }
+                    }
+                    give(&shared, first, results, pieces);
                 }
             });
         }
@@ -102,21 +113,39 @@ pub(crate) fn ordered<T: Send, W>(
     })
 }
 
-/// The next pieces to work on, `run` of them if there are so many; `None` if there is none.
+/// The next pieces to work on, `run` of them if there are so many; `None` if there will be none.
 fn claim<T>(shared: &Shared<T>, count: usize, ahead: usize, run: usize) -> Option<Range<usize>> {
     let state = shared.lock();
-    let full = |state: &mut State<T>| !state.ended && state.next >= state.taken + ahead * run;
-    let mut state = shared.room.wait_while(state, full).unwrap_or_else(PoisonError::into_inner);
-    if state.ended || state.next == count {
+    let must_wait = |state: &mut State<T>| {
+        let next = state.back.keys().next().copied().unwrap_or(state.next);
+        // Others may give back some of the last ones.
+        let none_left = next == count && state.taken < count;
+        !state.ended && (none_left || next >= state.taken + ahead * run)
+    };
+    let mut state =
+        shared.room.wait_while(state, must_wait).unwrap_or_else(PoisonError::into_inner);
+    if state.ended {
         return None;
+    }
+    if let Some((first, end)) = state.back.pop_first() {
+        let to = end.min(first + run);
+        if to < end {
+            state.back.insert(to, end);
+        }
+        return Some(first..to);
     }
     let first = state.next;
     state.next = count.min(first + run);
-    Some(first..state.next)
+    (first < count).then_some(first..state.next)
 }
 
-/// Leaves the results of the pieces from `first` on to be taken.
-fn give<T>(shared: &Shared<T>, first: usize, results: Vec<Result<T, ReadError>>) {
+/// Leaves the results of the pieces from `first` on to be taken, and gives back what was not worked on.
+fn give<T>(
+    shared: &Shared<T>,
+    first: usize,
+    results: Vec<Result<T, ReadError>>,
+    rest: Range<usize>,
+) {
     let mut state = shared.lock();
     let place = first - state.taken;
     if state.done.len() < place + results.len() {
@@ -127,6 +156,10 @@ fn give<T>(shared: &Shared<T>, first: usize, results: Vec<Result<T, ReadError>>)
     }
     if place == 0 {
         shared.told.notify_one();
+    }
+    if !rest.is_empty() {
+        state.back.insert(rest.start, rest.end);
+        shared.room.notify_all();
     }
 }
 
@@ -220,6 +253,33 @@ mod tests {
             assert!(begun.load(Ordering::SeqCst) < 2_000);
             assert!(ordered(1_000_000, jobs, || (), work, until(50)).is_err());
             assert!(begun.load(Ordering::SeqCst) < 4_000);
+        }
+    }
+
+    #[test]
+    fn what_takes_long_is_handed_over_at_once_and_not_begun_in_dozens() {
+        for jobs in [2, 5] {
+            let (begun, mut taken) = (AtomicUsize::new(0), 0);
+            let work = |_: &mut (), piece: usize| {
+                if piece >= 2_000 {
+                    begun.fetch_add(1, Ordering::SeqCst);
+                    let began = Instant::now();
+                    while began.elapsed() < 2 * QUICK {
+                        std::hint::spin_loop();
+                    }
+                }
+                Ok(piece)
+            };
+            // As many as may wait, what each thread is at, and as many as the taker has in hand.
+            let most = 2 * jobs * (AHEAD + 2);
+            let take = |piece: usize| {
+                taken = piece;
+                assert!(begun.load(Ordering::SeqCst) <= (piece + 1).saturating_sub(2_000) + most);
+                if piece == 2_100 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            ordered(100_000, jobs, || (), work, take).unwrap();
+            assert_eq!(taken, 2_100);
+            assert!(begun.load(Ordering::SeqCst) <= 101 + most);
         }
     }
 

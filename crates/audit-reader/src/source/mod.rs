@@ -9,6 +9,7 @@ mod dir;
 mod frames;
 mod headers;
 mod memory;
+mod room;
 mod zst;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use crate::ReadError;
 pub use archive::ArchiveSource;
 pub use dir::DirSource;
 pub use memory::MemorySource;
+pub use room::temporary_room;
 use zst::ZstFile;
 pub use zst::archive_damage;
 

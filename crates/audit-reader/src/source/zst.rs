@@ -10,11 +10,10 @@ use std::io::{self, BufReader, Read, Seek, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::fs::fstatvfs;
 use thiserror::Error;
 use zstd::stream::read::Decoder;
 
-use super::{LogFile, frames, read_some};
+use super::{LogFile, frames, read_some, temporary_room};
 use crate::ReadError;
 
 /// The largest window that is unpacked with, 8 MiB: what `zstd -19` asks for. An archive that asks
@@ -25,8 +24,6 @@ pub(super) const MAX_WINDOW_LOG: u32 = 23;
 const MOST_UNPACKED: u64 = 2_048;
 /// What an archive of any size may unpack to.
 const SMALL: u64 = 64 << 20;
-/// The share of a disk that temporary files leave free.
-const SPARED: u64 = 20;
 /// Compressed bytes read at a time.
 const BLOCK: usize = 128 * 1024;
 
@@ -173,8 +170,7 @@ impl fmt::Debug for ZstFile {
 pub(super) fn into_temporary(from: &ZstFile, path: &Path) -> Result<File, ReadError> {
     let temporary = std::env::temp_dir();
     let mut to = tempfile::tempfile().map_err(ReadError::io(&temporary))?;
-    let disk = fstatvfs(&to).map_err(|error| ReadError::io(&temporary)(error.into()))?;
-    let room = disk.f_bavail.saturating_sub(disk.f_blocks / SPARED).saturating_mul(disk.f_frsize);
+    let room = temporary_room(&to).map_err(ReadError::io(&temporary))?;
     let (mut block, mut at) = (vec![0; BLOCK], 0);
     loop {
         let count = read_some(from, &mut block, at).map_err(ReadError::io(path))?;
