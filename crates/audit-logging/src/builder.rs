@@ -290,11 +290,16 @@ impl Builder {
         let storage = &*place.storage;
         let origin = &trail.info.origin;
         let refuse = |error| trail::resume_error(&place.path, error);
-        let choice =
-            seal::choose_key(storage, &trail.info, &trail.rotation, self.signer.as_deref(), || {
-                trail::read_rotation(storage)
-            })
-            .map_err(refuse)?;
+        let from = trail.newest_hashes.first().map_or(trail.head.next_seq, |(seq, _)| *seq);
+        let choice = seal::choose_key(
+            storage,
+            &trail.info,
+            (&trail.rotation, from),
+            seal::signed_note(storage).as_ref(),
+            self.signer.as_deref(),
+            || trail::read_rotation(storage),
+        )
+        .map_err(refuse)?;
         let key = choice.signer().verifier_key();
         let read = seal::ReadTrail {
             hashes: &|seq, each| trail::read_hashes(storage, seq, each),
@@ -304,7 +309,13 @@ impl Builder {
             },
             signed,
             unsigned_deletion: &|signed| trail::unsigned_deletion(storage, signed),
-            key_before: &|size| self.key_before(storage, trail, signed, size, &key.to_string()),
+            key_before: &|last| match choice.key_before(last) {
+                Some(before) => Ok(Some(before)),
+                None => {
+                    let size = last.unverified().size;
+                    self.key_before(storage, trail, signed, size, &key.to_string())
+                }
+            },
         };
         let hashes = &trail.newest_hashes;
         let tree = seal::resume_tree(storage, key, trail.head, hashes, &read).map_err(refuse)?;

@@ -63,7 +63,8 @@ pub struct HookStorage<H> {
 }
 
 impl<H: Hook> HookStorage<H> {
-    pub(crate) fn new(inner: Arc<dyn Storage>, hook: H) -> Arc<HookStorage<H>> {
+    /// `inner`, each operation of which the hook decides about.
+    pub fn new(inner: Arc<dyn Storage>, hook: H) -> Arc<HookStorage<H>> {
         Arc::new(HookStorage { inner, hook: Arc::new(hook) })
     }
 

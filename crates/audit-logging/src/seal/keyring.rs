@@ -86,12 +86,15 @@ impl Keyring {
     /// The trail durably says that `next` follows: it signs from now on, and the old key ceases
     /// to exist, with any before it that could not be destroyed in its time.
     pub(crate) fn switch(&mut self, storage: &dyn Storage, next: Prepared) -> io::Result<()> {
-        let before = next.epoch;
+        let ended = self.epoch.replace(next.epoch);
         self.signer = Arc::new(next.key);
-        self.epoch = Some(before);
-        // The newest first: it could sign the most.
-        let mut old = epochs(storage)?.into_iter().rev().filter(|epoch| *epoch < before);
-        old.try_for_each(|epoch| destroy(storage, epoch))
+        // The one that signed until now first: it could sign the most. None is kept for another's failure.
+        let newest = ended.map_or(Ok(()), |epoch| destroy(storage, epoch));
+        let older = epochs(storage).and_then(|epochs| {
+            let older = epochs.into_iter().filter(|epoch| Some(*epoch) < ended);
+            older.map(|epoch| destroy(storage, epoch)).fold(Ok(()), io::Result::and)
+        });
+        newest.and(older)
     }
 }
 

@@ -24,7 +24,7 @@ use crate::storage::{Storage, read_to_vec};
 
 pub(crate) use keyring::{KeyError, Keyring, Prepared, epochs, generate, vkey_of};
 pub(crate) use resume::{
-    KeyBefore, ReadTrail, ResumeError, Rotation, choose_key, resume_tree, signed_size,
+    KeyBefore, ReadTrail, ResumeError, Rotation, choose_key, resume_tree, signed_note, signed_size,
 };
 pub(crate) use tree_file::{Front, TreeFile};
 
@@ -50,7 +50,7 @@ pub(crate) struct Signing {
     keyring: Keyring,
     /// Size of the last checkpoint signed, or of what was found at opening.
     signed: u64,
-    /// Size at which the key in force said its last word: it publishes no checkpoint there.
+    /// Size at which the key in force said its last word: it publishes no checkpoint from there on.
     vouched: Option<u64>,
     /// Position that the tree covers.
     position: Position,
@@ -218,9 +218,10 @@ impl Sealer {
 
     fn publish(&self, signing: &mut Signing) -> io::Result<()> {
         let size = signing.tree.size();
-        // Only where the writer failed in the middle of a rotation. The next opening would not know whether
-        // somebody copied it out of the entry that it stands in.
-        if signing.vouched == Some(size) {
+        // Only where the writer failed in the middle of a rotation, before or after its last entry. At that
+        // size the next opening would not know whether somebody copied the checkpoint out of the entry that
+        // it stands in; behind it the next key is in force, whether it ever signed or not.
+        if signing.vouched.is_some_and(|vouched| size >= vouched) {
             return Err(io::Error::other("the epoch of the key ends here, and none follows yet"));
         }
         if size > signing.signed {
@@ -295,8 +296,10 @@ impl Sealer {
 
     /// Last step: the trail durably holds both entries; the new key signs, the old one is gone.
     pub(crate) fn switch_key(&self, signing: &mut Signing, next: Prepared) -> io::Result<()> {
-        signing.keyring.switch(&*self.storage, next)?;
+        signing.vouched = None;
+        let switched = signing.keyring.switch(&*self.storage, next);
+        // The new key signs, whatever became of the old one's file.
         self.hurry();
-        Ok(())
+        switched
     }
 }

@@ -36,8 +36,8 @@ pub(crate) enum ResumeError {
 /// Gives number and hash of every entry from a number on.
 type ReadHashes<'a> = dyn Fn(u64, &mut dyn FnMut(u64, Hash)) -> io::Result<()> + 'a;
 
-/// Gives the key before the one in force that signed at a size.
-type KeyBeforeAt<'a> = dyn Fn(u64) -> io::Result<Option<KeyBefore>> + 'a;
+/// Gives the key before the one in force that may have signed a checkpoint.
+type KeyBeforeAt<'a> = dyn Fn(&SignedCheckpoint) -> io::Result<Option<KeyBefore>> + 'a;
 
 /// What only the whole trail can tell, read when the newest entries do not.
 pub(crate) struct ReadTrail<'a> {
@@ -49,7 +49,7 @@ pub(crate) struct ReadTrail<'a> {
     pub(crate) signed: u64,
     /// The entry from a size on that alone announces a deletion which has come about, if there is one.
     pub(crate) unsigned_deletion: &'a (dyn Fn(u64) -> io::Result<Option<u64>> + 'a),
-    /// The key before the one in force that signed at a size; none where that one alone can have.
+    /// The key before the one in force that may have signed a checkpoint; none where that one alone can.
     pub(crate) key_before: &'a KeyBeforeAt<'a>,
 }
 
@@ -193,10 +193,18 @@ fn agrees(tree: &TreeFile, signed: Option<&Checkpoint>) -> io::Result<bool> {
 /// Size of the last checkpoint; 0 when there is none that can be read, which is the careful answer:
 /// what is not known to be signed is written again.
 pub(crate) fn signed_size(storage: &dyn Storage) -> u64 {
-    read_to_vec(storage, CHECKPOINT, MAX_CHECKPOINT)
-        .ok()
-        .and_then(|bytes| SignedCheckpoint::parse(&bytes).ok())
-        .map_or(0, |signed| signed.unverified().size)
+    signed_note(storage).map_or(0, |signed| signed.unverified().size)
+}
+
+/// The last checkpoint, whoever signed it, if there is one that can be read. What is wrong with another
+/// [`resume_tree`] says.
+pub(crate) fn signed_note(storage: &dyn Storage) -> Option<SignedCheckpoint> {
+    let bytes = read_to_vec(storage, CHECKPOINT, MAX_CHECKPOINT).ok()?;
+    SignedCheckpoint::parse(&bytes).ok()
+}
+
+fn is_signed_by(checkpoint: &SignedCheckpoint, vkey: &str) -> bool {
+    VerifierKey::parse(vkey).is_ok_and(|key| checkpoint.verify(&key).is_ok())
 }
 
 /// The checkpoint that was signed last; none before the first. Its signature must hold: by the key in
@@ -218,11 +226,10 @@ fn last_signed(
         Ok(checkpoint) => return Ok((Some(checkpoint.clone()), Vec::new())),
         Err(error) => error,
     };
-    let size = signed.unverified().size;
-    let before = key_before(size).map_err(|error| ResumeError::Io("segments", error))?;
-    match before.map(|before| (VerifierKey::parse(&before.vkey), before.words)) {
-        Some((Ok(then), words)) if signed.verify(&then).is_ok() => {
-            Ok((Some(signed.unverified().clone()), words))
+    let before = key_before(&signed).map_err(|error| ResumeError::Io("segments", error))?;
+    match before {
+        Some(before) if is_signed_by(&signed, &before.vkey) => {
+            Ok((Some(signed.unverified().clone()), before.words))
         }
         _ => Err(damaged(error.to_string())),
     }

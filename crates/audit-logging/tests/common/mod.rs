@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+pub mod epochs;
 pub mod rings;
 
 use std::path::Path;

@@ -1,58 +1,74 @@
 //! Which of the key files is in force, and which are of epochs that are over.
 //!
 //! What must stay true here: an epoch is over when its own key says so, right behind the entry that names
-//! the next one, and of the entries that are here. What anybody can write costs no key, and none is
-//! destroyed before the trail is known to be the one that was signed.
+//! the next one, and of the entries that are here. The key that signed last and did not say so is in force,
+//! whatever entries say. What anybody can write costs no key, and none is destroyed before the trail is
+//! known to be the one that was signed.
 
 use std::io;
 
-use audit_core::checkpoint::Checkpoint;
+use audit_core::checkpoint::{Checkpoint, SignedCheckpoint};
 use audit_core::meta::TrailInfo;
 use audit_core::note::Signer;
 
-use super::{ResumeError, Rotation};
+use super::{KeyBefore, ResumeError, Rotation, is_signed_by};
 use crate::builder::MakeSigner;
 use crate::seal::TreeFile;
 use crate::seal::keyring::{self, KeyError, Keyring};
 use crate::storage::Storage;
 
-/// Epochs whose key files go, and what their keys said in the end, where that was read.
-type Over = Vec<(u64, Option<Checkpoint>)>;
+/// An epoch whose key file goes.
+struct Over {
+    epoch: u64,
+    /// The key, and what it said in the end, where that was read.
+    said: Option<(String, Checkpoint)>,
+}
 
 /// The key in force.
 pub(crate) struct Choice {
     keyring: Keyring,
-    over: Over,
+    over: Vec<Over>,
+    /// What was read of changes of keys.
+    rotation: Rotation,
     /// A crash interrupted a rotation, which is given up: to end it, the old key would have to sign entries
     /// before they are known to be nobody's but ours.
     pub(crate) is_rotation_given_up: bool,
 }
 
-/// Finds the key in force. `read_all` looks for rotations in all entries, when the newest ones do not tell.
+/// Finds the key in force. `newest` is what the entries from a number on say of rotations; `read_all` looks
+/// for them in all entries, when those do not tell. `last` is the last checkpoint.
 pub(crate) fn choose_key(
     storage: &dyn Storage,
     info: &TrailInfo,
-    newest: &Rotation,
+    newest: (&Rotation, u64),
+    last: Option<&SignedCheckpoint>,
     make_signer: Option<&MakeSigner>,
     read_all: impl FnOnce() -> io::Result<Rotation>,
 ) -> Result<Choice, ResumeError> {
+    let (newest, from) = newest;
     if let Some(make) = make_signer {
         let signer = make(&info.origin).map_err(ResumeError::Signer)?;
         if signer.verifier_key().to_string() != info.initial_key {
             return Err(refused("the signer given is not the one that the trail names"));
         }
         let keyring = Keyring::external(signer);
-        return Ok(Choice { keyring, over: Vec::new(), is_rotation_given_up: false });
+        let (over, rotation) = (Vec::new(), Rotation::default());
+        return Ok(Choice { keyring, over, rotation, is_rotation_given_up: false });
     }
     let files = Files::read(storage, &info.origin)?;
-    let rotation = if files.are_explained_by(newest) {
+    let signs = |vkey: &str| last.is_some_and(|last| is_signed_by(last, vkey));
+    // A key says its last word behind all that it signed.
+    let is_recent = |vkey: &str| last.is_some_and(|l| l.unverified().size >= from) && signs(vkey);
+    let rotation = if files.are_explained_by(newest, is_recent) {
         newest.clone()
     } else {
         read_all().map_err(|e| ResumeError::Io("segments", e))?
     };
-    let (epoch, vkey, over) = files.judge(&rotation)?;
+    let (epoch, vkey, over) = files.judge(&rotation, signs)?;
     let expected = match epoch {
         0 => Some(&info.initial_key),
+        // Anybody can name a key of this epoch.
+        _ if signs(&vkey) => None,
         epoch => rotation.current.as_ref().filter(|(known, _)| *known == epoch).map(|(_, key)| key),
     };
     if expected.is_some_and(|named| *named != vkey) {
@@ -60,12 +76,23 @@ pub(crate) fn choose_key(
     }
     let keyring = Keyring::load(storage, &info.origin, epoch);
     let keyring = keyring.map_err(|error| ResumeError::Key(epoch, error))?;
-    Ok(Choice { keyring, over, is_rotation_given_up: newest.begun.is_some() })
+    Ok(Choice { keyring, over, rotation, is_rotation_given_up: newest.begun.is_some() })
 }
 
 impl Choice {
     pub(crate) fn signer(&self) -> &dyn Signer {
         self.keyring.signer()
+    }
+
+    /// The key that signed this checkpoint, if it is one whose file is still here: a crash came between its
+    /// last word and the first checkpoint of the key in force. No older entry needs to be readable for it.
+    pub(crate) fn key_before(&self, signed: &SignedCheckpoint) -> Option<KeyBefore> {
+        let current = self.signer().verifier_key().to_string();
+        let said = self.over.iter().filter_map(|over| over.said.as_ref());
+        let mut signers = said.filter(|(vkey, _)| is_signed_by(signed, vkey));
+        signers.find_map(|(vkey, _)| {
+            self.rotation.key_before(&current, signed.unverified().size, vkey)
+        })
     }
 
     /// `tree` is the trail's, and extends what was signed last: keys of epochs that are over cease to exist.
@@ -74,14 +101,14 @@ impl Choice {
         storage: &dyn Storage,
         tree: &TreeFile,
     ) -> Result<Keyring, ResumeError> {
-        for said in self.over.iter().filter_map(|(_, said)| said.as_ref()) {
+        for (_, said) in self.over.iter().filter_map(|over| over.said.as_ref()) {
             let root = tree.proven_root_at(said.size);
             if root.map_err(|e| ResumeError::Io(crate::seal::tree_file::NAME, e))? != said.root {
                 let problem = "the entries are not those that a key signed when its epoch ended";
                 return Err(refused(problem));
             }
         }
-        for (epoch, _) in self.over {
+        for Over { epoch, .. } in self.over {
             keyring::destroy(storage, epoch).map_err(|e| ResumeError::Io("keys", e))?;
         }
         Ok(self.keyring)
@@ -108,21 +135,27 @@ impl Files {
         Ok(files)
     }
 
-    /// Whether this says of every key but the newest that its epoch is over.
-    fn are_explained_by(&self, rotation: &Rotation) -> bool {
+    /// Whether this says of every key but the newest that its epoch is over, or would if it were.
+    fn are_explained_by(&self, rotation: &Rotation, would_say: impl Fn(&str) -> bool) -> bool {
         let older = self.keys.split_last().map_or(&[][..], |(_, older)| older);
+        let is_over = |epoch, vkey| rotation.last_word_of(epoch, vkey).is_some();
         self.destroyed.is_empty()
-            && older.iter().all(|(epoch, vkey)| rotation.last_word_of(*epoch, vkey).is_some())
+            && older.iter().all(|(epoch, vkey)| is_over(*epoch, vkey) || would_say(vkey))
     }
 
-    /// The one in force, and those that go.
-    fn judge(self, rotation: &Rotation) -> Result<(u64, String, Over), ResumeError> {
+    /// The one in force, and those that go. `signs` tells whose the last checkpoint is.
+    fn judge(
+        self,
+        rotation: &Rotation,
+        signs: impl Fn(&str) -> bool,
+    ) -> Result<(u64, String, Vec<Over>), ResumeError> {
         let (mut over, mut left) = (Vec::new(), Vec::new());
         for (epoch, vkey) in self.keys {
             match rotation.last_word_of(epoch, &vkey) {
-                Some(said) => over.push((epoch, Some(said))),
-                // Anybody can write that an epoch ended; its key alone can say it.
-                None if rotation.is_said_to_be_over(epoch) => {
+                Some(said) => over.push(Over { epoch, said: Some((vkey, said)) }),
+                // Anybody can write that an epoch ended; its key alone can say it. If another key signed
+                // since, what is here is not what it said.
+                None if rotation.is_said_to_be_over(epoch) && !signs(&vkey) => {
                     let problem =
                         "the entry that ends the epoch of a key is not signed by that key";
                     return Err(refused(problem));
@@ -138,7 +171,7 @@ impl Files {
             (Some(only), None, _) => only,
             // Made, and perhaps named in the trail, but its epoch never began: it has signed nothing.
             (Some(old), Some((new, _)), None) if new == old.0 + 1 => {
-                over.push((new, None));
+                over.push(Over { epoch: new, said: None });
                 old
             }
             _ => return Err(refused("there are keys of several epochs: keep the newest one only")),
@@ -148,7 +181,7 @@ impl Files {
             let problem = "a key is overwritten, and no entry names the one after it: put it back";
             return Err(refused(problem));
         }
-        over.extend(self.destroyed.into_iter().map(|epoch| (epoch, None)));
+        over.extend(self.destroyed.into_iter().map(|epoch| Over { epoch, said: None }));
         Ok((epoch, vkey, over))
     }
 }
