@@ -3,9 +3,10 @@
 //! What must stay true here: the lock is taken before the trail is looked at, and released only
 //! when the writer's thread has ended.
 
+mod sealing;
+
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use audit_core::chain::Head;
 use audit_core::encode::EncodePolicy;
@@ -18,10 +19,9 @@ use crate::error::OpenError;
 use crate::logger::{AuditLogger, Open};
 use crate::retention::{Keeper, KeeperParts, Settings, write_settings};
 use crate::running::{self, Ending};
-use crate::seal::{self, KeyBefore, Sealer};
-use crate::shared::Shared;
+use crate::seal;
 use crate::storage::{DirStorage, Storage, TrailLock};
-use crate::trail::{self, OpenContext, Rings, Trail};
+use crate::trail::{self, OpenContext, Rings};
 use crate::writer::{Parts, Writer};
 
 /// Opens a logger with a clock or storage other than the operating system's.
@@ -275,83 +275,6 @@ impl Builder {
             initial_key: info.initial_key,
             _writer: running::start(writer, ending).map_err(OpenError::Thread)?,
         }))))
-    }
-}
-
-impl Builder {
-    /// Takes the signing key and the tree over.
-    fn sealer(
-        &self,
-        place: &Place,
-        trail: &Trail,
-        shared: &Arc<Shared>,
-        signed: u64,
-    ) -> Result<(Arc<Sealer>, bool), OpenError> {
-        let storage = &*place.storage;
-        let origin = &trail.info.origin;
-        let refuse = |error| trail::resume_error(&place.path, error);
-        let from = trail.newest_hashes.first().map_or(trail.head.next_seq, |(seq, _)| *seq);
-        let choice = seal::choose_key(
-            storage,
-            &trail.info,
-            (&trail.rotation, from),
-            seal::signed_note(storage).as_ref(),
-            self.signer.as_deref(),
-            || trail::read_rotation(storage),
-        )
-        .map_err(refuse)?;
-        let key = choice.signer().verifier_key();
-        let read = seal::ReadTrail {
-            hashes: &|seq, each| trail::read_hashes(storage, seq, each),
-            front: &|| {
-                let front = trail::read_front(storage, signed)?;
-                Ok((front.begins, front.subtrees))
-            },
-            signed,
-            unsigned_deletion: &|signed| trail::unsigned_deletion(storage, signed),
-            key_before: &|last| match choice.key_before(last) {
-                Some(before) => Ok(Some(before)),
-                None => {
-                    let size = last.unverified().size;
-                    self.key_before(storage, trail, signed, size, &key.to_string())
-                }
-            },
-        };
-        let hashes = &trail.newest_hashes;
-        let tree = seal::resume_tree(storage, key, trail.head, hashes, &read).map_err(refuse)?;
-        let rotation_given_up = choice.is_rotation_given_up;
-        let keyring = choice.settle(storage, &tree).map_err(refuse)?;
-        let sealer = Sealer::new(
-            Arc::clone(shared),
-            Arc::clone(&place.storage),
-            origin.clone(),
-            Duration::from_millis(self.config.seal_interval_ms),
-            tree,
-            keyring,
-        );
-        Ok((Arc::new(sealer), rotation_given_up))
-    }
-
-    /// The key before `current` that signed at a size, as far as what is signed tells.
-    fn key_before(
-        &self,
-        storage: &dyn Storage,
-        trail: &Trail,
-        signed: u64,
-        size: u64,
-        current: &str,
-    ) -> std::io::Result<Option<KeyBefore>> {
-        // A signer of the user's own follows no other.
-        if self.signer.is_some() {
-            return Ok(None);
-        }
-        let front = trail::read_front(storage, signed)?;
-        let first = match front.begins.seq {
-            0 => Some((0, trail.info.initial_key.clone())),
-            _ => front.key,
-        };
-        let Some((_, first)) = first.filter(|(known, _)| *known <= size) else { return Ok(None) };
-        Ok(trail::read_rotation(storage)?.key_before(current, size, &first))
     }
 }
 

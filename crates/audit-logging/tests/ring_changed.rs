@@ -31,6 +31,17 @@ fn change_ring(dir: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     std::fs::write(ring, bytes).unwrap();
 }
 
+/// The trail as a kill leaves it, with other words in its ring.
+fn killed_with(dir: &Path, words: &[(usize, u64)]) -> tempfile::TempDir {
+    let copy = kill(dir);
+    change_ring(copy.path(), |ring| {
+        for (at, value) in words {
+            ring[*at..][..8].copy_from_slice(&value.to_le_bytes());
+        }
+    });
+    copy
+}
+
 fn find(bytes: &[u8], text: &str) -> usize {
     bytes.windows(text.len()).rposition(|window| window == text.as_bytes()).unwrap()
 }
@@ -124,12 +135,7 @@ fn a_head_that_can_be_and_is_not_the_rings_hides_and_repeats_nothing() {
         &[(HEAD, tail), (SEQ, entries)],
     ];
     for case in cases {
-        let copy = kill(dir.path());
-        change_ring(copy.path(), |ring| {
-            for (at, value) in case {
-                ring[*at..][..8].copy_from_slice(&value.to_le_bytes());
-            }
-        });
+        let copy = killed_with(dir.path(), case);
         let lines = reopen(copy.path());
         assert_eq!(labels(&lines), ["a", "b", "c", "d", "e"], "{case:?}");
         let problem = recovered(&lines)[0].get("ring_problem").map(ToString::to_string);
@@ -166,12 +172,7 @@ fn a_head_that_leads_into_an_older_segment_repeats_nothing() {
     assert!(seq >= first as u64, "no event of before is in the newest segment");
     let cases: [&[(usize, u64)]; 3] = [&[], &[(HEAD, 0)], &[(HEAD, 0), (SEQ, first as u64)]];
     for case in cases {
-        let copy = kill(dir.path());
-        change_ring(copy.path(), |ring| {
-            for (at, value) in case {
-                ring[*at..][..8].copy_from_slice(&value.to_le_bytes());
-            }
-        });
+        let copy = killed_with(dir.path(), case);
         let lines = reopen(copy.path());
         assert_eq!(labels(&lines), ["a", "b", "c", "d"], "{case:?}");
         let problem = recovered(&lines)[0].get("ring_problem").map(ToString::to_string);

@@ -9,11 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use audit_core::chain::Head;
 use audit_core::checkpoint::Checkpoint;
 use audit_core::entry::Entry;
 use audit_core::note::{SignatureType, Signer, SigningKey, VerifierKey};
-use audit_core::plan::append_line;
 use audit_core::tree::Frontier;
 use audit_logging::core::event::ActorInfo;
 use audit_logging::core::retention::HoldScope;
@@ -21,6 +19,7 @@ use audit_logging::storage::{DirStorage, Storage};
 use audit_logging::{AuditLogger, OpenError};
 use audit_reader::{FindingKind, Verdict};
 use audit_testkit::faulty::How;
+use audit_testkit::stranger::plant;
 use audit_testkit::{FaultyStorage, Op, TestClock, TestEvent};
 use serde_json::{Value, json};
 
@@ -48,23 +47,6 @@ fn lines(path: &Path) -> Vec<String> {
 
 fn entry(line: &str) -> Entry<'_> {
     Entry::parse(line.as_bytes()).unwrap()
-}
-
-/// Puts an entry behind the trail; gives its `seq`.
-fn plant(dir: &Path, event_type: &str, details: &Value) -> u64 {
-    let path = newest(dir);
-    let mut bytes = fs::read(&path).unwrap();
-    let text = lines(&path);
-    let last = entry(text.last().unwrap());
-    let mut head = Head { next_seq: last.seq() + 1, last_hash: last.hash() };
-    let body = format!(
-        r#""audit_id":"01932c05-aa01-7000-8000-{:012x}","timestamp":"{}","service_id":"billing-api","event_type":"{event_type}","result":"success","details":{details}"#,
-        head.next_seq,
-        last.timestamp()
-    );
-    append_line(&mut bytes, &mut head, body.as_bytes());
-    fs::write(path, bytes).unwrap();
-    head.next_seq - 1
 }
 
 /// What the trail's own retention would say of its first segment. The tree is of no use to a thief.
