@@ -11,9 +11,11 @@ use audit_core::segment::SegmentName;
 use memchr::{memchr, memmem};
 use uuid::Uuid;
 
-use crate::source::{LogFile, read_some};
+use crate::source::{LogFile, read_full, read_some};
 use crate::{ReadError, Source, Step, TrailReader};
 
+/// Bytes in which a line ends and another has begun, as a rule.
+const USUAL: usize = 4 * 1_024;
 /// Within so many bytes, looking at every line is fast enough.
 const NEAR: u64 = 4 * MAX_LINE as u64;
 
@@ -112,28 +114,43 @@ fn place_before(file: &dyn LogFile, seq: u64) -> io::Result<u64> {
     let mut block = vec![0; 2 * MAX_LINE];
     while high - low > NEAR {
         let middle = low.midpoint(high);
-        let count = read_some(file, &mut block, middle)?;
-        let block = &block[..count];
-        let line = memchr(b'\n', block).and_then(|lf| Some((lf + 1, block.get(lf + 1..)?)));
-        let Some((at, line)) = line else { break };
-        let digits = line.strip_prefix(b"{\"seq\":").unwrap_or_default();
-        let digits = digits.split(|byte| *byte == b',').next().unwrap_or_default();
-        let Some(found) = std::str::from_utf8(digits).ok().and_then(|seq| seq.parse::<u64>().ok())
-        else {
-            break;
-        };
-        if found <= seq { low = middle + at as u64 } else { high = middle }
+        // Most lines are short, and a proof is to be had in milliseconds.
+        let mut line = line_behind(file, &mut block[..USUAL], middle)?;
+        if line.is_none() {
+            line = line_behind(file, &mut block, middle)?;
+        }
+        let Some((at, found)) = line else { break };
+        if found <= seq { low = at } else { high = middle }
     }
     Ok(low)
 }
 
+/// Where the first line behind a place begins, and the `seq` it begins with, if both are in the block
+/// that is read there.
+fn line_behind(file: &dyn LogFile, block: &mut [u8], place: u64) -> io::Result<Option<(u64, u64)>> {
+    let count = read_some(file, block, place)?;
+    let block = &block[..count];
+    let Some(lf) = memchr(b'\n', block) else { return Ok(None) };
+    let digits = block[lf + 1..].strip_prefix(b"{\"seq\":").unwrap_or_default();
+    let digits = memchr(b',', digits).and_then(|end| std::str::from_utf8(&digits[..end]).ok());
+    let seq = digits.and_then(|digits| digits.parse().ok());
+    Ok(seq.map(|seq| (place + lf as u64 + 1, seq)))
+}
+
 /// `seq` of the first entry of a segment, if its first line is one.
 pub(crate) fn first_seq(source: &Source, name: SegmentName) -> Result<Option<u64>, ReadError> {
+    let seq = |line: &[u8]| Parser::default().parse(line).ok().map(|entry| entry.seq());
+    if let Some(segment) = source.open_segment(name)?.filter(|segment| !segment.archived) {
+        let path = source.place_of(&segment.file_name());
+        let mut block = vec![0; USUAL];
+        let count = read_full(&*segment.file, &mut block, 0).map_err(ReadError::io(&path))?;
+        if let Some(lf) = memchr(b'\n', &block[..count]) {
+            return Ok(seq(&block[..lf]));
+        }
+    }
     let mut reader = TrailReader::starting_at(source.clone(), name, 0)?;
     match reader.step()? {
-        Step::Line(segment, line) if segment == name => {
-            Ok(Parser::default().parse(line.bytes).ok().map(|entry| entry.seq()))
-        }
+        Step::Line(segment, line) if segment == name => Ok(seq(line.bytes)),
         _ => Ok(None),
     }
 }

@@ -93,8 +93,9 @@ impl StoredHashes for StoredFile {
         self.first = index;
         let mut filled = 0;
         // What cannot be read, or is gone by now, contradicts nothing.
-        while let Ok(count @ 1..) =
-            read_some(&*file, &mut self.buffer[filled..], index * HASH + filled as u64)
+        while filled < self.buffer.len()
+            && let Ok(count @ 1..) =
+                read_some(&*file, &mut self.buffer[filled..], index * HASH + filled as u64)
         {
             filled += count;
         }
