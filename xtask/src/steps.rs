@@ -11,8 +11,8 @@ use serde_json::Value;
 use crate::{metadata, tidy, tour, turn};
 
 const VERIFIER: &str = "docs/verify_trail.py";
-/// The query engine, which a plain build leaves out.
-const SQL: &str = "auditlog/sql";
+/// The query engine and time stamps, which a plain build leaves out.
+const FEATURES: &str = "auditlog/sql,auditlog/timestamps";
 /// Findings that a verifier of the chain alone must see.
 const CHAIN_FINDINGS: [&str; 4] =
     ["hash_mismatch", "chain_break", "sequence_gap", "sequence_repeat"];
@@ -26,16 +26,16 @@ type Step = (&'static str, fn(&Path) -> Result<Done, String>);
 
 const STEPS: &[Step] = &[
     ("format: cargo fmt --all --check", |root| run(root, &["fmt", "--all", "--check"])),
-    ("lint: cargo clippy --workspace --all-targets --features auditlog/sql", |root| {
-        let clippy = ["clippy", "--workspace", "--all-targets", "--features", SQL, "--locked"];
+    ("lint: cargo clippy --workspace --all-targets --features auditlog/sql,auditlog/timestamps", |root| {
+        let clippy = ["clippy", "--workspace", "--all-targets", "--features", FEATURES, "--locked"];
         run(root, &[&clippy[..], &["--", "-D", "warnings"]].concat())
     }),
     ("style: cargo xtask tidy", |root| tidy::run(root).map(|()| Done::Ok(String::new()))),
-    ("tests: cargo test --workspace --features auditlog/sql --locked", tests),
+    ("tests: cargo test --workspace --features auditlog/sql,auditlog/timestamps --locked", tests),
     ("documentation: cargo doc, warnings are errors", |root| {
         let mut cargo = metadata::cargo();
         cargo
-            .args(["doc", "--workspace", "--no-deps", "--features", SQL, "--locked"])
+            .args(["doc", "--workspace", "--no-deps", "--features", FEATURES, "--locked"])
             .env("RUSTDOCFLAGS", "-Dwarnings");
         finish(cargo.current_dir(root)).map(|()| Done::Ok(String::new()))
     }),
@@ -97,7 +97,7 @@ fn finish(command: &mut Command) -> Result<(), String> {
 /// Passes cargo's output on as it comes, and adds up its closing lines.
 fn tests(root: &Path) -> Result<Done, String> {
     let mut child = metadata::cargo()
-        .args(["test", "--workspace", "--features", SQL, "--locked"])
+        .args(["test", "--workspace", "--features", FEATURES, "--locked"])
         .current_dir(root)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

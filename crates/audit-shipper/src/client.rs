@@ -1,4 +1,4 @@
-//! One HTTP exchange with a witness (C2SP tlog-witness).
+//! One HTTP exchange with a witness (C2SP tlog-witness), and what any such exchange is made of.
 //!
 //! What must stay true here: every exchange ends within its time limit, no redirect is followed,
 //! and no answer is read beyond what an honest one can be.
@@ -11,8 +11,8 @@ use audit_core::note::NoteSignature;
 use sha2::{Digest, Sha256};
 use ureq::Agent;
 
-/// The largest answer that is read: many cosignatures.
-const MAX_ANSWER: u64 = 64 * 1024;
+/// The largest answer that is read: many cosignatures, or a token with its certificates.
+pub(crate) const MAX_ANSWER: u64 = 64 * 1024;
 /// The content type of the size in a 409.
 const SIZE_TYPE: &str = "text/x.tlog.size";
 
@@ -44,6 +44,28 @@ pub(crate) enum Failure {
     Nonsense(&'static str),
 }
 
+/// An answer: status, content type without parameters, body.
+type Reply = (u16, String, Vec<u8>);
+
+/// What exchanges are made with. Each ends within `timeout`.
+pub(crate) fn agent(timeout: Duration) -> Agent {
+    Agent::config_builder()
+        .timeout_global(Some(timeout))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .max_response_header_size(16 * 1024)
+        .proxy(None)
+        .user_agent(concat!("audit-shipper/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .new_agent()
+}
+
+/// Sends a body, and gives the answer whatever its status.
+pub(crate) fn post(agent: &Agent, url: &str, kind: &str, body: &[u8]) -> Result<Reply, Failure> {
+    read(agent.post(url).content_type(kind).send(body).map_err(failure)?)
+}
+
 /// The client of one witness.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
@@ -52,19 +74,6 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn agent(timeout: Duration) -> Agent {
-        Agent::config_builder()
-            .timeout_global(Some(timeout))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .max_response_header_size(16 * 1024)
-            .proxy(None)
-            .user_agent(concat!("audit-shipper/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .new_agent()
-    }
-
     pub(crate) const fn new(agent: Agent, url: String) -> Client {
         Client { agent, url }
     }
@@ -112,13 +121,13 @@ impl Client {
         (status == 200).then(|| SignedCheckpoint::parse(&bytes).ok()).flatten()
     }
 
-    fn post(&self, call: &str, body: &[u8]) -> Result<(u16, String, Vec<u8>), Failure> {
-        let request = self.agent.post(format!("{}/{call}", self.url));
-        read(request.content_type("text/plain; charset=utf-8").send(body).map_err(failure)?)
+    fn post(&self, call: &str, body: &[u8]) -> Result<Reply, Failure> {
+        let url = format!("{}/{call}", self.url);
+        post(&self.agent, &url, "text/plain; charset=utf-8", body)
     }
 }
 
-fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<(u16, String, Vec<u8>), Failure> {
+fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<Reply, Failure> {
     let status = response.status().as_u16();
     let kind = response.headers().get("content-type").and_then(|value| value.to_str().ok());
     let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_owned();

@@ -96,6 +96,10 @@ pub(crate) enum CliError {
     /// Witnesses could not be asked.
     #[error("{0}")]
     Sync(#[from] audit_shipper::SyncError),
+    /// There is no time stamp, or none that could be looked at.
+    #[cfg(feature = "timestamps")]
+    #[error("{0}")]
+    Timestamp(#[from] audit_shipper::timestamp::TimestampError),
     /// A SIEM did not take the records.
     #[error("{0}; what was not confirmed comes again with the next run")]
     Delivery(#[from] audit_shipper::siem::DeliveryError),

@@ -23,6 +23,7 @@ mod serve_tiles;
 mod show;
 mod sql;
 mod tail;
+mod timestamp;
 mod verify;
 mod witness;
 mod witness_sync;
@@ -92,6 +93,7 @@ enum Command {
     Schema(schema::Args),
     Witness(witness::Args),
     WitnessSync(witness_sync::Args),
+    Timestamp(timestamp::Args),
     ServeTiles(serve_tiles::Args),
     Bench(crate::bench::Args),
     Demo(crate::demo::DemoArgs),
@@ -103,6 +105,9 @@ impl Command {
         #[cfg(feature = "index")]
         if matches!(self, Command::Index(_)) {
             return true;
+        }
+        if let Command::Timestamp(args) = self {
+            return args.check;
         }
         matches!(
             self,
@@ -179,6 +184,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Schema(args) => schema::run(&args, &mut out),
         Command::Witness(args) => witness::run(&args, &mut out),
         Command::WitnessSync(args) => witness_sync::run(&args, &mut out),
+        Command::Timestamp(args) => timestamp::run(&args, &mut out),
         Command::ServeTiles(args) => serve_tiles::run(&args, &mut out),
         Command::Bench(args) => crate::bench::run(&args, &mut out),
         Command::Demo(args) => {

@@ -159,7 +159,7 @@ fn json(report: &Report, out: &mut Output) -> Result<(), CliError> {
     Ok(out.write_all(b"\n")?)
 }
 
-fn human(report: &Report, out: &mut Output) -> Result<(), CliError> {
+pub(crate) fn human(report: &Report, out: &mut Output) -> Result<(), CliError> {
     let (color, verdict) = match report.verdict {
         Verdict::Proven => (Color::Good, "proven"),
         Verdict::Violated => (Color::Bad, "violated"),

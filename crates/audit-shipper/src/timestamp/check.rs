@@ -1,0 +1,189 @@
+//! Every kept time stamp, held against its checkpoint, and the checkpoints against the trail.
+//!
+//! What must stay true here: a size is said to have existed only if its token holds, its checkpoint is
+//! signed by the trail's key in force at that size, and the trail as it is now, verified whole, extends
+//! it. The worst answer is the answer for all.
+
+use std::path::Path;
+
+use audit_core::checkpoint::SignedCheckpoint;
+use audit_core::note::VerifierKey;
+use audit_reader::{
+    DirSource, FindingKind, KeyHistory, Report, Verdict, VerifyOptions, key_history, verify,
+};
+use serde::Serialize;
+
+use super::error::{TimestampError, TokenError};
+use super::roots::Roots;
+use super::store::{Kept, Store, path_of_checkpoint};
+use super::token::{self, Stamp};
+
+/// A kept time stamp, judged.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Judged {
+    /// The size of the checkpoint that is stamped.
+    pub size: u64,
+    /// *Proven*: the first `size` entries existed at the time of the stamp.
+    pub verdict: Verdict,
+    /// What the token says, if it holds.
+    #[serde(flatten)]
+    pub stamp: Option<Stamp>,
+    /// What is wrong.
+    pub problem: Option<String>,
+}
+
+/// All of them, and the trail.
+#[derive(Debug, Serialize)]
+#[non_exhaustive]
+pub struct CheckReport {
+    /// The worst of all. With no time stamp at all: unproven.
+    pub verdict: Verdict,
+    /// Each time stamp, by size.
+    pub timestamps: Vec<Judged>,
+    /// The verification of the trail, with the stamped checkpoints as references.
+    pub trail: Report,
+}
+
+/// Verifies all time stamps of the trail in `dir`, and the trail with them.
+///
+/// # Errors
+/// [`TimestampError`] if files could not be read. What does not hold is a verdict and no error.
+pub fn check(
+    dir: &Path,
+    roots: &Roots,
+    mut options: VerifyOptions<'_>,
+) -> Result<CheckReport, TimestampError> {
+    let source = DirSource::open(dir)?;
+    let store = Store::of(dir);
+    let mut judged = Vec::new();
+    for size in store.sizes()? {
+        // Taken away meanwhile: then it is as if it had not been listed.
+        let Some(kept) = store.read(size)? else { continue };
+        let (one, note) = judge(size, &kept, roots);
+        if let Some(note) = &note {
+            options = options.with_reference(path_of_checkpoint(size), note.clone());
+        }
+        judged.push((one, note));
+    }
+    let pinned = options.key.clone();
+    let trail = verify(source.clone(), options)?;
+    let keys = if judged.is_empty() { KeyHistory::default() } else { key_history(source)? };
+    let mut timestamps = Vec::new();
+    for (mut one, note) in judged {
+        if let Some(note) = note {
+            one.hold_signature(&note, &keys, pinned.as_ref(), trail.first_seq);
+            one.hold_trail(&trail);
+        }
+        timestamps.push(one);
+    }
+    let all = timestamps.iter().map(|one| one.verdict).chain([trail.verdict]);
+    let verdict = match timestamps.is_empty() {
+        true => worst([trail.verdict, Verdict::Unproven]),
+        false => worst(all),
+    };
+    Ok(CheckReport { verdict, timestamps, trail })
+}
+
+/// A token and the checkpoint beside it; gives the checkpoint too, if it is one of this size.
+pub(super) fn judge(size: u64, kept: &Kept, roots: &Roots) -> (Judged, Option<SignedCheckpoint>) {
+    let mut judged = Judged { size, verdict: Verdict::Proven, stamp: None, problem: None };
+    let Some(bytes) = &kept.checkpoint else {
+        judged.find(Verdict::Unproven, "the checkpoint that it stamps is not there");
+        return (judged, None);
+    };
+    match token::verify(&kept.response, bytes, None, roots) {
+        Ok(stamp) => judged.stamp = Some(stamp),
+        Err(error) => judged.find(verdict(&error), error.to_string()),
+    }
+    match SignedCheckpoint::parse(bytes) {
+        Ok(note) if note.unverified().size == size => (judged, Some(note)),
+        Ok(note) => {
+            let found = note.unverified().size;
+            judged.find(Verdict::Violated, format!("its checkpoint is of {found} entries"));
+            (judged, None)
+        }
+        Err(error) => {
+            judged.find(Verdict::Violated, format!("its checkpoint: {error}"));
+            (judged, None)
+        }
+    }
+}
+
+/// What a token that does not hold means for the trail it was kept in. It was verified before it was
+/// kept, so one that contradicts itself was changed since.
+pub(super) const fn verdict(error: &TokenError) -> Verdict {
+    if error.is_contradiction() { Verdict::Violated } else { Verdict::Unproven }
+}
+
+impl Judged {
+    /// Takes in what is wrong; the worst stays.
+    pub(super) fn find(&mut self, verdict: Verdict, problem: impl Into<String>) {
+        if self.problem.is_none() || worst([self.verdict, verdict]) != self.verdict {
+            self.problem = Some(problem.into());
+        }
+        self.verdict = worst([self.verdict, verdict]);
+        if verdict == Verdict::Violated {
+            self.stamp = None;
+        }
+    }
+
+    /// The checkpoint's signature, by the key in force at its size.
+    fn hold_signature(
+        &mut self,
+        note: &SignedCheckpoint,
+        keys: &KeyHistory,
+        pinned: Option<&VerifierKey>,
+        first_seq: Option<u64>,
+    ) {
+        let in_force = keys.epochs.iter().find(|epoch| {
+            epoch.from_size <= self.size && epoch.to_size.is_none_or(|to| self.size <= to)
+        });
+        let (known, pruned) = (in_force.map(|epoch| &epoch.key), first_seq != Some(0));
+        match known.or(pinned.filter(|_| pruned)) {
+            Some(key) if note.verify(key).is_ok() => {}
+            // What retention deleted may have named other keys.
+            Some(_) if known.is_none() => self.key_unknown(),
+            Some(_) => self.find(
+                Verdict::Violated,
+                "its checkpoint is not signed by the trail's key in force at its size",
+            ),
+            None => self.key_unknown(),
+        }
+    }
+
+    fn key_unknown(&mut self) {
+        self.find(Verdict::Unproven, "the key in force at its size is not known: those entries are gone");
+    }
+
+    /// What the verification of the trail says of its checkpoint.
+    fn hold_trail(&mut self, trail: &Report) {
+        let name = path_of_checkpoint(self.size);
+        for finding in trail.findings.kept() {
+            if finding.segment.as_deref() != Some(name.as_str()) {
+                continue;
+            }
+            match finding.kind {
+                FindingKind::Rollback => {
+                    self.find(Verdict::Violated, "the trail has fewer entries than were stamped");
+                }
+                FindingKind::Fork => {
+                    self.find(Verdict::Violated, "the trail is another history than was stamped");
+                }
+                _ => self.find(
+                    Verdict::Unproven,
+                    "the trail no longer shows that it extends the stamped checkpoint",
+                ),
+            }
+        }
+    }
+}
+
+/// The worst of all; proven if there is none.
+fn worst(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
+    verdicts.into_iter().fold(Verdict::Proven, |worst, verdict| match (worst, verdict) {
+        (Verdict::Violated, _) | (_, Verdict::Violated) => Verdict::Violated,
+        (Verdict::Unproven, _) | (_, Verdict::Unproven) => Verdict::Unproven,
+        _ => Verdict::Proven,
+    })
+}
