@@ -12,7 +12,7 @@ use crate::{metadata, tidy, tour, turn};
 
 const VERIFIER: &str = "docs/verify_trail.py";
 /// The query engine and time stamps, which a plain build leaves out.
-const FEATURES: &str = "auditlog/sql,auditlog/timestamps";
+pub(crate) const FEATURES: &str = "auditlog/sql,auditlog/timestamps";
 /// Findings that a verifier of the chain alone must see.
 const CHAIN_FINDINGS: [&str; 4] =
     ["hash_mismatch", "chain_break", "sequence_gap", "sequence_repeat"];

@@ -10,15 +10,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::metadata;
+use crate::steps::FEATURES;
 
 const PAGE: &str = "docs/tour.md";
 const BEGIN: &str = "```console";
 const END: &str = "```";
 /// The size of the big trail on the page, and the one that is enough for a check.
 const MILLION: (&str, &str) = ("1000000", "20000");
-/// With SQL, as the tests build it.
-const BUILD: [&str; 6] =
-    ["build", "--workspace", "--features", "auditlog/sql", "--locked", "--quiet"];
+/// As the tests build it.
+const BUILD: [&str; 6] = ["build", "--workspace", "--features", FEATURES, "--locked", "--quiet"];
 
 /// Runs the commands, and rewrites the page.
 pub(crate) fn write(root: &Path) -> Result<(), String> {

@@ -8,6 +8,7 @@ use der::{Enumerated, Sequence};
 use x509_cert::AlgorithmIdentifier;
 use x509_cert::attr::Attribute;
 use x509_cert::ext::Extensions;
+use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::name::Name;
 use x509_cert::serial_number::SerialNumber;
 
@@ -179,7 +180,7 @@ pub(super) struct TstInfo {
     #[asn1(optional = "true")]
     pub(super) nonce: Option<Int>,
     #[asn1(context_specific = "0", tag_mode = "EXPLICIT", optional = "true")]
-    pub(super) tsa: Option<Any>,
+    pub(super) tsa: Option<GeneralName>,
     #[asn1(context_specific = "1", tag_mode = "IMPLICIT", optional = "true")]
     pub(super) extensions: Option<Extensions>,
 }

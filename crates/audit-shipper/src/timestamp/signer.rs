@@ -13,7 +13,10 @@ use rustls_pki_types::{CertificateDer, UnixTime, alg_id};
 use sha1::{Digest as _, Sha1};
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage};
 use x509_cert::attr::Attribute;
-use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage as Bits, SubjectKeyIdentifier};
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{
+    ExtendedKeyUsage, KeyUsage as Bits, SubjectAltName, SubjectKeyIdentifier,
+};
 use x509_cert::{AlgorithmIdentifier, Certificate};
 
 use super::asn1::{
@@ -119,6 +122,18 @@ impl Signer {
             }
             _ => Ok(()),
         }
+    }
+
+    /// RFC 3161, section 2.4.2: a name in what is signed is one of the certificate's.
+    pub(super) fn is_called(&self, name: &GeneralName) -> Result<(), TokenError> {
+        let tbs = self.certificate.tbs_certificate();
+        let more = tbs.get_extension::<SubjectAltName>().map_err(malformed("the certificate"))?;
+        let is_subject = matches!(name, GeneralName::DirectoryName(name) if name == tbs.subject());
+        let is_other = more.is_some_and(|(_, SubjectAltName(names))| names.contains(name));
+        if is_subject || is_other {
+            return Ok(());
+        }
+        Err(TokenError::Rule("the name in it is one of its certificate's"))
     }
 
     /// The path to a root, at this time. Authorities in between may leave their usage open.

@@ -76,6 +76,9 @@ pub(super) fn verify(
 
     let info = TstInfo::from_der(content.as_bytes()).map_err(malformed("the TSTInfo"))?;
     let time = held(&info, stamped, nonce)?;
+    if let Some(name) = &info.tsa {
+        by.is_called(name)?;
+    }
     by.is_for_time_stamps()?;
     by.leads_to(roots, time)?;
     Ok(Stamp {
