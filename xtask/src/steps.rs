@@ -26,10 +26,14 @@ type Step = (&'static str, fn(&Path) -> Result<Done, String>);
 
 const STEPS: &[Step] = &[
     ("format: cargo fmt --all --check", |root| run(root, &["fmt", "--all", "--check"])),
-    ("lint: cargo clippy --workspace --all-targets --features auditlog/sql,auditlog/timestamps", |root| {
-        let clippy = ["clippy", "--workspace", "--all-targets", "--features", FEATURES, "--locked"];
-        run(root, &[&clippy[..], &["--", "-D", "warnings"]].concat())
-    }),
+    (
+        "lint: cargo clippy --workspace --all-targets --features auditlog/sql,auditlog/timestamps",
+        |root| {
+            let clippy =
+                ["clippy", "--workspace", "--all-targets", "--features", FEATURES, "--locked"];
+            run(root, &[&clippy[..], &["--", "-D", "warnings"]].concat())
+        },
+    ),
     ("style: cargo xtask tidy", |root| tidy::run(root).map(|()| Done::Ok(String::new()))),
     ("tests: cargo test --workspace --features auditlog/sql,auditlog/timestamps --locked", tests),
     ("documentation: cargo doc, warnings are errors", |root| {

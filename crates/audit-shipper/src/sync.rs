@@ -16,11 +16,11 @@ use audit_reader::{DirSource, ReadError};
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::claim::{Claim, WITNESSED, read_note};
 use crate::client::{self, Client};
 use crate::policy::{Policy, Witness};
 use crate::submit::{Evidence, Outcome, Submission};
 use crate::tree::{TrailTree, TreeReadError};
-use crate::claim::{Claim, WITNESSED, read_note};
 
 /// How witnesses are asked.
 #[derive(Debug, Clone)]
@@ -190,7 +190,9 @@ impl WitnessSync {
         });
         let written = satisfied && better && local_finding.is_none();
         if written {
-            claim.replace(&self.dir, WITNESSED, note.to_string().as_bytes()).map_err(io("replace `witnessed`"))?;
+            claim
+                .replace(&self.dir, WITNESSED, note.to_string().as_bytes())
+                .map_err(io("replace `witnessed`"))?;
         }
         let (origin, size) = (stated.origin, stated.size);
         Ok(SyncReport { origin, size, satisfied, written, local_finding, witnesses })

@@ -90,7 +90,7 @@ pub(super) struct ContentInfo {
 #[derive(Debug, Sequence)]
 pub(super) struct SignedData {
     pub(super) version: u8,
-    pub(super) digest_algorithms: Any,
+    pub(super) digest_algorithms: SetOfVec<AlgorithmIdentifier>,
     pub(super) encap_content_info: EncapsulatedContentInfo,
     #[asn1(context_specific = "0", tag_mode = "IMPLICIT", optional = "true")]
     pub(super) certificates: Option<SetOfVec<Any>>,

@@ -1,13 +1,12 @@
 //! Every kept time stamp, held against its checkpoint, and the checkpoints against the trail.
 //!
 //! What must stay true here: a size is said to have existed only if its token holds, its checkpoint is
-//! signed by the trail's key in force at that size, and the trail as it is now, verified whole, extends
-//! it. The worst answer is the answer for all.
+//! signed by the trail's key in force at that size, as far as the entries that name it are here, and the
+//! trail as it is now, verified whole, extends it. The worst answer is the answer for all.
 
 use std::path::Path;
 
 use audit_core::checkpoint::SignedCheckpoint;
-use audit_core::note::VerifierKey;
 use audit_reader::{
     DirSource, FindingKind, KeyHistory, Report, Verdict, VerifyOptions, key_history, verify,
 };
@@ -66,13 +65,12 @@ pub fn check(
         }
         judged.push((one, note));
     }
-    let pinned = options.key.clone();
     let trail = verify(source.clone(), options)?;
     let keys = if judged.is_empty() { KeyHistory::default() } else { key_history(source)? };
     let mut timestamps = Vec::new();
     for (mut one, note) in judged {
         if let Some(note) = note {
-            one.hold_signature(&note, &keys, pinned.as_ref(), trail.first_seq);
+            one.hold_signature(&note, &keys, trail.first_seq == Some(0));
             one.hold_trail(&trail);
         }
         timestamps.push(one);
@@ -129,31 +127,23 @@ impl Judged {
     }
 
     /// The checkpoint's signature, by the key in force at its size.
-    fn hold_signature(
-        &mut self,
-        note: &SignedCheckpoint,
-        keys: &KeyHistory,
-        pinned: Option<&VerifierKey>,
-        first_seq: Option<u64>,
-    ) {
+    fn hold_signature(&mut self, note: &SignedCheckpoint, keys: &KeyHistory, is_whole: bool) {
         let in_force = keys.epochs.iter().find(|epoch| {
             epoch.from_size <= self.size && epoch.to_size.is_none_or(|to| self.size <= to)
         });
-        let (known, pruned) = (in_force.map(|epoch| &epoch.key), first_seq != Some(0));
-        match known.or(pinned.filter(|_| pruned)) {
-            Some(key) if note.verify(key).is_ok() => {}
-            // What retention deleted may have named other keys.
-            Some(_) if known.is_none() => self.key_unknown(),
+        match in_force {
+            Some(epoch) if note.verify(&epoch.key).is_ok() => {}
             Some(_) => self.find(
                 Verdict::Violated,
                 "its checkpoint is not signed by the trail's key in force at its size",
             ),
-            None => self.key_unknown(),
+            None if is_whole => {
+                self.find(Verdict::Unproven, "the key in force at its size is not known");
+            }
+            // Retention deleted the entries that name the key. A later key signed a tree that extends this
+            // one, which the verification of the trail tells, and that is as much.
+            None => {}
         }
-    }
-
-    fn key_unknown(&mut self) {
-        self.find(Verdict::Unproven, "the key in force at its size is not known: those entries are gone");
     }
 
     /// What the verification of the trail says of its checkpoint.

@@ -44,7 +44,11 @@ pub struct Stamped {
 ///
 /// # Errors
 /// [`TokenError`] for anything that does not hold.
-pub fn verify_response(response: &[u8], stamped: &[u8], roots: &Roots) -> Result<Stamp, TokenError> {
+pub fn verify_response(
+    response: &[u8],
+    stamped: &[u8],
+    roots: &Roots,
+) -> Result<Stamp, TokenError> {
     token::verify(response, stamped, None, roots)
 }
 

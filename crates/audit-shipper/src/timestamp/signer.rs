@@ -25,7 +25,7 @@ use super::asn1::{
 };
 use super::error::TokenError;
 use super::roots::Roots;
-use super::token::{DigestAlgorithm, decoded, find, malformed};
+use super::token::{DigestAlgorithm, decoded, find, is_plain, malformed};
 
 /// What is wrong with a certificate that cannot be used for anything.
 const UNREADABLE: &str = "it cannot be read";
@@ -83,13 +83,18 @@ impl Signer {
         let key = self.key()?;
         let whole = Any::encode_from(algorithm).map_err(malformed("the signature's algorithm"))?;
         let stated = match (algorithm.oid, digest) {
+            (RSA_ENCRYPTION, _) if !is_plain(algorithm) => {
+                return Err(TokenError::Rule("a key of RSA has no parameters"));
+            }
             // CMS may name the kind of key here, and the digest beside it.
             (RSA_ENCRYPTION, DigestAlgorithm::Sha256) => alg_id::RSA_PKCS1_SHA256.as_ref(),
             (RSA_ENCRYPTION, DigestAlgorithm::Sha384) => alg_id::RSA_PKCS1_SHA384.as_ref(),
             (RSA_ENCRYPTION, DigestAlgorithm::Sha512) => alg_id::RSA_PKCS1_SHA512.as_ref(),
             _ => whole.value(),
         };
-        let mut wrong = TokenError::Unsupported("another algorithm to sign than RSA of 2,048 bits and more, ECDSA on P-256 or P-384, or Ed25519");
+        let mut wrong = TokenError::Unsupported(
+            "another algorithm to sign than RSA of 2,048 bits and more, ECDSA on P-256 or P-384, or Ed25519",
+        );
         // One name may stand for several, one for each curve.
         for known in ALL_VERIFICATION_ALGS {
             if known.signature_alg_id().as_ref() != stated {

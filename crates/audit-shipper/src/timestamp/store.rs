@@ -9,8 +9,6 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use audit_core::note::MAX_NOTE;
-
 use super::error::TimestampError;
 use crate::claim::{Claim, read_note, read_small};
 use crate::client::MAX_ANSWER;
@@ -51,9 +49,9 @@ impl Store {
     /// Makes the directory if it is not there, and takes the right to write into it.
     pub(super) fn keeper(&self, trail: &Path) -> Result<Keeper, TimestampError> {
         let made = match DirBuilder::new().mode(0o700).create(&self.dir) {
-            Ok(()) => File::open(trail).and_then(|trail| trail.sync_all()),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            Err(error) => Err(error),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            // Also where it was there: who made it may not have come to this.
+            _ => File::open(trail).and_then(|trail| trail.sync_all()),
         };
         made.map_err(self.io("make the directory"))?;
         let claim = Claim::take(&self.dir).map_err(self.io("lock"))?;
@@ -95,7 +93,6 @@ impl Store {
         note: &[u8],
         response: &[u8],
     ) -> Result<(), TimestampError> {
-        debug_assert!(note.len() <= MAX_NOTE, "read_note reads no more");
         let kept = keeper.0.replace(&self.dir, &checkpoint(size), note);
         let kept = kept.and_then(|()| keeper.0.replace(&self.dir, &token(size), response));
         kept.map_err(self.io("keep the time stamp"))

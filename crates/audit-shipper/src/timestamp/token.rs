@@ -10,6 +10,7 @@ use der::asn1::{Any, Int, ObjectIdentifier, SetOfVec};
 use der::{Decode, Encode, Tag, Tagged};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
+use x509_cert::AlgorithmIdentifier;
 use x509_cert::attr::Attribute;
 
 use super::asn1::{
@@ -49,7 +50,8 @@ pub(super) fn verify(
     }
     let data: SignedData = token.content.decode_as().map_err(malformed("the signed data"))?;
     let encapsulated = &data.encap_content_info;
-    let Some(content) = encapsulated.content.as_ref().filter(|_| encapsulated.content_type == TST_INFO)
+    let Some(content) =
+        encapsulated.content.as_ref().filter(|_| encapsulated.content_type == TST_INFO)
     else {
         return Err(TokenError::Rule("what is signed is a TSTInfo, and in the token"));
     };
@@ -61,6 +63,12 @@ pub(super) fn verify(
         return Err(TokenError::Rule("attributes are signed"));
     };
 
+    if !data.digest_algorithms.iter().all(is_plain)
+        || !data.digest_algorithms.iter().any(|one| one.oid == signer.digest_algorithm.oid)
+        || !is_plain(&signer.digest_algorithm)
+    {
+        return Err(TokenError::Rule("the signer's digest is one of the stated ones"));
+    }
     let digest = DigestAlgorithm::of(&signer.digest_algorithm.oid)?;
     let kind: ObjectIdentifier = decoded(only(attributes, CONTENT_TYPE)?, "the content type")?;
     if kind != TST_INFO {
@@ -88,6 +96,11 @@ pub(super) fn verify(
         serial: hex(info.serial_number.as_bytes()),
         policy: info.policy.to_string(),
     })
+}
+
+/// An algorithm without parameters, or one that says so in so many words.
+pub(super) fn is_plain(algorithm: &AlgorithmIdentifier) -> bool {
+    algorithm.parameters.as_ref().is_none_or(Any::is_null)
 }
 
 /// The token, if there is one.
@@ -122,6 +135,7 @@ fn held(info: &TstInfo, stamped: &[u8], nonce: Option<&Int>) -> Result<Timestamp
     }
     let imprint = &info.message_imprint;
     if imprint.hash_algorithm.oid != SHA256
+        || !is_plain(&imprint.hash_algorithm)
         || imprint.hashed_message.as_bytes() != Sha256::digest(stamped).as_slice()
     {
         return Err(TokenError::OtherBytes);

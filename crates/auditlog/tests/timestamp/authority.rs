@@ -175,7 +175,9 @@ fn certificates(dir: &Path) {
         run(&format!("ecparam -name {curve} -genkey -noout -out {name}.key"));
     };
     let request = |name: &str| {
-        run(&format!("req -new -key {name}.key -subj /CN=Test-{name} -out {name}.csr -config /dev/null"));
+        run(&format!(
+            "req -new -key {name}.key -subj /CN=Test-{name} -out {name}.csr -config /dev/null"
+        ));
     };
     let certify = |name: &str, section: &str, by: &str| {
         request(name);
@@ -206,7 +208,9 @@ fn certificates(dir: &Path) {
     certify("server", "server", "root");
     ec("expired", "prime256v1");
     request("expired");
-    run("ca -batch -config ext.cnf -in expired.csr -cert root.pem -keyfile root.key -startdate 20200101000000Z -enddate 20210101000000Z -notext -out expired.pem");
+    run(
+        "ca -batch -config ext.cnf -in expired.csr -cert root.pem -keyfile root.key -startdate 20200101000000Z -enddate 20210101000000Z -notext -out expired.pem",
+    );
     let section = |name: &str, more: &str, digest: &str, ess: &str| {
         format!(
             "[{name}-{digest}-{ess}]\n{more}\nserial=ts.serial\ncrypto_device=builtin\nsigner_cert={name}.pem\nsigner_key={name}.key\nsigner_digest={digest}\ndefault_policy=1.2.3.4.1\ndigests=sha256\naccuracy=secs:1,millisecs:500\nordering=yes\ness_cert_id_chain=no\ness_cert_id_alg={ess}\nclock_precision_digits=3\n"

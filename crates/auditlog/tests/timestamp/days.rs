@@ -13,9 +13,8 @@ fn what_does_not_hold_is_not_kept() {
     let note = std::fs::read(Path::new(&dir).join("checkpoint")).unwrap();
     let by_rsa = "rsa-sha256-sha256";
     let reply = "application/timestamp-reply";
-    let fixed = |status, kind, body: &[u8]| {
-        authority.answering(Answer::Fixed(status, kind, body.to_vec()))
-    };
+    let fixed =
+        |status, kind, body: &[u8]| authority.answering(Answer::Fixed(status, kind, body.to_vec()));
 
     let good = authority.response(by_rsa, &note);
     let other = authority.response(by_rsa, b"other bytes");

@@ -133,7 +133,10 @@ fn a_trail_that_was_changed_contradicts_its_stamps() {
     emit(old, 5);
     let (code, said) = check(old, &root);
     assert_eq!(code, 1, "{said}");
-    assert!(said["timestamps"][0]["problem"].as_str().unwrap().contains("another history"), "{said}");
+    assert!(
+        said["timestamps"][0]["problem"].as_str().unwrap().contains("another history"),
+        "{said}"
+    );
     // Also where it is of the very size, and somebody would stamp it again.
     if size(old) == stamped {
         assert_eq!(stamp(old, &authority.by("ec-sha256-sha256"), &root).0, 1);

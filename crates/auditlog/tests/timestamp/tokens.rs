@@ -10,6 +10,9 @@ fn roots(authority: &Authority, name: &str) -> Roots {
     Roots::from_pem(&std::fs::read(authority.path(name)).unwrap()).unwrap()
 }
 
+/// Whether it is the right fault.
+type Fault = fn(&TokenError) -> bool;
+
 /// What openssl says of a response over [`BYTES`].
 fn openssl_says(authority: &Authority, response: &[u8]) -> Result<String, String> {
     std::fs::write(authority.path("judged.data"), BYTES).unwrap();
@@ -33,10 +36,12 @@ fn a_certificate_must_be_for_time_stamps_then_and_there() {
     assert_eq!(judged(&good).unwrap().authority, "CN=Test-rsa");
     let by_key = signed("-cades -keyid -signer rsa.pem -inkey rsa.key");
     assert!(judged(&by_key).is_ok());
-    let pss = signed("-cades -signer rsa.pem -inkey rsa.key -keyopt rsa_padding_mode:pss -keyopt rsa_pss_saltlen:32");
+    let pss = signed(
+        "-cades -signer rsa.pem -inkey rsa.key -keyopt rsa_padding_mode:pss -keyopt rsa_pss_saltlen:32",
+    );
     assert!(judged(&pss).is_ok(), "{:?}", judged(&pss));
 
-    let cases: [(&str, &str, fn(&TokenError) -> bool); 8] = [
+    let cases: [(&str, &str, Fault); 8] = [
         ("not critical", "-cades -signer lax.pem -inkey lax.key", |e| {
             matches!(e, TokenError::Usage(_))
         }),
@@ -49,9 +54,11 @@ fn a_certificate_must_be_for_time_stamps_then_and_there() {
         ("a root itself", "-cades -signer other.pem -inkey other.key", |e| {
             matches!(e, TokenError::Usage(_))
         }),
-        ("two signers", "-cades -signer rsa.pem -inkey rsa.key -signer ec.pem -inkey ec.key", |e| {
-            matches!(e, TokenError::Rule(_))
-        }),
+        (
+            "two signers",
+            "-cades -signer rsa.pem -inkey rsa.key -signer ec.pem -inkey ec.key",
+            |e| matches!(e, TokenError::Rule(_)),
+        ),
         ("certificate not named", "-signer rsa.pem -inkey rsa.key", |e| {
             matches!(e, TokenError::Rule(_))
         }),
@@ -111,16 +118,17 @@ fn no_bit_of_a_token_changes_what_it_says() {
         let whole = verify_response(&response, BYTES, &root).unwrap();
         let (refused, same) = flip_all(&response, &root, &whole);
         println!("{section}: {refused} refused, {} say the same", same.len());
+        // Numbers of versions, and "granted" for "granted with modifications": openssl does not mind either.
         for bit in &same {
             let mut bytes = response.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
-            if let Err(e) = openssl_says(&authority, &bytes) { println!("bit {bit} byte {}: {e}", bit/8); }
+            openssl_says(&authority, &bytes).unwrap();
         }
-        std::fs::write(format!("/tmp/tsaprobe/{section}.tsr"), &response).unwrap();
-        assert!(same.len() * 20 < refused, "{} bits are not looked at", same.len());
-        assert!((0..response.len()).all(|end| {
-            verify_response(&response[..end], BYTES, &root).is_err()
-        }));
+        assert!(same.len() * 500 < refused, "{} bits are not looked at", same.len());
+        assert!(
+            (0..response.len())
+                .all(|end| { verify_response(&response[..end], BYTES, &root).is_err() })
+        );
         let more = [&response[..], b"\0"].concat();
         assert!(verify_response(&more, BYTES, &root).is_err());
         assert_eq!(verify_response(&response, b"others", &root), Err(TokenError::OtherBytes));

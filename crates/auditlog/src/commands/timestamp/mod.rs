@@ -14,7 +14,8 @@ use crate::output::Output;
 
 /// Have a trail's checkpoint time-stamped (RFC 3161), or check the time stamps that are kept
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Needs a build with the feature `timestamps`. With --tsa, the checkpoint as it \
+#[command(
+    after_help = "Needs a build with the feature `timestamps`. With --tsa, the checkpoint as it \
     stands is stamped; the answer is verified, and kept in DIR/timestamps beside the checkpoint. With \
     --check, every one that is kept is verified again, and with them the whole trail: the first so many \
     entries existed at that time. Revocation of the authority's certificate is not looked at.\n\n\
@@ -23,7 +24,8 @@ use crate::output::Output;
     Examples:\n  \
     auditlog timestamp /var/lib/billing/audit --tsa http://tsa.example.com --roots tsa-roots.pem\n  \
     auditlog timestamp /var/lib/billing/audit --check --roots tsa-roots.pem --key @billing.vkey\n  \
-    openssl ts -verify -data DIR/timestamps/5.checkpoint -in DIR/timestamps/5.tsr -CAfile tsa-roots.pem")]
+    openssl ts -verify -data DIR/timestamps/5.checkpoint -in DIR/timestamps/5.tsr -CAfile tsa-roots.pem"
+)]
 pub(crate) struct Args {
     /// The trail
     dir: PathBuf,
