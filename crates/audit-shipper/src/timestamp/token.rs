@@ -134,9 +134,9 @@ fn held(info: &TstInfo, stamped: &[u8], nonce: Option<&Int>) -> Result<Timestamp
         return Err(TokenError::Rule("the version of a TSTInfo is 1"));
     }
     let imprint = &info.message_imprint;
-    if imprint.hash_algorithm.oid != SHA256
-        || !is_plain(&imprint.hash_algorithm)
-        || imprint.hashed_message.as_bytes() != Sha256::digest(stamped).as_slice()
+    let digest = DigestAlgorithm::of(&imprint.hash_algorithm.oid)?;
+    if !is_plain(&imprint.hash_algorithm)
+        || imprint.hashed_message.as_bytes() != digest.hash(stamped)
     {
         return Err(TokenError::OtherBytes);
     }

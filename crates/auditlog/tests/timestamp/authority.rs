@@ -7,6 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -14,8 +15,8 @@ use std::thread::JoinHandle;
 pub(crate) enum Answer {
     /// This status, content type and body.
     Fixed(u16, &'static str, Vec<u8>),
-    /// Nothing, until whoever asks gives up.
-    Silence,
+    /// Nothing, until whoever asks gives up; it is told that somebody asked.
+    Silence(Sender<()>),
     /// What `openssl ts -reply` says to another request than was made.
     Instead(Vec<u8>),
 }
@@ -264,7 +265,9 @@ impl Server {
         let reply_kind = "application/timestamp-reply";
         let (status, kind, body) = match self.answers.lock().unwrap().get(&name) {
             Some(Answer::Fixed(status, kind, body)) => (*status, *kind, body.clone()),
-            Some(Answer::Silence) => {
+            Some(Answer::Silence(asked)) => {
+                // Nobody may want to know.
+                asked.send(()).ok();
                 reader.read_to_end(&mut query)?;
                 return Ok(());
             }

@@ -1,9 +1,11 @@
 //! Bad days of an authority: down, slow, rude, mistaken. Nothing is kept, and it is said whose fault it is.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
 
 use crate::authority::{Answer, Authority, openssl, sequence};
-use crate::{auditlog, check, json, stamp, trail};
+use crate::{auditlog, check, json, size, stamp, trail};
 
 #[test]
 fn what_does_not_hold_is_not_kept() {
@@ -50,7 +52,8 @@ fn what_does_not_hold_is_not_kept() {
         assert!(error.contains(problem), "{what}: {error}");
         assert_eq!(check(&dir, &root).0, 3, "{what}: something is kept");
     }
-    let slow = authority.answering(Answer::Silence);
+    let (asked, _heard) = channel();
+    let slow = authority.answering(Answer::Silence(asked));
     let roots = root.to_str().unwrap();
     let (code, said) =
         json(&["timestamp", &dir, "--tsa", &slow, "--roots", roots, "--timeout", "1"]);
@@ -90,4 +93,36 @@ fn arguments_and_trails_that_cannot_be() {
     let (code, said) = stamp(&dir, &authority.by("rsa-sha256-sha256"), &root);
     assert_eq!(code, 2, "{said}");
     assert!(said["error"].as_str().unwrap().contains("no checkpoint yet"), "{said}");
+}
+
+#[test]
+fn one_process_asks_at_a_time_and_a_kill_leaves_nothing() {
+    let Some(authority) = Authority::start() else { return };
+    let root = authority.path("root.pem");
+    let roots = root.to_str().unwrap();
+    let dir = trail(&authority.path("trail"));
+    let (asked, heard) = channel();
+    let slow = authority.answering(Answer::Silence(asked));
+    let mut first = Command::new(env!("CARGO_BIN_EXE_auditlog"))
+        .args(["timestamp", &dir, "--tsa", &slow, "--roots", roots, "--timeout", "600"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    heard.recv().unwrap();
+    let by = authority.by("ec-sha256-sha256");
+    let (code, said) = stamp(&dir, &by, &root);
+    assert_eq!(code, 2, "{said}");
+    assert!(said["error"].as_str().unwrap().contains("another process"), "{said}");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert_eq!(check(&dir, &root).0, 3, "something is kept");
+    // Or it was killed when the checkpoint was kept, and the token was not yet.
+    let at = Path::new(&dir).join("timestamps");
+    for name in [format!("{}.checkpoint", size(&dir)), format!("{}.tsr.tmp", size(&dir))] {
+        std::fs::write(at.join(name), "half").unwrap();
+    }
+    let (code, said) = stamp(&dir, &by, &root);
+    assert_eq!((code, &said["written"]), (0, &true.into()), "{said}");
+    assert_eq!(check(&dir, &root).0, 0);
 }

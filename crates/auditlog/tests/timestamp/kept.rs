@@ -3,6 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use audit_logging::{AuditConfig, AuditLogger, AuditMode, RetentionPolicy, RotationPolicy};
+use audit_testkit::{TestClock, TestEvent};
 
 use crate::authority::{Authority, openssl};
 use crate::{auditlog, check, emit, json, size, stamp, trail};
@@ -103,6 +107,43 @@ fn nothing_else_minds_the_directory() {
     }
     assert_eq!(fs::read_dir(&kept).unwrap().count(), there);
     assert_eq!(check(&dir, &root).0, 0);
+}
+
+#[test]
+fn a_stamp_outlives_the_entries_that_retention_deletes() {
+    let Some(authority) = Authority::start() else { return };
+    let (at, root) = (authority.path("trail"), authority.path("root.pem"));
+    let clock = TestClock::at("2026-01-01T12:00:00Z");
+    let policy =
+        RetentionPolicy { min_retention_days: 30, archive_after_days: 10, delete_after_days: 30 };
+    let config = AuditConfig {
+        mode: AuditMode::Local { base_dir: at.clone() },
+        rotation: RotationPolicy::Daily,
+        retention: policy,
+        retention_interval_hours: 0,
+        heartbeat_secs: 0,
+        seal_interval_ms: 1,
+        ..AuditConfig::new("billing-api")
+    };
+    let logger = AuditLogger::builder(config).clock(clock.shared()).open().unwrap();
+    let dir = at.to_str().unwrap();
+    let by = authority.by("rsa-sha256-sha256");
+    for day in 0..45 {
+        drop(logger.emit(TestEvent::routine(format!("day {day}"))).unwrap());
+        logger.seal_blocking().unwrap();
+        // The writer has it open all the while.
+        if [2, 20, 40].contains(&day) {
+            assert_eq!(stamp(dir, &by, &root).0, 0);
+        }
+        clock.advance(Duration::from_secs(86_400));
+    }
+    assert!(!logger.apply_retention().unwrap().deleted.is_empty());
+    logger.seal_blocking().unwrap();
+    logger.shutdown_blocking().unwrap();
+    let (code, said) = check(dir, &root);
+    assert_eq!((code, &said["verdict"]), (0, &"proven".into()), "{said}");
+    assert!(said["trail"]["first_seq"].as_u64() > said["timestamps"][0]["size"].as_u64(), "{said}");
+    assert_eq!(said["timestamps"].as_array().unwrap().len(), 3);
 }
 
 fn json_lines(args: &[&str]) -> (i32, String) {
