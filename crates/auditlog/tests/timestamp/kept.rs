@@ -232,6 +232,18 @@ fn kept_files_that_were_changed_are_told_apart() {
         assert!(found.contains(problem), "{what}: {found}");
         assert!(said["timestamps"][0]["time"].is_null(), "{what}: no time of what does not hold");
     }
+    // A true time stamp of a checkpoint that the trail's key did not sign, though it is of this history.
+    let text = String::from_utf8(good_note.clone()).unwrap();
+    let at = text.trim_end().len() - 8;
+    let (before, after) = text.split_at(at);
+    let letter = if after.starts_with('A') { "B" } else { "A" };
+    let foreign = format!("{before}{letter}{}", &after[1..]);
+    fs::write(&token, authority.response("rsa-sha256-sha256", foreign.as_bytes())).unwrap();
+    fs::write(&note, foreign).unwrap();
+    let (code, said) = check(&dir, &root);
+    let problem = said["timestamps"][0]["problem"].as_str().unwrap();
+    assert!(code == 1 && problem.contains("not signed by the trail's key"), "{said}");
+
     fs::write(&token, &good).unwrap();
     fs::remove_file(&note).unwrap();
     let (code, said) = check(&dir, &root);
