@@ -11,6 +11,7 @@ use audit_core::checkpoint::{Checkpoint, SignedCheckpoint};
 use audit_core::meta::TrailInfo;
 use audit_core::note::Signer;
 
+use super::rotation::Naming;
 use super::{KeyBefore, ResumeError, Rotation, is_signed_by};
 use crate::builder::MakeSigner;
 use crate::seal::TreeFile;
@@ -59,20 +60,32 @@ pub(crate) fn choose_key(
     let signs = |vkey: &str| last.is_some_and(|last| is_signed_by(last, vkey));
     // A key says its last word behind all that it signed.
     let is_recent = |vkey: &str| last.is_some_and(|l| l.unverified().size >= from) && signs(vkey);
-    let rotation = if files.are_explained_by(newest, is_recent) {
-        newest.clone()
-    } else {
-        read_all().map_err(|e| ResumeError::Io("segments", e))?
-    };
+    let mut read_all = Some(|| read_all().map_err(|e| ResumeError::Io("segments", e)));
+    let mut rotation = newest.clone();
+    if !files.are_explained_by(newest, is_recent)
+        && let Some(read_all) = read_all.take()
+    {
+        rotation = read_all()?;
+    }
     let (epoch, vkey, over) = files.judge(&rotation, signs)?;
-    let expected = match epoch {
-        0 => Some(&info.initial_key),
-        // Anybody can name a key of this epoch.
-        _ if signs(&vkey) => None,
-        epoch => rotation.current.as_ref().filter(|(known, _)| *known == epoch).map(|(_, key)| key),
+    if epoch > 0
+        && rotation.naming(epoch, &vkey) != Naming::This
+        && let Some(read_all) = read_all
+    {
+        rotation = read_all()?;
+    }
+    let problem = match (epoch, rotation.naming(epoch, &vkey)) {
+        (0, _) if vkey == info.initial_key => None,
+        (1.., Naming::This) => None,
+        (1.., Naming::OtherEpoch) => {
+            Some("the file of the signing key has the number of another epoch")
+        }
+        // The entry that names it is damaged, perhaps; what it signed is not.
+        (1.., Naming::Next) if signs(&vkey) && vkey != info.initial_key => None,
+        _ => Some("the signing key is not the one that the trail names"),
     };
-    if expected.is_some_and(|named| *named != vkey) {
-        return Err(refused("the signing key is not the one that the trail names"));
+    if let Some(problem) = problem {
+        return Err(refused(problem));
     }
     let keyring = Keyring::load(storage, &info.origin, epoch);
     let keyring = keyring.map_err(|error| ResumeError::Key(epoch, error))?;
@@ -108,9 +121,12 @@ impl Choice {
                 return Err(refused(problem));
             }
         }
-        for Over { epoch, .. } in self.over {
-            keyring::destroy(storage, epoch).map_err(|e| ResumeError::Io("keys", e))?;
-        }
+        // None is kept for another's failure.
+        let destroyed = self.over.iter().rev().map(|Over { epoch, .. }| {
+            let destroyed = keyring::destroy(storage, *epoch);
+            destroyed.map_err(|error| ResumeError::Key(*epoch, KeyError::Io(error)))
+        });
+        destroyed.fold(Ok(()), Result::and)?;
         Ok(self.keyring)
     }
 }

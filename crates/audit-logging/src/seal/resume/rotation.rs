@@ -13,8 +13,8 @@ use jiff::Timestamp;
 pub(crate) struct Rotation {
     /// The last entry of all is an `audit.key_rotated`: its `seq`, and the key that it names with its epoch.
     pub(crate) begun: Option<(u64, u64, String)>,
-    /// The epoch and the key that came into force last.
-    pub(crate) current: Option<(u64, String)>,
+    /// Every key that an `audit.key_rotated` names, with its epoch, whoever wrote it.
+    named: Vec<(u64, String)>,
     /// Every key that is said to have come into force, by the `seq` of the entry that names it. Whether
     /// the key before said so, [`Rotation::key_before`] looks.
     pub(crate) history: Vec<(u64, String)>,
@@ -36,6 +36,7 @@ impl Rotation {
                 let epoch = details.as_ref().and_then(|d| d["epoch"].as_u64());
                 let vkey = details.as_ref().and_then(|d| d["new_key"].as_str());
                 let named = epoch.zip(vkey.map(str::to_owned));
+                self.named.extend(named.clone());
                 self.begun = named.map(|(epoch, vkey)| (entry.seq(), epoch, vkey));
             }
             "audit.epoch_sealed" => {
@@ -51,10 +52,7 @@ impl Rotation {
                 self.at = entry.timestamp().parse().ok();
                 // Not every entry may be shown to us.
                 let before = begun.filter(|(seq, ..)| seq.checked_add(1) == Some(entry.seq()));
-                if let Some((seq, epoch, vkey)) = before {
-                    self.current = Some((epoch, vkey.clone()));
-                    self.history.push((seq, vkey));
-                }
+                self.history.extend(before.map(|(seq, _, vkey)| (seq, vkey)));
             }
             _ => {}
         }
@@ -68,6 +66,18 @@ impl Rotation {
     /// True when a change of keys names this key as the next one, whoever wrote it.
     pub(super) fn names(&self, vkey: &str) -> bool {
         self.history.iter().any(|(_, named)| named == vkey)
+    }
+
+    /// What the entries call this key.
+    pub(super) fn naming(&self, epoch: u64, vkey: &str) -> Naming {
+        let mut of_key = self.named.iter().filter(|(_, named)| named == vkey).peekable();
+        if of_key.peek().is_some() {
+            let is_this = of_key.any(|(known, _)| *known == epoch);
+            return if is_this { Naming::This } else { Naming::OtherEpoch };
+        }
+        let newest = self.named.iter().map(|(known, _)| *known).max();
+        let is_next = newest.is_none_or(|newest| newest.checked_add(1) == Some(epoch));
+        if is_next { Naming::Next } else { Naming::OtherKey }
     }
 
     /// What the key of an epoch that ended said then: its checkpoint of all before that entry, the last of
@@ -87,12 +97,16 @@ impl Rotation {
     /// What a key says when its epoch ends stands in an entry, for anybody to copy, and it never publishes
     /// a checkpoint of that size: one that is found is not the last that was signed.
     pub(crate) fn key_before(&self, current: &str, size: u64, first: &str) -> Option<KeyBefore> {
-        if self.words.iter().any(|(_, at, _)| *at == size) {
-            return None;
-        }
         let epochs = self.followed(first);
         let now = epochs.iter().position(|epoch| epoch.vkey == current)?;
         let then = epochs.iter().rposition(|epoch| epoch.has_begun_at(size))?;
+        // Anybody can put a copy of any checkpoint into an entry; behind one that names a key, nobody can.
+        if epochs
+            .get(then + 1)
+            .is_some_and(|next| next.word.as_ref().is_some_and(|w| w.size == size))
+        {
+            return None;
+        }
         let later = epochs.get(then + 1..=now).filter(|later| !later.is_empty())?;
         let words = later.iter().filter_map(|epoch| epoch.word.clone()).collect();
         Some(KeyBefore { vkey: epochs.get(then)?.vkey.to_owned(), words })
@@ -117,6 +131,19 @@ impl Rotation {
         }
         epochs
     }
+}
+
+/// What entries call a key of which there is a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// The key of its epoch.
+    This,
+    /// The key of another epoch.
+    OtherEpoch,
+    /// Nothing, and it is not the one after those they name.
+    OtherKey,
+    /// Nothing: it would be the one after those they name.
+    Next,
 }
 
 /// A key that signed before the one in force, and what it and those after it said when they went.

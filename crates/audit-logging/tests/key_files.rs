@@ -1,0 +1,153 @@
+//! Key files that are not what the entries say, and entries that say what is not so.
+//!
+//! What must stay true here: a key that the trail does not name signs nothing on; and nothing that somebody
+//! without a key can write keeps an honest trail closed.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets an error fails")]
+
+mod common;
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+
+use audit_core::checkpoint::Checkpoint;
+use audit_core::note::{SignatureType, Signer, SigningKey};
+use audit_logging::storage::Storage;
+use audit_logging::{AuditLogger, OpenError};
+use audit_testkit::faulty::How;
+use audit_testkit::read::labels;
+use audit_testkit::stranger::plant;
+use audit_testkit::{FaultyStorage, Op, read_dir};
+use common::epochs::{checkpoint, epochs, life, newest_key, trail};
+use common::{PATIENCE, config, durable, storage};
+use serde_json::json;
+
+const EIO: How = How::Error(ErrorKind::Other);
+
+/// A service that cannot publish a checkpoint, and ends so.
+fn life_unsealed(dir: &Path, rotate: bool, label: &str) {
+    let disk = FaultyStorage::over(storage(dir));
+    disk.rule(&[Op::Replace], "checkpoint", 0, u64::MAX, EIO);
+    let builder = AuditLogger::builder(config(dir)).storage(disk as Arc<dyn Storage>);
+    let builder = if rotate { builder.rotate_key() } else { builder };
+    let logger = builder.open().unwrap();
+    durable(&logger, label);
+    logger.shutdown_timeout(PATIENCE).unwrap_err();
+}
+
+fn assert_goes_on(dir: &Path, context: &str) {
+    life(dir, false, "again");
+    let newest = newest_key(dir);
+    let checkpoint = checkpoint(dir);
+    assert!(checkpoint.verify(&newest).is_ok(), "{context}");
+    let lines = read_dir(&trail(dir));
+    assert_eq!(checkpoint.unverified().size, lines.len() as u64, "{context}");
+    assert_eq!(labels(&lines).last().map(|label| &**label), Some("again"), "{context}");
+}
+
+fn assert_refused(dir: &Path, context: &str) {
+    let opened = AuditLogger::new(config(dir));
+    assert!(matches!(opened, Err(OpenError::NotAnExtension { .. })), "{context}: {opened:?}");
+}
+
+#[test]
+fn an_entry_planted_where_the_last_checkpoint_ends_does_not_close_a_trail_that_dies_in_a_rotation()
+{
+    let sealed = ("audit.epoch_sealed", json!({"epoch": 99}));
+    let named = ("audit.key_rotated", json!({"epoch": 99, "new_key": "x"}));
+    for (planted, rotate) in [(vec![sealed.clone()], true), (vec![sealed, named], false)] {
+        let dir = tempfile::tempdir().unwrap();
+        life(dir.path(), false, "a");
+        for (event_type, details) in &planted {
+            plant(&trail(dir.path()), event_type, details);
+        }
+        life_unsealed(dir.path(), rotate, "b");
+        assert_eq!(epochs(dir.path()), [1], "the key of epoch 0 is gone, and 1 has signed nothing");
+        assert_goes_on(dir.path(), &format!("{planted:?}"));
+    }
+}
+
+#[test]
+fn a_copy_of_the_last_checkpoint_planted_there_does_not_either() {
+    let dir = tempfile::tempdir().unwrap();
+    life(dir.path(), false, "a");
+    let note = checkpoint(dir.path()).to_string();
+    let lines: Vec<&str> = note.lines().collect();
+    plant(&trail(dir.path()), "audit.epoch_sealed", &json!({"epoch": 0, "checkpoint": lines}));
+    life_unsealed(dir.path(), true, "b");
+    assert_goes_on(dir.path(), "a copied checkpoint");
+}
+
+#[test]
+fn a_key_that_the_trail_does_not_name_is_refused_with_a_checkpoint_of_its_own_too() {
+    for file in ["keys/1.key", "keys/2.key", "keys/7.key"] {
+        let dir = tempfile::tempdir().unwrap();
+        life(dir.path(), false, "a");
+        life(dir.path(), true, "b");
+        let last = checkpoint(dir.path()).unverified().clone();
+        let origin = newest_key(dir.path()).name().to_owned();
+        let thiefs = SigningKey::from_seed(SignatureType::Ed25519, &origin, &[5; 32]).unwrap();
+        let note = Checkpoint::new(&last.origin, last.size, last.root).sign(&thiefs).unwrap();
+        fs::rename(trail(dir.path()).join("keys/1.key"), trail(dir.path()).join(file)).unwrap();
+        fs::write(trail(dir.path()).join(file), thiefs.to_secret_line().as_bytes()).unwrap();
+        fs::write(trail(dir.path()).join("checkpoint"), note.to_string()).unwrap();
+        if file == "keys/2.key" {
+            // One that somebody names is no better.
+            let vkey = thiefs.verifier_key().to_string();
+            plant(&trail(dir.path()), "audit.key_rotated", &json!({"epoch": 3, "new_key": vkey}));
+        }
+        assert_refused(dir.path(), file);
+    }
+}
+
+#[test]
+fn a_key_file_with_the_number_of_another_epoch_is_refused() {
+    for (rotate, from, to) in [(true, "1", "7"), (true, "1", "2"), (false, "0", "1")] {
+        let dir = tempfile::tempdir().unwrap();
+        life(dir.path(), false, "a");
+        life(dir.path(), rotate, "b");
+        let keys = trail(dir.path()).join("keys");
+        let (from, to) = (keys.join(format!("{from}.key")), keys.join(format!("{to}.key")));
+        fs::rename(&from, &to).unwrap();
+        assert_refused(dir.path(), &to.display().to_string());
+        // Under its own name it goes on.
+        fs::rename(&to, &from).unwrap();
+        life(dir.path(), true, "c");
+        assert_goes_on(dir.path(), "its own name");
+    }
+}
+
+#[test]
+fn what_a_stranger_says_of_a_key_that_has_not_signed_yet_refuses_no_trail() {
+    let dir = tempfile::tempdir().unwrap();
+    life(dir.path(), false, "a");
+    life_unsealed(dir.path(), true, "b");
+    plant(&trail(dir.path()), "audit.key_rotated", &json!({"epoch": 1, "new_key": "x"}));
+    plant(&trail(dir.path()), "audit.epoch_sealed", &json!({"epoch": 0}));
+    assert_goes_on(dir.path(), "another key of the epoch");
+}
+
+#[test]
+fn an_old_key_that_cannot_be_destroyed_is_named_and_keeps_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    life(dir.path(), false, "a");
+    let disk = FaultyStorage::over(storage(dir.path()));
+    disk.rule(&[Op::Destroy], "", 0, u64::MAX, EIO);
+    for label in ["b", "c"] {
+        let builder = AuditLogger::builder(config(dir.path())).rotate_key();
+        let opened = builder.storage(Arc::clone(&disk) as Arc<dyn Storage>).open();
+        let Ok(logger) = opened else {
+            assert_eq!(label, "c", "{opened:?}");
+            let said = format!("{}", opened.unwrap_err());
+            assert!(said.contains("0.key"), "{said}");
+            continue;
+        };
+        durable(&logger, label);
+        logger.shutdown_timeout(PATIENCE).unwrap();
+        assert_eq!(epochs(dir.path()), [0, 1]);
+    }
+    assert_goes_on(dir.path(), "the disk is well again");
+    assert_eq!(epochs(dir.path()), [1]);
+}
