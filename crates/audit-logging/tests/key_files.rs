@@ -93,12 +93,46 @@ fn a_key_that_the_trail_does_not_name_is_refused_with_a_checkpoint_of_its_own_to
         fs::rename(trail(dir.path()).join("keys/1.key"), trail(dir.path()).join(file)).unwrap();
         fs::write(trail(dir.path()).join(file), thiefs.to_secret_line().as_bytes()).unwrap();
         fs::write(trail(dir.path()).join("checkpoint"), note.to_string()).unwrap();
-        if file == "keys/2.key" {
-            // One that somebody names is no better.
-            let vkey = thiefs.verifier_key().to_string();
-            plant(&trail(dir.path()), "audit.key_rotated", &json!({"epoch": 3, "new_key": vkey}));
-        }
         assert_refused(dir.path(), file);
+    }
+}
+
+#[test]
+fn a_key_that_a_stranger_puts_beside_the_one_in_force_destroys_nothing() {
+    let vkey_of = |key: &SigningKey| key.verifier_key().to_string();
+    for (file, is_named, has_checkpoint) in
+        [(1, false, true), (1, true, true), (2, true, true), (2, true, false), (3, true, true)]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        life(dir.path(), false, "a");
+        life(dir.path(), true, "b");
+        life(dir.path(), true, "c");
+        let here = trail(dir.path());
+        let own = fs::read(here.join("keys/2.key")).unwrap();
+        let last = checkpoint(dir.path()).unverified().clone();
+        let origin = newest_key(dir.path()).name().to_owned();
+        let thiefs = SigningKey::from_seed(SignatureType::Ed25519, &origin, &[5; 32]).unwrap();
+        let note = Checkpoint::new(&last.origin, last.size, last.root).sign(&thiefs).unwrap();
+        let path = here.join(format!("keys/{file}.key"));
+        fs::rename(here.join("keys/2.key"), here.join("keys/2.key.own")).unwrap();
+        fs::copy(here.join("keys/2.key.own"), &path).unwrap();
+        fs::write(&path, thiefs.to_secret_line().as_bytes()).unwrap();
+        if file != 2 {
+            fs::rename(here.join("keys/2.key.own"), here.join("keys/2.key")).unwrap();
+        }
+        if is_named {
+            let named = json!({"epoch": file, "new_key": vkey_of(&thiefs)});
+            plant(&here, "audit.key_rotated", &named);
+            plant(&here, "audit.epoch_sealed", &json!({"epoch": file - 1, "checkpoint": ["none"]}));
+        }
+        match has_checkpoint {
+            true => fs::write(here.join("checkpoint"), note.to_string()).unwrap(),
+            false => fs::remove_file(here.join("checkpoint")).unwrap(),
+        }
+        let context = format!("{file} {is_named} {has_checkpoint}");
+        assert_refused(dir.path(), &context);
+        let kept = if file == 2 { "keys/2.key.own" } else { "keys/2.key" };
+        assert_eq!(fs::read(here.join(kept)).unwrap(), own, "{context}");
     }
 }
 
@@ -121,12 +155,20 @@ fn a_key_file_with_the_number_of_another_epoch_is_refused() {
 
 #[test]
 fn what_a_stranger_says_of_a_key_that_has_not_signed_yet_refuses_no_trail() {
-    let dir = tempfile::tempdir().unwrap();
-    life(dir.path(), false, "a");
-    life_unsealed(dir.path(), true, "b");
-    plant(&trail(dir.path()), "audit.key_rotated", &json!({"epoch": 1, "new_key": "x"}));
-    plant(&trail(dir.path()), "audit.epoch_sealed", &json!({"epoch": 0}));
-    assert_goes_on(dir.path(), "another key of the epoch");
+    for (epoch, before) in [(0, false), (1, false), (1, true)] {
+        let dir = tempfile::tempdir().unwrap();
+        life(dir.path(), false, "a");
+        let sealed = json!({"epoch": epoch});
+        if before {
+            plant(&trail(dir.path()), "audit.epoch_sealed", &sealed);
+        }
+        life_unsealed(dir.path(), true, "b");
+        if !before {
+            plant(&trail(dir.path()), "audit.key_rotated", &json!({"epoch": 1, "new_key": "x"}));
+            plant(&trail(dir.path()), "audit.epoch_sealed", &sealed);
+        }
+        assert_goes_on(dir.path(), &format!("{epoch} {before}"));
+    }
 }
 
 #[test]

@@ -26,15 +26,15 @@ impl Builder {
         let origin = &trail.info.origin;
         let refuse = |error| trail::resume_error(&place.path, error);
         let from = trail.newest_hashes.first().map_or(trail.head.next_seq, |(seq, _)| *seq);
-        let choice = seal::choose_key(
-            storage,
-            &trail.info,
-            (&trail.rotation, from),
-            seal::signed_note(storage).as_ref(),
-            self.signer.as_deref(),
-            || trail::read_rotation(storage),
-        )
-        .map_err(refuse)?;
+        let history = seal::History {
+            newest: (&trail.rotation, from),
+            read_all: &|| trail::read_rotation(storage),
+            read_first: &|| Ok(first_key(storage, trail, signed)?.map(|(_, key)| key)),
+        };
+        let last = seal::signed_note(storage);
+        let choice =
+            seal::choose_key(storage, &trail.info, &history, last.as_ref(), self.signer.as_deref())
+                .map_err(refuse)?;
         let key = choice.signer().verifier_key();
         let read = seal::ReadTrail {
             hashes: &|seq, each| trail::read_hashes(storage, seq, each),
@@ -80,12 +80,21 @@ impl Builder {
         if self.signer.is_some() {
             return Ok(None);
         }
-        let front = trail::read_front(storage, signed)?;
-        let first = match front.begins.seq {
-            0 => Some((0, trail.info.initial_key.clone())),
-            _ => front.key,
-        };
+        let first = first_key(storage, trail, signed)?;
         let Some((_, first)) = first.filter(|(known, _)| *known <= size) else { return Ok(None) };
         Ok(trail::read_rotation(storage)?.key_before(current, size, &first))
     }
+}
+
+/// The key that the entries which are here begin with, and at which size, as far as what is signed tells.
+fn first_key(
+    storage: &dyn Storage,
+    trail: &Trail,
+    signed: u64,
+) -> std::io::Result<Option<(u64, String)>> {
+    let front = trail::read_front(storage, signed)?;
+    Ok(match front.begins.seq {
+        0 => Some((0, trail.info.initial_key.clone())),
+        _ => front.key,
+    })
 }

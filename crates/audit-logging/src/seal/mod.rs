@@ -24,7 +24,8 @@ use crate::storage::{Storage, read_to_vec};
 
 pub(crate) use keyring::{KeyError, Keyring, Prepared, epochs, generate, vkey_of};
 pub(crate) use resume::{
-    KeyBefore, ReadTrail, ResumeError, Rotation, choose_key, resume_tree, signed_note, signed_size,
+    History, KeyBefore, ReadTrail, ResumeError, Rotation, choose_key, resume_tree, signed_note,
+    signed_size,
 };
 pub(crate) use tree_file::{Front, TreeFile};
 

@@ -16,7 +16,7 @@ use super::keyring::KeyError;
 use super::{CHECKPOINT, Front, TreeFile};
 use crate::storage::{Storage, read_to_vec};
 
-pub(crate) use choice::choose_key;
+pub(crate) use choice::{History, choose_key};
 pub(crate) use rotation::{KeyBefore, Rotation};
 
 /// Longer checkpoints are not ours.

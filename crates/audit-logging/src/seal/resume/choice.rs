@@ -36,17 +36,38 @@ pub(crate) struct Choice {
     pub(crate) is_rotation_given_up: bool,
 }
 
-/// Finds the key in force. `newest` is what the entries from a number on say of rotations; `read_all` looks
-/// for them in all entries, when those do not tell. `last` is the last checkpoint.
+/// What entries say of changes of keys.
+pub(crate) struct History<'a> {
+    /// What the newest ones say, and from which number on those are.
+    pub(crate) newest: (&'a Rotation, u64),
+    /// What all say, read when the newest do not tell.
+    pub(crate) read_all: &'a dyn Fn() -> io::Result<Rotation>,
+    /// The key that the entries which are here begin with, if they say.
+    pub(crate) read_first: &'a dyn Fn() -> io::Result<Option<String>>,
+}
+
+impl History<'_> {
+    fn all(&self) -> Result<Rotation, ResumeError> {
+        (self.read_all)().map_err(|e| ResumeError::Io("segments", e))
+    }
+
+    /// Whether this key is the last of those that followed each other by the word of the one before.
+    fn ends_with(&self, vkey: &str) -> Result<bool, ResumeError> {
+        let first = (self.read_first)().map_err(|e| ResumeError::Io("segments", e))?;
+        let all = self.all()?;
+        Ok(first.is_some_and(|first| all.ends_with(vkey, &first)))
+    }
+}
+
+/// Finds the key in force. `last` is the last checkpoint.
 pub(crate) fn choose_key(
     storage: &dyn Storage,
     info: &TrailInfo,
-    newest: (&Rotation, u64),
+    history: &History<'_>,
     last: Option<&SignedCheckpoint>,
     make_signer: Option<&MakeSigner>,
-    read_all: impl FnOnce() -> io::Result<Rotation>,
 ) -> Result<Choice, ResumeError> {
-    let (newest, from) = newest;
+    let (newest, from) = history.newest;
     if let Some(make) = make_signer {
         let signer = make(&info.origin).map_err(ResumeError::Signer)?;
         if signer.verifier_key().to_string() != info.initial_key {
@@ -60,29 +81,28 @@ pub(crate) fn choose_key(
     let signs = |vkey: &str| last.is_some_and(|last| is_signed_by(last, vkey));
     // A key says its last word behind all that it signed.
     let is_recent = |vkey: &str| last.is_some_and(|l| l.unverified().size >= from) && signs(vkey);
-    let mut read_all = Some(|| read_all().map_err(|e| ResumeError::Io("segments", e)));
-    let mut rotation = newest.clone();
-    if !files.are_explained_by(newest, is_recent)
-        && let Some(read_all) = read_all.take()
-    {
-        rotation = read_all()?;
+    let is_explained = files.are_explained_by(newest, is_recent);
+    let mut rotation = if is_explained { newest.clone() } else { history.all()? };
+    let (epoch, vkey, over) = files.judge(&rotation, history)?;
+    if is_explained && epoch > 0 && rotation.naming(epoch, &vkey) == Naming::Nothing {
+        rotation = history.all()?;
     }
-    let (epoch, vkey, over) = files.judge(&rotation, signs)?;
-    if epoch > 0
-        && rotation.naming(epoch, &vkey) != Naming::This
-        && let Some(read_all) = read_all
-    {
-        rotation = read_all()?;
-    }
+    let problem = "the signing key is not the one that the trail names";
     let problem = match (epoch, rotation.naming(epoch, &vkey)) {
         (0, _) if vkey == info.initial_key => None,
         (1.., Naming::This) => None,
+        // Anybody can name a key.
+        (1.., Naming::Disputed) if history.ends_with(&vkey)? => None,
+        // Retention left none of the entries that named one.
+        (1.., Naming::Nothing)
+            if rotation.names_none() && signs(&vkey) && vkey != info.initial_key =>
+        {
+            None
+        }
         (1.., Naming::OtherEpoch) => {
             Some("the file of the signing key has the number of another epoch")
         }
-        // The entry that names it is damaged, perhaps; what it signed is not.
-        (1.., Naming::Next) if signs(&vkey) && vkey != info.initial_key => None,
-        _ => Some("the signing key is not the one that the trail names"),
+        _ => Some(problem),
     };
     if let Some(problem) = problem {
         return Err(refused(problem));
@@ -159,19 +179,19 @@ impl Files {
             && older.iter().all(|(epoch, vkey)| is_over(*epoch, vkey) || would_say(vkey))
     }
 
-    /// The one in force, and those that go. `signs` tells whose the last checkpoint is.
+    /// The one in force, and those that go.
     fn judge(
         self,
         rotation: &Rotation,
-        signs: impl Fn(&str) -> bool,
+        history: &History<'_>,
     ) -> Result<(u64, String, Vec<Over>), ResumeError> {
         let (mut over, mut left) = (Vec::new(), Vec::new());
         for (epoch, vkey) in self.keys {
             match rotation.last_word_of(epoch, &vkey) {
                 Some(said) => over.push(Over { epoch, said: Some((vkey, said)) }),
-                // Anybody can write that an epoch ended; its key alone can say it. If another key signed
-                // since, what is here is not what it said.
-                None if rotation.is_said_to_be_over(epoch) && !signs(&vkey) => {
+                // Anybody can write that an epoch ended, and anybody can put a key here, with a checkpoint
+                // by it: only the words of the keys before it tell which of both this is.
+                None if rotation.is_said_to_be_over(epoch) && !history.ends_with(&vkey)? => {
                     let problem =
                         "the entry that ends the epoch of a key is not signed by that key";
                     return Err(refused(problem));
@@ -186,7 +206,9 @@ impl Files {
             }
             (Some(only), None, _) => only,
             // Made, and perhaps named in the trail, but its epoch never began: it has signed nothing.
-            (Some(old), Some((new, _)), None) if new == old.0 + 1 => {
+            (Some(old), Some((new, vkey)), None)
+                if new == old.0 + 1 && (!rotation.names(&vkey) || history.ends_with(&old.1)?) =>
+            {
                 over.push(Over { epoch: new, said: None });
                 old
             }

@@ -13,11 +13,9 @@ use jiff::Timestamp;
 pub(crate) struct Rotation {
     /// The last entry of all is an `audit.key_rotated`: its `seq`, and the key that it names with its epoch.
     pub(crate) begun: Option<(u64, u64, String)>,
-    /// Every key that an `audit.key_rotated` names, with its epoch, whoever wrote it.
-    named: Vec<(u64, String)>,
-    /// Every key that is said to have come into force, by the `seq` of the entry that names it. Whether
-    /// the key before said so, [`Rotation::key_before`] looks.
-    pub(crate) history: Vec<(u64, String)>,
+    /// Every key that is said to have come into force. Whether the key before said so,
+    /// [`Rotation::followed`] looks.
+    history: Vec<Named>,
     /// Of every such entry the epoch, its `seq`, and what should be the old key's checkpoint.
     words: Vec<(u64, u64, String)>,
     /// When that was.
@@ -36,7 +34,6 @@ impl Rotation {
                 let epoch = details.as_ref().and_then(|d| d["epoch"].as_u64());
                 let vkey = details.as_ref().and_then(|d| d["new_key"].as_str());
                 let named = epoch.zip(vkey.map(str::to_owned));
-                self.named.extend(named.clone());
                 self.begun = named.map(|(epoch, vkey)| (entry.seq(), epoch, vkey));
             }
             "audit.epoch_sealed" => {
@@ -52,7 +49,7 @@ impl Rotation {
                 self.at = entry.timestamp().parse().ok();
                 // Not every entry may be shown to us.
                 let before = begun.filter(|(seq, ..)| seq.checked_add(1) == Some(entry.seq()));
-                self.history.extend(before.map(|(seq, _, vkey)| (seq, vkey)));
+                self.history.extend(before.map(|(seq, epoch, vkey)| Named { seq, epoch, vkey }));
             }
             _ => {}
         }
@@ -65,26 +62,38 @@ impl Rotation {
 
     /// True when a change of keys names this key as the next one, whoever wrote it.
     pub(super) fn names(&self, vkey: &str) -> bool {
-        self.history.iter().any(|(_, named)| named == vkey)
+        self.history.iter().any(|named| named.vkey == vkey)
+    }
+
+    /// True when no entry names any key, as far as they are here.
+    pub(super) const fn names_none(&self) -> bool {
+        self.history.is_empty()
+    }
+
+    /// True when this key follows from the first one by the words of those between, and no other from it.
+    /// Nobody without a key can make that so.
+    pub(super) fn ends_with(&self, vkey: &str, first: &str) -> bool {
+        self.followed(first).last().is_some_and(|last| last.vkey == vkey)
     }
 
     /// What the entries call this key.
     pub(super) fn naming(&self, epoch: u64, vkey: &str) -> Naming {
-        let mut of_key = self.named.iter().filter(|(_, named)| named == vkey).peekable();
-        if of_key.peek().is_some() {
-            let is_this = of_key.any(|(known, _)| *known == epoch);
-            return if is_this { Naming::This } else { Naming::OtherEpoch };
+        let is = |of: &dyn Fn(&Named) -> bool| self.history.iter().any(of);
+        let is_other = is(&|named| named.epoch == epoch && named.vkey != vkey);
+        if is(&|named| named.epoch == epoch && named.vkey == vkey) {
+            if is_other { Naming::Disputed } else { Naming::This }
+        } else if self.names(vkey) {
+            Naming::OtherEpoch
+        } else {
+            Naming::Nothing
         }
-        let newest = self.named.iter().map(|(known, _)| *known).max();
-        let is_next = newest.is_none_or(|newest| newest.checked_add(1) == Some(epoch));
-        if is_next { Naming::Next } else { Naming::OtherKey }
     }
 
     /// What the key of an epoch that ended said then: its checkpoint of all before that entry, the last of
     /// which names the next key. Any other checkpoint of the key proves nothing, and anybody can put it there.
     pub(super) fn last_word_of(&self, epoch: u64, vkey: &str) -> Option<Checkpoint> {
         let mut words = self.words.iter().filter(|(ended, at, _)| {
-            *ended == epoch && self.history.iter().any(|(seq, _)| is_sealed_at(*seq, *at))
+            *ended == epoch && self.history.iter().any(|named| is_sealed_at(named.seq, *at))
         });
         words.find_map(|(_, seq, note)| word_of(vkey, *seq, note))
     }
@@ -121,7 +130,7 @@ impl Rotation {
     /// The keys that followed each other by the word of the one before.
     fn followed<'a>(&'a self, first: &'a str) -> Vec<Epoch<'a>> {
         let mut epochs = vec![Epoch { vkey: first, since: None, word: None }];
-        for (seq, next) in &self.history {
+        for Named { seq, vkey: next, .. } in &self.history {
             let mut words = self.words.iter().filter(|(_, at, _)| is_sealed_at(*seq, *at));
             let in_force = epochs.last().map_or(first, |epoch| epoch.vkey);
             let word = words.find_map(|(_, at, note)| word_of(in_force, *at, note));
@@ -133,17 +142,25 @@ impl Rotation {
     }
 }
 
+/// A key that an `audit.key_rotated` names, with an `audit.epoch_sealed` right behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Named {
+    /// `seq` of the entry that names it.
+    seq: u64,
+    epoch: u64,
+    vkey: String,
+}
+
 /// What entries call a key of which there is a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Naming {
     /// The key of its epoch.
     This,
+    /// The key of its epoch, and others too.
+    Disputed,
     /// The key of another epoch.
     OtherEpoch,
-    /// Nothing, and it is not the one after those they name.
-    OtherKey,
-    /// Nothing: it would be the one after those they name.
-    Next,
+    Nothing,
 }
 
 /// A key that signed before the one in force, and what it and those after it said when they went.
