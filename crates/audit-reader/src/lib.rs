@@ -55,6 +55,7 @@ pub use query::{
     Standing, TimeError, TypeGlob, time_bound,
 };
 pub use reconcile::{ReconcileError, Reconciled, Reconciler, RecordReader};
+pub use rotations::signer_of;
 pub use source::{
     ArchiveSource, DirSource, LogFile, LogSource, MemorySource, Segment, Source, archive_damage,
     temporary_room,

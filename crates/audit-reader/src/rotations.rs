@@ -49,6 +49,18 @@ pub(crate) struct Keys {
     pub(crate) signer: Option<VerifierKey>,
 }
 
+/// The key that signed a checkpoint, if it is one that the trail names. That it follows from the first key
+/// is for [`verify`](crate::verify) to say.
+///
+/// # Errors
+/// When the trail cannot be read.
+pub fn signer_of(
+    source: impl Into<Source>,
+    signed: &SignedCheckpoint,
+) -> Result<Option<VerifierKey>, ReadError> {
+    Ok(keys_to(&source.into(), signed)?.signer)
+}
+
 /// The keys up to the one that signed.
 pub(crate) fn keys_to(source: &Source, signed: &SignedCheckpoint) -> Result<Keys, ReadError> {
     let signs = |key: &VerifierKey| signed.verify(key).is_ok();

@@ -23,6 +23,11 @@ pub enum TimestampError {
     /// The trail's checkpoint is none.
     #[error("the trail's checkpoint: {0}; run `auditlog verify`")]
     Checkpoint(CheckpointError),
+    /// No key that the trail names signed it.
+    #[error(
+        "the trail's checkpoint is signed by no key that the trail names; run `auditlog verify`"
+    )]
+    NotSigned,
     /// The roots are none.
     #[error("the roots: {0}; give the authority's root certificates, in PEM")]
     Roots(String),

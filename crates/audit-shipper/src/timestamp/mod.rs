@@ -15,7 +15,7 @@ mod token;
 use std::path::Path;
 
 use audit_core::checkpoint::SignedCheckpoint;
-use audit_reader::{DirSource, Verdict};
+use audit_reader::{DirSource, Verdict, signer_of};
 use serde::Serialize;
 
 pub use ask::Authority;
@@ -58,7 +58,7 @@ pub fn verify_response(
 /// # Errors
 /// [`TimestampError`] if nothing was kept.
 pub fn stamp(dir: &Path, by: &Authority, roots: &Roots) -> Result<Stamped, TimestampError> {
-    DirSource::open(dir)?;
+    let source = DirSource::open(dir)?;
     let read = read_note(dir, "checkpoint");
     let read = read.map_err(|source| TimestampError::Io {
         what: "read `checkpoint`",
@@ -79,6 +79,10 @@ pub fn stamp(dir: &Path, by: &Authority, roots: &Roots) -> Result<Stamped, Times
             timestamp.find(Verdict::Violated, problem);
         }
         return Ok(Stamped { origin, written: false, timestamp });
+    }
+    // What is stamped once is stamped for good: never bytes that the trail's own key did not sign.
+    if signer_of(source, &checkpoint)?.is_none() {
+        return Err(TimestampError::NotSigned);
     }
     let (response, stamp) = by.ask(&bytes, roots)?;
     store.keep(&keeper, size, &bytes, &response)?;

@@ -47,7 +47,9 @@ fn is_there() -> bool {
     let ran = Command::new("openssl").arg("version").stdout(Stdio::null()).status();
     let there = ran.is_ok_and(|status| status.success());
     if !there {
-        eprintln!("SKIPPED: openssl is not here, and no other authority for time stamps is");
+        // Straight to the process's standard error: the harness captures `eprintln!` of tests that pass.
+        let said = b"SKIPPED: openssl is not here, and no other authority for time stamps is\n";
+        std::io::stderr().write_all(said).unwrap();
     }
     there
 }

@@ -88,7 +88,19 @@ fn arguments_and_trails_that_cannot_be() {
     ] {
         assert_eq!(auditlog(args).status.code(), Some(2), "{args:?}");
     }
-    // A writer has the trail open meanwhile: the stamp is none of its business.
+    // What was stamped could not be stamped again: no checkpoint that the trail's key did not sign.
+    let checkpoint = Path::new(&dir).join("checkpoint");
+    let whole = std::fs::read_to_string(&checkpoint).unwrap();
+    let changed = whole.trim_end().strip_suffix('=').unwrap_or(whole.trim_end());
+    let at = changed.len() - 9;
+    let letter = if changed[at..].starts_with('A') { "B" } else { "A" };
+    let changed = format!("{}{letter}{}", &whole[..at], &whole[at + 1..]);
+    std::fs::write(&checkpoint, changed).unwrap();
+    let (code, said) = stamp(&dir, &authority.by("rsa-sha256-sha256"), &root);
+    assert_eq!(code, 2, "{said}");
+    assert!(said["error"].as_str().unwrap().contains("no key that the trail names"), "{said}");
+    let kept: Vec<_> = std::fs::read_dir(Path::new(&dir).join("timestamps")).unwrap().collect();
+    assert!(kept.is_empty(), "{kept:?}");
     std::fs::remove_file(Path::new(&dir).join("checkpoint")).unwrap();
     let (code, said) = stamp(&dir, &authority.by("rsa-sha256-sha256"), &root);
     assert_eq!(code, 2, "{said}");

@@ -31,6 +31,10 @@ pub(super) fn stamp(args: &Args, url: &str, out: &mut Output) -> Result<Exit, Cl
         let (color, word) = match (timestamp.verdict, written) {
             (Verdict::Proven, true) => (Color::Good, "time-stamped"),
             (Verdict::Proven, false) => (Color::Good, "time-stamped already, nobody was asked"),
+            (Verdict::Unproven, _) => (
+                Color::Warn,
+                "time-stamped already, nobody was asked, and not proven by these roots",
+            ),
             _ => (Color::Bad, "time-stamped already, and that does not hold"),
         };
         let (word, origin) = (out.paint(color, word), escape(origin.as_bytes()));
@@ -97,7 +101,8 @@ fn print(one: &Judged, out: &mut Output) -> Result<(), CliError> {
             let unit = Duration::from_micros(us);
             format!(", give or take {unit:?}")
         });
-        writeln!(out, "    existed at {time}{accuracy}")?;
+        let word = if one.verdict == Verdict::Proven { "existed at" } else { "states    " };
+        writeln!(out, "    {word} {time}{accuracy}")?;
         writeln!(out, "    says       {}", escape(authority.as_bytes()))?;
         writeln!(out, "    number     {serial}, policy {policy}")?;
     }

@@ -20,7 +20,7 @@ use crate::output::Output;
     --check, every one that is kept is verified again, and with them the whole trail: the first so many \
     entries existed at that time. Revocation of the authority's certificate is not looked at.\n\n\
     Exit codes: 0 stamped, or all proven; 1 a time stamp or the trail contradicts; 2 could not; \
-    3 unproven: no time stamps, or no path to the roots.\n\n\
+    3 unproven: with --check no time stamps, or no path to the roots.\n\n\
     Examples:\n  \
     auditlog timestamp /var/lib/billing/audit --tsa http://tsa.example.com --roots tsa-roots.pem\n  \
     auditlog timestamp /var/lib/billing/audit --check --roots tsa-roots.pem --key @billing.vkey\n  \
