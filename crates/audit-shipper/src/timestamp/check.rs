@@ -8,7 +8,8 @@ use std::path::Path;
 
 use audit_core::checkpoint::SignedCheckpoint;
 use audit_reader::{
-    DirSource, FindingKind, KeyHistory, Report, Verdict, VerifyOptions, key_history, verify,
+    DirSource, Finding, FindingKind, KeyHistory, Report, Verdict, VerifyOptions, key_history,
+    verify,
 };
 use serde::Serialize;
 
@@ -70,7 +71,7 @@ pub fn check(
     let mut timestamps = Vec::new();
     for (mut one, note) in judged {
         if let Some(note) = note {
-            one.hold_signature(&note, &keys, trail.first_seq == Some(0));
+            one.hold_signature(&note, &keys, &trail);
             one.hold_trail(&trail);
         }
         timestamps.push(one);
@@ -127,7 +128,7 @@ impl Judged {
     }
 
     /// The checkpoint's signature, by the key in force at its size.
-    fn hold_signature(&mut self, note: &SignedCheckpoint, keys: &KeyHistory, is_whole: bool) {
+    fn hold_signature(&mut self, note: &SignedCheckpoint, keys: &KeyHistory, trail: &Report) {
         let in_force = keys.epochs.iter().find(|epoch| {
             epoch.from_size <= self.size && epoch.to_size.is_none_or(|to| self.size <= to)
         });
@@ -137,18 +138,25 @@ impl Judged {
                 Verdict::Violated,
                 "its checkpoint is not signed by the trail's key in force at its size",
             ),
-            None if is_whole => {
-                self.find(Verdict::Unproven, "the key in force at its size is not known");
-            }
             // Retention deleted the entries that name the key. A later key signed a tree that extends this
             // one, which the verification of the trail tells, and that is as much.
-            None => {}
+            None if trail.first_seq != Some(0)
+                && trail.sealed_size.is_some_and(|signed| self.size <= signed) => {}
+            None => self.find(Verdict::Unproven, "the key in force at its size is not known"),
         }
     }
 
     /// What the verification of the trail says of its checkpoint.
     fn hold_trail(&mut self, trail: &Report) {
         let name = path_of_checkpoint(self.size);
+        // Of very many findings the first of each kind is kept, and this one's may not be among them.
+        let of_references =
+            [FindingKind::Rollback, FindingKind::Fork, FindingKind::ReferenceUnproven];
+        let is_one = |finding: &&Finding| of_references.contains(&finding.kind);
+        let found = of_references.iter().filter_map(|kind| trail.findings.counts().get(kind));
+        if found.sum::<u64>() != trail.findings.kept().iter().filter(is_one).count() as u64 {
+            self.find(Verdict::Unproven, "the trail has more findings than are kept apart");
+        }
         for finding in trail.findings.kept() {
             if finding.segment.as_deref() != Some(name.as_str()) {
                 continue;
