@@ -75,11 +75,11 @@ pub(crate) fn keys_to(source: &Source, signed: &SignedCheckpoint) -> Result<Keys
         found.push(at_the_beginning(source, name, origin)?);
     }
     // Which segments must be read whole: from the rotation before an epoch that is missing.
-    let (mut epoch, mut from, mut whole) = (0, 0, vec![false; segments.len()]);
+    let (mut epoch, mut from, mut whole) = (0_u64, 0, vec![false; segments.len()]);
     let mut is_there = false;
     for (at, first) in found.iter().enumerate() {
         let Some(first) = first else { continue };
-        if first.epoch != epoch + 1 {
+        if epoch.checked_add(1) != Some(first.epoch) {
             whole[from..at].fill(true);
         }
         (epoch, from) = (first.epoch, at);

@@ -79,7 +79,9 @@ impl Keyring {
         storage: &dyn Storage,
         origin: &str,
     ) -> Result<Option<Prepared>, KeyError> {
-        let Some(epoch) = self.epoch.map(|epoch| epoch + 1) else { return Ok(None) };
+        let Some(epoch) = self.epoch else { return Ok(None) };
+        let epoch =
+            epoch.checked_add(1).ok_or(KeyError::Wrong("is of the last epoch there can be"))?;
         generate(storage, origin, epoch).map(|key| Some(Prepared::new(key, epoch)))
     }
 

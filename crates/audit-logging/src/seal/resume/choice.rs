@@ -84,18 +84,22 @@ pub(crate) fn choose_key(
     let is_explained = files.are_explained_by(newest, is_recent);
     let mut rotation = if is_explained { newest.clone() } else { history.all()? };
     let (epoch, vkey, over) = files.judge(&rotation, history)?;
-    if is_explained && epoch > 0 && rotation.naming(epoch, &vkey) == Naming::Nothing {
+    if is_explained && epoch > 0 && rotation.naming(epoch, &vkey) != Naming::This {
         rotation = history.all()?;
     }
     let problem = "the signing key is not the one that the trail names";
     let problem = match (epoch, rotation.naming(epoch, &vkey)) {
         (0, _) if vkey == info.initial_key => None,
         (1.., Naming::This) => None,
-        // Anybody can name a key.
-        (1.., Naming::Disputed) if history.ends_with(&vkey)? => None,
         // Retention left none of the entries that named one.
         (1.., Naming::Nothing)
             if rotation.names_none() && signs(&vkey) && vkey != info.initial_key =>
+        {
+            None
+        }
+        // Anybody can name a key.
+        (1.., Naming::Disputed | Naming::Nothing)
+            if vkey != info.initial_key && history.ends_with(&vkey)? =>
         {
             None
         }
