@@ -3,6 +3,7 @@
 //! What must stay true here: no signer is handed on before the trail was found to extend what was
 //! last signed.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ impl Builder {
             newest: (&trail.rotation, from),
             read_all: &|| trail::read_rotation(storage),
             read_first: &|| Ok(first_key(storage, trail, signed)?.map(|(_, key)| key)),
+            all: OnceCell::new(),
         };
         let last = seal::signed_note(storage);
         let choice =

@@ -80,7 +80,7 @@ pub fn stamp(dir: &Path, by: &Authority, roots: &Roots) -> Result<Stamped, Times
         }
         return Ok(Stamped { origin, written: false, timestamp });
     }
-    // What is stamped once is stamped for good: never bytes that the trail's own key did not sign.
+    // What is stamped once is stamped for good: never bytes that no key signed which the trail names.
     if signer_of(source, &checkpoint)?.is_none() {
         return Err(TimestampError::NotSigned);
     }

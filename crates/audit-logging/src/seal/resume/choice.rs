@@ -1,10 +1,11 @@
 //! Which of the key files is in force, and which are of epochs that are over.
 //!
 //! What must stay true here: an epoch is over when its own key says so, right behind the entry that names
-//! the next one, and of the entries that are here. The key that signed last and did not say so is in force,
-//! whatever entries say. What anybody can write costs no key, and none is destroyed before the trail is
-//! known to be the one that was signed.
+//! the next one, and of the entries that are here. Where entries and files contradict each other, the key is
+//! in force that follows last from the first one by the words of those between, whatever else they say. None
+//! is destroyed before the trail is known to be the one that was signed.
 
+use std::cell::OnceCell;
 use std::io;
 
 use audit_core::checkpoint::{Checkpoint, SignedCheckpoint};
@@ -44,11 +45,17 @@ pub(crate) struct History<'a> {
     pub(crate) read_all: &'a dyn Fn() -> io::Result<Rotation>,
     /// The key that the entries which are here begin with, if they say.
     pub(crate) read_first: &'a dyn Fn() -> io::Result<Option<String>>,
+    /// What was read of all.
+    pub(crate) all: OnceCell<Rotation>,
 }
 
 impl History<'_> {
-    fn all(&self) -> Result<Rotation, ResumeError> {
-        (self.read_all)().map_err(|e| ResumeError::Io("segments", e))
+    fn all(&self) -> Result<&Rotation, ResumeError> {
+        if let Some(all) = self.all.get() {
+            return Ok(all);
+        }
+        let all = (self.read_all)().map_err(|e| ResumeError::Io("segments", e))?;
+        Ok(self.all.get_or_init(|| all))
     }
 
     /// Whether this key is the last of those that followed each other by the word of the one before.
@@ -82,8 +89,8 @@ pub(crate) fn choose_key(
     // A key says its last word behind all that it signed.
     let is_recent = |vkey: &str| last.is_some_and(|l| l.unverified().size >= from) && signs(vkey);
     let is_explained = files.are_explained_by(newest, is_recent);
-    let mut rotation = if is_explained { newest.clone() } else { history.all()? };
-    let (epoch, vkey, over) = files.judge(&rotation, history)?;
+    let mut rotation = if is_explained { newest } else { history.all()? };
+    let (epoch, vkey, over) = files.judge(rotation, history)?;
     if is_explained && epoch > 0 && rotation.naming(epoch, &vkey) != Naming::This {
         rotation = history.all()?;
     }
@@ -113,6 +120,7 @@ pub(crate) fn choose_key(
     }
     let keyring = Keyring::load(storage, &info.origin, epoch);
     let keyring = keyring.map_err(|error| ResumeError::Key(epoch, error))?;
+    let rotation = rotation.clone();
     Ok(Choice { keyring, over, rotation, is_rotation_given_up: newest.begun.is_some() })
 }
 

@@ -46,10 +46,13 @@ impl Rotation {
                 let note = lines.map_or_else(String::new, |lines| lines.join("\n") + "\n");
                 let word = ended.map(|epoch| (epoch, entry.seq(), note));
                 self.words.extend(word);
-                self.at = entry.timestamp().parse().ok();
                 // Not every entry may be shown to us.
                 let before = begun.filter(|(seq, ..)| seq.checked_add(1) == Some(entry.seq()));
-                self.history.extend(before.map(|(seq, epoch, vkey)| Named { seq, epoch, vkey }));
+                if let Some((seq, epoch, vkey)) = before {
+                    self.history.push(Named { seq, epoch, vkey });
+                    // An entry's time is one; without it the key is as old as its segment.
+                    self.at = entry.timestamp().parse().ok();
+                }
             }
             _ => {}
         }
