@@ -20,7 +20,7 @@ use audit_testkit::faulty::How;
 use audit_testkit::read::labels;
 use audit_testkit::stranger::plant;
 use audit_testkit::{FaultyStorage, Op, read_dir};
-use common::epochs::{checkpoint, epochs, life, newest_key, trail};
+use common::epochs::{checkpoint, epochs, life, life_of_segments, newest_key, trail};
 use common::{PATIENCE, config, durable, storage};
 use serde_json::json;
 
@@ -97,42 +97,65 @@ fn a_key_that_the_trail_does_not_name_is_refused_with_a_checkpoint_of_its_own_to
     }
 }
 
-#[test]
-fn a_key_that_a_stranger_puts_beside_the_one_in_force_destroys_nothing() {
-    let vkey_of = |key: &SigningKey| key.verifier_key().to_string();
-    for (file, is_named, has_checkpoint) in
-        [(1, false, true), (1, true, true), (2, true, true), (2, true, false), (3, true, true)]
-    {
-        let dir = tempfile::tempdir().unwrap();
-        life(dir.path(), false, "a");
-        life(dir.path(), true, "b");
-        life(dir.path(), true, "c");
-        let here = trail(dir.path());
-        let own = fs::read(here.join("keys/2.key")).unwrap();
-        let last = checkpoint(dir.path()).unverified().clone();
-        let origin = newest_key(dir.path()).name().to_owned();
+/// A stranger's key in a file of this epoch, in place of the one in force or beside it.
+struct Stranger {
+    epoch: u64,
+    is_named: bool,
+    has_checkpoint: bool,
+}
+
+impl Stranger {
+    /// Puts it there; nothing may come of it.
+    fn gains_nothing(&self, dir: &Path) {
+        let Stranger { epoch, is_named, has_checkpoint } = *self;
+        let here = trail(dir);
+        let [own] = epochs(dir)[..] else { unreachable!("one key") };
+        let own_file = here.join(format!("keys/{own}.key"));
+        let bytes = fs::read(&own_file).unwrap();
+        let last = checkpoint(dir).unverified().clone();
+        let origin = newest_key(dir).name().to_owned();
         let thiefs = SigningKey::from_seed(SignatureType::Ed25519, &origin, &[5; 32]).unwrap();
         let note = Checkpoint::new(&last.origin, last.size, last.root).sign(&thiefs).unwrap();
-        let path = here.join(format!("keys/{file}.key"));
-        fs::rename(here.join("keys/2.key"), here.join("keys/2.key.own")).unwrap();
-        fs::copy(here.join("keys/2.key.own"), &path).unwrap();
-        fs::write(&path, thiefs.to_secret_line().as_bytes()).unwrap();
-        if file != 2 {
-            fs::rename(here.join("keys/2.key.own"), here.join("keys/2.key")).unwrap();
+        // A copy has the rights that a key file must have.
+        let kept = here.join("keys/own");
+        fs::copy(&own_file, &kept).unwrap();
+        let path = here.join(format!("keys/{epoch}.key"));
+        if epoch != own {
+            fs::copy(&own_file, &path).unwrap();
         }
+        fs::write(&path, thiefs.to_secret_line().as_bytes()).unwrap();
         if is_named {
-            let named = json!({"epoch": file, "new_key": vkey_of(&thiefs)});
-            plant(&here, "audit.key_rotated", &named);
-            plant(&here, "audit.epoch_sealed", &json!({"epoch": file - 1, "checkpoint": ["none"]}));
+            let vkey = thiefs.verifier_key().to_string();
+            plant(&here, "audit.key_rotated", &json!({"epoch": epoch, "new_key": vkey}));
+            let sealed = json!({"epoch": epoch - 1, "checkpoint": ["none"]});
+            plant(&here, "audit.epoch_sealed", &sealed);
         }
         match has_checkpoint {
             true => fs::write(here.join("checkpoint"), note.to_string()).unwrap(),
             false => fs::remove_file(here.join("checkpoint")).unwrap(),
         }
-        let context = format!("{file} {is_named} {has_checkpoint}");
-        assert_refused(dir.path(), &context);
-        let kept = if file == 2 { "keys/2.key.own" } else { "keys/2.key" };
-        assert_eq!(fs::read(here.join(kept)).unwrap(), own, "{context}");
+        let context = format!("{epoch} over {own}, {is_named}, {has_checkpoint}");
+        assert_refused(dir, &context);
+        let kept = if epoch == own { kept } else { own_file };
+        assert_eq!(fs::read(kept).unwrap(), bytes, "{context}");
+    }
+}
+
+#[test]
+fn a_key_that_a_stranger_puts_beside_the_one_in_force_destroys_nothing() {
+    for (epoch, is_named, has_checkpoint) in
+        [(1, false, true), (1, true, true), (2, true, true), (2, true, false), (3, true, true)]
+    {
+        let stranger = Stranger { epoch, is_named, has_checkpoint };
+        let dir = tempfile::tempdir().unwrap();
+        life(dir.path(), false, "a");
+        life(dir.path(), true, "b");
+        life(dir.path(), true, "c");
+        stranger.gains_nothing(dir.path());
+        // Where the newest segment names the newest key alone.
+        let dir = tempfile::tempdir().unwrap();
+        life_of_segments(dir.path(), 3);
+        stranger.gains_nothing(dir.path());
     }
 }
 

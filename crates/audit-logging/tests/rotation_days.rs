@@ -6,30 +6,22 @@
 mod common;
 
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use audit_logging::AuditLogger;
 use audit_logging::storage::Storage;
-use audit_logging::{AuditConfig, AuditLogger, RotationPolicy};
 use audit_testkit::faulty::How;
 use audit_testkit::hook::{Hook, HookStorage, Verdict};
-use audit_testkit::read::{labels, of_type, segments};
+use audit_testkit::read::{labels, of_type};
 use audit_testkit::stranger::plant;
 use audit_testkit::{FaultyStorage, Op, TestEvent, read_dir, seals};
-use common::epochs::{checkpoint, epochs, life, newest_key, trail};
-use common::{PATIENCE, config, durable, storage};
+use common::epochs::{
+    checkpoint, epochs, in_small_segments, life, life_of_segments, newest_key, segments_of, trail,
+};
+use common::{PATIENCE, durable, storage};
 use serde_json::json;
-
-fn in_small_segments(dir: &Path) -> AuditConfig {
-    AuditConfig { rotation: RotationPolicy::SizeLimit { bytes: 64 << 10 }, ..config(dir) }
-}
-
-/// The segments in the order of the trail.
-fn segments_of(dir: &Path) -> Vec<PathBuf> {
-    let names = segments(&storage(dir)).unwrap();
-    names.iter().map(|name| trail(dir).join(name)).collect()
-}
 
 /// Takes the segment away while the next key is made, and stands in the way of the one after it.
 struct Thief {
@@ -130,12 +122,7 @@ fn an_old_archive_that_does_not_unpack_does_not_end_a_trail_that_died_in_a_rotat
     let eio = How::Error(ErrorKind::Other);
     for damaged in 0..2 {
         let dir = tempfile::tempdir().unwrap();
-        let logger = AuditLogger::new(in_small_segments(dir.path())).unwrap();
-        while segments_of(dir.path()).len() < 4 {
-            let receipt = logger.emit(TestEvent::routine("a").padded(20_000)).unwrap();
-            receipt.wait_durable_timeout(PATIENCE).unwrap();
-        }
-        logger.shutdown_timeout(PATIENCE).unwrap();
+        life_of_segments(dir.path(), 4);
         let [old] = epochs(dir.path())[..] else { panic!("one key") };
 
         let disk = FaultyStorage::over(storage(dir.path()));

@@ -217,10 +217,9 @@ impl Files {
                 return Err(refused("there is no signing key: put the newest one back"));
             }
             (Some(only), None, _) => only,
-            // Made, and perhaps named in the trail, but its epoch never began: it has signed nothing.
-            (Some(old), Some((new, vkey)), None)
-                if new == old.0 + 1 && (!rotation.names(&vkey) || history.ends_with(&old.1)?) =>
-            {
+            // Made, and perhaps named in the trail, but its epoch never began: it has signed nothing. If it had
+            // begun, the epoch before it would be said to be over.
+            (Some(old), Some((new, _)), None) if new == old.0 + 1 => {
                 over.push(Over { epoch: new, said: None });
                 old
             }
